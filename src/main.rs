@@ -1,0 +1,3 @@
+//! The `forkful` program.
+
+fn main() {}
