@@ -4,6 +4,7 @@
 
 pub mod diagnostic;
 pub mod source;
+pub mod table;
 pub mod template;
 pub mod tree;
 pub mod value;
