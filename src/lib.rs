@@ -11,3 +11,8 @@
 //! - `worker`: one process, one event loop
 //! - `master`: binds, forks, supervises, reloads
 //! - `cli`: the command line
+
+/// What is served.
+pub mod site {
+    pub mod pages;
+}
