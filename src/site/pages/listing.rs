@@ -88,9 +88,9 @@ impl Sizes {
 /// `size` in the largest unit that leaves at least 1, halves rounded up; plain up to 9999.
 fn rounded(size: u64) -> String {
     let (shift, unit) = match size {
-        0..=9999 => return size.to_string(),
-        ..=0xf_ffff => (10, 'K'),
-        ..=0x3fff_ffff => (20, 'M'),
+        0..10_000 => return size.to_string(),
+        10_000..0x10_0000 => (10, 'K'),
+        0x10_0000..0x4000_0000 => (20, 'M'),
         _ => (30, 'G'),
     };
     format!("{}{unit}", (size >> shift) + (size >> (shift - 1) & 1))
