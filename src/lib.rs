@@ -13,4 +13,5 @@
 //! - `cli`: the command line
 
 pub mod conf;
+pub mod site;
 pub mod sys;
