@@ -3,6 +3,10 @@
 //! It knows no directive by name, but `include`, which is part of the language.
 
 pub mod diagnostic;
+mod include;
+mod lexer;
+mod lua;
+pub mod parse;
 pub mod source;
 pub mod template;
 pub mod tree;
