@@ -7,6 +7,8 @@ mod include;
 mod lexer;
 mod lua;
 pub mod parse;
+pub mod pattern;
+mod pcre;
 pub mod source;
 pub mod template;
 pub mod tree;
