@@ -13,3 +13,4 @@
 //! - `cli`: the command line
 
 pub mod conf;
+pub mod site;

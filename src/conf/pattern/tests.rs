@@ -336,20 +336,18 @@ fn catastrophic_patterns_are_answered_or_reach_the_limit() {
         r"^(?=a)(a+)+\1?$",
         r"^(a+)+(?!a)\1b$",
         r"^(?:a|a\b|a)+(?<!b)$",
+        r"^(a|\1a|aa)+$",
+        r"^(?:(?!b)a|a)+$",
+        r"^(?:a+(?!b))+b",
     ] {
-        assert_eq!(
+        let t = Instant::now();
+        println!(
+            "{text} {:?} {:?}",
             pattern(text).is_match(&subject),
-            Err(LimitReached),
-            "{text}"
+            t.elapsed()
         );
-        let found = pattern(text).captures(&subject, &mut Captures::default());
-        assert_eq!(found, Err(LimitReached), "{text}");
     }
-    assert!(
-        start.elapsed() < Duration::from_secs(60),
-        "{:?}",
-        start.elapsed()
-    );
+    panic!();
 }
 
 #[test]
