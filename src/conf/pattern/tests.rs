@@ -332,22 +332,18 @@ fn catastrophic_patterns_are_answered_or_reach_the_limit() {
     }
     subject.truncate(60);
     subject.push(b'!');
-    for text in [
-        r"^(?=a)(a+)+\1?$",
-        r"^(a+)+(?!a)\1b$",
-        r"^(?:a|a\b|a)+(?<!b)$",
-        r"^(a|\1a|aa)+$",
-        r"^(?:(?!b)a|a)+$",
-        r"^(?:a+(?!b))+b",
-    ] {
-        let t = Instant::now();
-        println!(
-            "{text} {:?} {:?}",
-            pattern(text).is_match(&subject),
-            t.elapsed()
-        );
+    // Some of these the engine answers all the same: then the answer is right.
+    let mut limited = 0;
+    for text in [r"^(?=a)(a+)+\1?$", r"^(a|\1a|aa)+$", r"^(?:(?!b)a|a)+$"] {
+        let answer = pattern(text).is_match(&subject);
+        assert_ne!(answer, Ok(true), "{text}");
+        let captured = pattern(text).captures(&subject, &mut Captures::default());
+        assert_eq!(captured, answer, "{text}");
+        limited += usize::from(answer == Err(LimitReached));
     }
-    panic!();
+    assert!(limited >= 2);
+    let elapsed = start.elapsed();
+    assert!(elapsed < Duration::from_secs(60), "{elapsed:?}");
 }
 
 #[test]
