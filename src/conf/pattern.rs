@@ -58,7 +58,7 @@ impl Pattern {
             let text = String::from_utf8_lossy(text);
             Reason::from(format!("invalid regular expression \"{text}\": {why}"))
         };
-        let translated = pcre::translate(text).map_err(|why| refused(&why))?;
+        let translated = pcre::translate(text, caseless).map_err(|why| refused(&why))?;
         let regex = RegexBuilder::new(&translated.pattern)
             .bytes_mode(BytesMode::Ascii)
             .unicode_mode(false)
