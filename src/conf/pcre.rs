@@ -1,4 +1,5 @@
-//! Translates PCRE's syntax, as nginx compiles it (bytes, not UTF-8), to that of the engine behind [`super::pattern`].
+//! Translates PCRE's syntax, as nginx compiles it (bytes, not UTF-8), to that of the engine behind
+//! [`super::pattern`].
 //!
 //! Only what differs is touched; what the engine refuses is refused there.
 
@@ -110,8 +111,9 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// `$` matches at the end and before a newline that ends the text. Where nothing can follow it, the newline may as
-    /// well be consumed, which keeps a plain pattern free of look-ahead and so of backtracking.
+    /// `$` matches at the end and before a newline that ends the text. Where nothing can follow it,
+    /// the newline may as well be consumed, which keeps a plain pattern free of look-ahead and so
+    /// of backtracking.
     fn dollar(&mut self) {
         let last = matches!(self.rest, [] | [b'|', ..]);
         match (self.flags.contains(&'m'), self.around.is_empty() && last) {

@@ -1,5 +1,5 @@
-//! Directives that are known and not built: later work, NGINX Plus, other modules. A table to look names up in; what
-//! is said about them is said by the code that walks the configuration.
+//! Directives that are known and not built: later work, NGINX Plus, other modules. A table to look
+//! names up in; what is said about them is said by the code that walks the configuration.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -14,13 +14,17 @@ pub struct Unbuilt {
     pub module: &'static str,
     /// Its name.
     pub name: &'static str,
-    /// Where it may stand, separated by commas (`http,server,if in location`); `any` when that is not known.
+    /// Where it may stand, separated by commas (`http,server,if in location`); `any` when that is
+    /// not known.
     pub contexts: &'static str,
-    /// The number of arguments as in the reference (`1`, `1,2`, `1+`, `1:on|off`), with `{block}` for a block.
+    /// The number of arguments as in the reference (`1`, `1,2`, `1+`, `1:on|off`), with `{block}`
+    /// for a block.
     pub args: &'static str,
-    /// What it costs to ignore it: an error when something else would be served, or to someone else.
+    /// What it costs to ignore it: an error when something else would be served, or to someone
+    /// else.
     pub severity: Severity,
-    /// First arguments, separated by `|`, with which ignoring an error of a directive costs nothing (`off`).
+    /// First arguments, separated by `|`, with which ignoring an error of a directive costs nothing
+    /// (`off`).
     harmless: &'static str,
     /// Why it is not there: `not built yet: reverse proxying`.
     pub why: &'static str,
