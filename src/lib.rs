@@ -14,4 +14,8 @@
 
 pub mod conf;
 pub mod site;
+pub mod conf;
+pub mod http;
+pub mod log;
+pub mod site;
 pub mod sys;
