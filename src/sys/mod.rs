@@ -1,6 +1,8 @@
-//! The operating system: small safe surfaces over Linux. The only home of `unsafe`, `libc` and `nix`.
+//! The operating system: small safe surfaces over Linux. The only home of `unsafe`, `libc` and
+//! `nix`.
 //!
-//! Knows nothing of HTTP or of the configuration. Errors are `std::io::Error`; every descriptor is close-on-exec.
+//! Knows nothing of HTTP or of the configuration. Errors are `std::io::Error`; every descriptor is
+//! close-on-exec.
 #![allow(unsafe_code)]
 
 pub mod channel;
