@@ -43,10 +43,8 @@ fn in_child(body: impl FnOnce()) {
         child => {
             let mut status = 0;
             // SAFETY: the pointer is valid for the call's write.
-            assert_eq!(
-                unsafe { libc::waitpid(child, ptr::from_mut(&mut status), 0) },
-                child
-            );
+            let waited = unsafe { libc::waitpid(child, ptr::from_mut(&mut status), 0) };
+            assert_eq!(waited, child);
             assert_eq!(
                 status, 0,
                 "the wait status of the process that ran the test"

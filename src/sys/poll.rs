@@ -55,11 +55,8 @@ pub(super) fn wait_readable(fd: BorrowedFd<'_>) {
         revents: 0,
     };
     // SAFETY: the pointer is valid for one pollfd.
-    assert_eq!(
-        unsafe { libc::poll(&mut wanted, 1, 10_000) },
-        1,
-        "nothing became readable"
-    );
+    let ready = unsafe { libc::poll(&mut wanted, 1, 10_000) };
+    assert_eq!(ready, 1, "nothing became readable");
 }
 
 #[cfg(test)]
