@@ -6,10 +6,16 @@
 #![allow(unsafe_code)]
 
 pub mod channel;
+pub mod clock;
+pub mod cpu;
 mod error;
 pub mod file;
+pub mod host;
+pub mod limit;
 pub mod poll;
+pub mod privilege;
 pub mod process;
+pub mod random;
 pub mod signal;
 pub mod socket;
 
