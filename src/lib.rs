@@ -12,4 +12,5 @@
 //! - `master`: binds, forks, supervises, reloads
 //! - `cli`: the command line
 
+pub mod log;
 pub mod sys;

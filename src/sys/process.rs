@@ -42,6 +42,11 @@ pub fn pid() -> Pid {
     from_system(unistd::getpid())
 }
 
+/// The number of the calling thread; the process's own in its first thread.
+pub fn thread() -> i32 {
+    unistd::gettid().as_raw()
+}
+
 /// The parent of the calling process; `None` when it is outside our PID namespace.
 pub fn parent() -> Option<Pid> {
     Pid::new(unistd::getppid().as_raw())
