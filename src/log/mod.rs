@@ -19,5 +19,5 @@ pub use error::{ErrorLog, Sink, Target};
 pub use escape::Escaped;
 pub use file::{LogFile, LogFiles};
 pub use level::Level;
-pub use process::{default, install, set_default, started, startup};
+pub use process::{default, install, set_default, started, startup, write};
 pub use writer::{Buffering, Writer};

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::{Once, PoisonError, RwLock};
+use std::sync::{Once, PoisonError, RwLock, RwLockReadGuard};
 
 use super::line::Line;
 use super::{ErrorLog, Level};
@@ -21,7 +21,7 @@ static PROCESS: RwLock<Process> = RwLock::new(Process {
 });
 
 /// Nothing panics with the lock held, so a poisoned one is still whole.
-fn process() -> std::sync::RwLockReadGuard<'static, Process> {
+fn process() -> RwLockReadGuard<'static, Process> {
     PROCESS.read().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -73,9 +73,9 @@ pub fn startup(level: Level, message: fmt::Arguments<'_>) {
     let _ = io::stderr().write(Line::startup(level, message).finish());
 }
 
-/// Writes a line to the process's log. During the start warnings and graver ones are repeated on
-/// stderr, as nginx does.
-fn write(level: Level, message: fmt::Arguments<'_>) {
+/// Writes a line to the process's log, as the macros do. During the start warnings and graver ones
+/// are repeated on stderr, as nginx does.
+pub fn write(level: Level, message: fmt::Arguments<'_>) {
     let process = process();
     if let Some(log) = &process.log {
         log.write(level, None, message);
