@@ -13,9 +13,8 @@
 //! - `cli`: the command line
 
 pub mod conf;
-pub mod site;
-pub mod conf;
 pub mod http;
 pub mod log;
 pub mod site;
+pub mod sys;
 pub mod sys;
