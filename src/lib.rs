@@ -11,3 +11,5 @@
 //! - `worker`: one process, one event loop
 //! - `master`: binds, forks, supervises, reloads
 //! - `cli`: the command line
+
+pub mod http;
