@@ -17,4 +17,3 @@ pub mod http;
 pub mod log;
 pub mod site;
 pub mod sys;
-pub mod sys;
