@@ -83,11 +83,15 @@ fn who(word: &Word, draft: &mut Draft) -> Result<Who, Reason> {
     let most = if address.is_ipv4() { 32 } else { 128 };
     let bits = match bits {
         None => most,
-        Some(bits) => prefix_length(bits).filter(|&bits| bits <= most).ok_or_else(invalid)?,
+        Some(bits) => prefix_length(bits)
+            .filter(|&bits| bits <= most)
+            .ok_or_else(invalid)?,
     };
     if masked(address, bits) != address {
         let what = format!("low address bits of {text} are meaningless");
-        draft.diagnostics.notice(Severity::Warning, Some(word.place), what);
+        draft
+            .diagnostics
+            .notice(Severity::Warning, Some(word.place), what);
     }
     Ok(Who::Network(masked(address, bits), bits))
 }
@@ -160,7 +164,11 @@ mod tests {
         ] {
             let who = Who::Network(address.parse().unwrap(), bits);
             let client = client.parse().unwrap();
-            assert_eq!(who.is(Some(client)), expected, "{address}/{bits} and {client}");
+            assert_eq!(
+                who.is(Some(client)),
+                expected,
+                "{address}/{bits} and {client}"
+            );
             assert!(!who.is(None));
         }
         assert!(Who::Unix.is(None) && Who::All.is(None));

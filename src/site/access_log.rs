@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::draft::Draft;
 use super::exchange::Exchange;
+use super::server::Server;
 use super::template::Template;
-use super::variables::Variable;
+use super::variables::{Registry, Variable};
 use crate::conf::diagnostic::Reason;
 use crate::conf::table::Call;
 use crate::conf::template::{self, Part as Written};
@@ -83,16 +84,19 @@ const COMBINED: &[u8] = b"$remote_addr - $remote_user [$time_local] \"$request\"
     $status $body_bytes_sent \"$http_referer\" \"$http_user_agent\"";
 
 /// The formats that exist without being declared.
-pub fn formats(draft: &mut Draft) -> HashMap<Vec<u8>, Format> {
-    let parts = parts(COMBINED, draft).expect("all of its variables exist");
-    let combined = Format(Rc::new(Line { escape: Escape::Default, parts }));
+pub fn formats() -> HashMap<Vec<u8>, Format> {
+    let parts = parts(COMBINED, &mut Registry::default()).expect("all of its variables exist");
+    let combined = Format(Rc::new(Line {
+        escape: Escape::Default,
+        parts,
+    }));
     HashMap::from([(b"combined".to_vec(), combined)])
 }
 
-fn parts(text: &[u8], draft: &mut Draft) -> Result<Vec<Part>, Reason> {
+fn parts(text: &[u8], variables: &mut Registry) -> Result<Vec<Part>, Reason> {
     let part = |part| match part {
         Written::Literal(text) => Ok(Part::Literal(text)),
-        Written::Variable(name) => Ok(Part::Variable(draft.variables.reference(&name, None))),
+        Written::Variable(name) => Ok(Part::Variable(variables.reference(&name, None))),
         Written::Capture(number) => Err(format!("\"${number}\" is not available in a log").into()),
     };
     template::split(text)?.into_iter().map(part).collect()
@@ -116,7 +120,9 @@ fn log_format(_: &mut AccessLog, draft: &mut Draft, call: &Call<'_>) -> Result<(
     }
     let mut all = Vec::new();
     for word in words {
-        all.extend(parts(&word.text, draft).map_err(|reason| reason.at(word.place))?);
+        all.extend(
+            parts(&word.text, &mut draft.variables).map_err(|reason| reason.at(word.place))?,
+        );
     }
     let format = Format(Rc::new(Line { escape, parts: all }));
     if draft.formats.insert(name.text.clone(), format).is_some() {
@@ -166,17 +172,26 @@ fn plan(draft: &mut Draft, call: &Call<'_>) -> Result<Log, Reason> {
     let parameters = &args[1 + usize::from(named.is_some())..];
     let (buffering, condition) = parameters_of(draft, parameters)?;
     let path = draft.path(&path.text);
-    let target = Target { file: draft.needs.log(path), buffering };
+    let target = Target {
+        file: draft.needs.log(path),
+        buffering,
+    };
     let known = draft.access_logs.iter().position(|other| *other == target);
     let target = known.unwrap_or_else(|| {
         draft.access_logs.push(target);
         draft.access_logs.len() - 1
     });
-    Ok(Log { target, format, condition })
+    Ok(Log {
+        target,
+        format,
+        condition,
+    })
 }
 
 fn is_parameter(word: &Word) -> bool {
-    [&b"buffer="[..], b"flush=", b"if=", b"gzip="].iter().any(|p| word.text.starts_with(p))
+    [&b"buffer="[..], b"flush=", b"if=", b"gzip="]
+        .iter()
+        .any(|p| word.text.starts_with(p))
         || word.is("gzip")
 }
 
@@ -189,17 +204,20 @@ fn parameters_of(
 ) -> Result<(Option<Buffering>, Option<Template>), Reason> {
     let (mut size, mut flush, mut condition) = (None, None, None);
     for word in words {
-        let invalid = |what: &str| {
-            Reason::from(format!("invalid {what} \"{}\"", word.str())).at(word.place)
-        };
+        let invalid =
+            |what: &str| Reason::from(format!("invalid {what} \"{}\"", word.str())).at(word.place);
         if let Some(text) = word.text.strip_prefix(b"buffer=") {
             let bytes = value::parse_size(text).and_then(|n| usize::try_from(n).ok());
-            size = Some(bytes.filter(|&n| n > 0).ok_or_else(|| invalid("buffer size"))?);
+            size = Some(
+                bytes
+                    .filter(|&n| n > 0)
+                    .ok_or_else(|| invalid("buffer size"))?,
+            );
         } else if let Some(text) = word.text.strip_prefix(b"flush=") {
             let time = value::parse_milliseconds(text).filter(|time| *time > Duration::ZERO);
             flush = Some(time.ok_or_else(|| invalid("flush time"))?);
         } else if let Some(text) = word.text.strip_prefix(b"if=") {
-            condition = Some(Template::compile_text(text, draft)?);
+            condition = Some(Template::compile_part(text, word, draft)?);
         } else if word.text.starts_with(b"gzip") {
             return Err(Reason::from("compressed logs are not supported").at(word.place));
         } else {
@@ -209,7 +227,33 @@ fn parameters_of(
     if flush.is_some() && size.is_none() {
         return Err("no buffer is defined for access_log".into());
     }
-    Ok((size.map(|size| Buffering { size: size.max(1).min(BUFFER << 10), flush }), condition))
+    Ok((
+        size.map(|size| Buffering {
+            size: size.max(1).min(BUFFER << 10),
+            flush,
+        }),
+        condition,
+    ))
+}
+
+/// The log for requests of which the configuration says nothing; none if there are none.
+pub fn plan_default(draft: &mut Draft) -> Option<Log> {
+    let silent = |server: &Server| server.location.values.access_log.logs.is_none();
+    if !draft.servers.iter().any(silent) {
+        return None;
+    }
+    let path = draft.path(b"logs/access.log");
+    let target = Target {
+        file: draft.needs.log(path),
+        buffering: None,
+    };
+    draft.access_logs.push(target);
+    let format = draft.formats.get(&b"combined"[..]).cloned()?;
+    Some(Log {
+        target: draft.access_logs.len() - 1,
+        format,
+        condition: None,
+    })
 }
 
 /// Logs a request that is over.
@@ -229,8 +273,8 @@ pub fn write(x: &Exchange) {
 }
 
 fn write_default(x: &Exchange) {
-    if let Some((format, target)) = &x.site.default_access_log {
-        write_line(x, format, *target);
+    if let Some(log) = &x.site.default_access_log {
+        write_line(x, &log.format, log.target);
     }
 }
 
@@ -238,7 +282,9 @@ fn write_line(x: &Exchange, format: &Format, target: usize) {
     let mut line = Vec::with_capacity(256);
     format.write(x, &mut line);
     line.push(b'\n');
-    x.site.access_logs[target].borrow_mut().write(&line, x.clock().now());
+    x.site.access_logs[target]
+        .borrow_mut()
+        .write(&line, x.clock().now());
 }
 
 impl Format {
@@ -312,9 +358,17 @@ mod tests {
         let cases: [(Escape, Option<&[u8]>, &str); 8] = [
             (Escape::Default, None, "-"),
             (Escape::Default, Some(b""), ""),
-            (Escape::Default, Some(b"a\"b\\c\n\x7f\xc3\xa9"), "a\\x22b\\x5Cc\\x0A\\x7F\\xC3\\xA9"),
+            (
+                Escape::Default,
+                Some(b"a\"b\\c\n\x7f\xc3\xa9"),
+                "a\\x22b\\x5Cc\\x0A\\x7F\\xC3\\xA9",
+            ),
             (Escape::Json, None, ""),
-            (Escape::Json, Some(b"a\"b\\c\n\x01"), "a\\\"b\\\\c\\n\\u0001"),
+            (
+                Escape::Json,
+                Some(b"a\"b\\c\n\x01"),
+                "a\\\"b\\\\c\\n\\u0001",
+            ),
             (Escape::Json, Some(b"\xc3\xa9\xff!"), "\u{e9}\u{fffd}!"),
             (Escape::None, None, ""),
             (Escape::None, Some(b"a\"b"), "a\"b"),

@@ -21,7 +21,9 @@ pub fn parse(text: &str, default_port: u16) -> Result<Vec<Address>, &'static str
     };
     let (first, last) = parse_ports(ports)?;
     let addresses = (first..=last).flat_map(|port| {
-        hosts.iter().map(move |&host| Address::Ip(SocketAddr::new(host, port)))
+        hosts
+            .iter()
+            .map(move |&host| Address::Ip(SocketAddr::new(host, port)))
     });
     Ok(addresses.collect())
 }
@@ -95,7 +97,11 @@ fn resolve(host: &str) -> Result<Vec<IpAddr>, &'static str> {
             hosts.push(address.ip());
         }
     }
-    if hosts.is_empty() { Err("host not found") } else { Ok(hosts) }
+    if hosts.is_empty() {
+        Err("host not found")
+    } else {
+        Ok(hosts)
+    }
 }
 
 #[cfg(test)]
@@ -104,7 +110,11 @@ mod tests {
 
     fn shown(text: &str) -> Result<String, &'static str> {
         let addresses = parse(text, 80)?;
-        Ok(addresses.iter().map(Address::to_string).collect::<Vec<_>>().join(" "))
+        Ok(addresses
+            .iter()
+            .map(Address::to_string)
+            .collect::<Vec<_>>()
+            .join(" "))
     }
 
     #[test]
@@ -136,6 +146,10 @@ mod tests {
 
     #[test]
     fn localhost_is_resolved() {
-        assert!(parse("localhost:80", 80).unwrap().contains(&Address::Ip(([127, 0, 0, 1], 80).into())));
+        assert!(
+            parse("localhost:80", 80)
+                .unwrap()
+                .contains(&Address::Ip(([127, 0, 0, 1], 80).into()))
+        );
     }
 }

@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::rc::Rc;
 
-use crate::http::response::{Length, ResponseHead};
 use crate::http::{Bytes, Piece};
+use crate::http::{Length, ResponseHead};
 use crate::sys::file::Meta;
 
 /// An answer, before the filters.

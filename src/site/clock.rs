@@ -9,7 +9,7 @@ use crate::http::date;
 pub struct Clock {
     now: Cell<Instant>,
     wall: Cell<Duration>,
-    date: RefCell<(u64, [u8; date::LENGTH])>,
+    date: RefCell<(u64, [u8; 29])>,
 }
 
 impl Clock {
@@ -26,7 +26,9 @@ impl Clock {
 
     /// Takes the time from the system.
     pub fn tick(&self) {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         self.set(Instant::now(), wall);
     }
 
@@ -51,7 +53,7 @@ impl Clock {
     }
 
     /// The value of the `Date` field (RFC 9110 section 6.6.1).
-    pub fn date(&self) -> [u8; date::LENGTH] {
+    pub fn date(&self) -> [u8; 29] {
         self.date.borrow().1
     }
 }

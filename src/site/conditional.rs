@@ -38,8 +38,10 @@ pub fn filter(x: &Exchange, answer: &mut Answer) -> Result<(), u16> {
     if answer.status != 200 || (answer.etag.is_none() && answer.last_modified.is_none()) {
         return Ok(());
     }
-    let validators =
-        Validators { etag: answer.etag.as_deref(), last_modified: answer.last_modified };
+    let validators = Validators {
+        etag: answer.etag.as_deref(),
+        last_modified: answer.last_modified,
+    };
     let modified_since = x.location.values.conditional.modified_since;
     match validator::evaluate(&x.head, validators, modified_since) {
         Decision::Proceed => Ok(()),

@@ -59,10 +59,13 @@ pub struct Needs {
 impl Needs {
     /// The number of the log file of this path.
     pub fn log(&mut self, path: PathBuf) -> usize {
-        self.logs.iter().position(|known| *known == path).unwrap_or_else(|| {
-            self.logs.push(path);
-            self.logs.len() - 1
-        })
+        self.logs
+            .iter()
+            .position(|known| *known == path)
+            .unwrap_or_else(|| {
+                self.logs.push(path);
+                self.logs.len() - 1
+            })
     }
 }
 
@@ -86,6 +89,8 @@ pub struct Draft {
     pub error_logs: ErrorLogs,
     /// Servers so far.
     pub servers: Vec<Server>,
+    /// Where requests are logged of which the configuration says nothing; known at the end.
+    pub default_access_log: Option<access_log::Log>,
     /// What will listen; known at the end.
     pub endpoints: Vec<Endpoint>,
     /// Which block is being read, counted; setters see by it what their own block has set.
@@ -123,6 +128,7 @@ impl Draft {
             access_logs: Vec::new(),
             error_logs: ErrorLogs::default(),
             servers: Vec::new(),
+            default_access_log: None,
             endpoints: Vec::new(),
             block: 0,
             alias_of: None,
@@ -132,7 +138,9 @@ impl Draft {
 
     /// A path of the configuration; a relative one starts from the prefix.
     pub fn path(&self, text: &[u8]) -> PathBuf {
-        self.world.prefix.join(Path::new(std::ffi::OsStr::from_bytes(text)))
+        self.world
+            .prefix
+            .join(Path::new(std::ffi::OsStr::from_bytes(text)))
     }
 
     /// The port where a server listens that does not say where.
@@ -144,8 +152,10 @@ impl Draft {
     pub fn read(&mut self, http: &[Item]) {
         scope::read(&Scope::default(), self, http, HTTP);
         self.endpoints = endpoints::assemble(self);
+        self.default_access_log = access_log::plan_default(self);
         for (name, place) in self.variables.unknown() {
-            self.diagnostics.error(place, Reason::from(format!("unknown \"{name}\" variable")));
+            self.diagnostics
+                .error(place, Reason::from(format!("unknown \"{name}\" variable")));
         }
     }
 
@@ -160,6 +170,7 @@ impl Draft {
             slots: self.variables.slots(),
             hostname: self.hostname,
             default_root,
+            default_access_log: self.default_access_log,
             endpoints: self.endpoints,
             servers: self.servers,
         }
@@ -174,6 +185,8 @@ pub struct Site {
     pub servers: Vec<Server>,
     /// Writers of access logs.
     pub access_logs: Vec<RefCell<Writer>>,
+    /// Where requests are logged of which the configuration says nothing.
+    pub default_access_log: Option<access_log::Log>,
     /// Sets of error logs; the first is the process's.
     pub error_logs: Vec<ErrorLog>,
     /// Variables that an exchange has room for.

@@ -32,27 +32,41 @@ pub fn assemble(draft: &mut Draft) -> Vec<Endpoint> {
                         "conflicting server name \"{name}\" on {}, ignored",
                         shared.need.address
                     );
-                    draft.diagnostics.notice(Severity::Warning, entry.place, what);
+                    draft
+                        .diagnostics
+                        .notice(Severity::Warning, entry.place, what);
                 }
             }
         }
     }
     let (sockets, single): (Vec<_>, Vec<_>) = {
-        let wildcards: Vec<Address> =
-            all.iter().filter(|s| is_wildcard(&s.need.address)).map(|s| s.need.address.clone()).collect();
+        let wildcards: Vec<Address> = all
+            .iter()
+            .filter(|s| is_wildcard(&s.need.address))
+            .map(|s| s.need.address.clone())
+            .collect();
         all.into_iter().partition(|shared| {
-            shared.explicit || !wildcards.iter().any(|any| covers(any, &shared.need.address))
+            shared.explicit
+                || !wildcards
+                    .iter()
+                    .any(|any| covers(any, &shared.need.address))
         })
     };
     let mut endpoints: Vec<Endpoint> = Vec::new();
     for shared in sockets {
         let address = shared.need.address.clone();
         draft.needs.listeners.push(shared.need);
-        endpoints.push(Endpoint { address, any: shared.hosts, single: Vec::new() });
+        endpoints.push(Endpoint {
+            address,
+            any: shared.hosts,
+            single: Vec::new(),
+        });
     }
     for shared in single {
         let address = &shared.need.address;
-        let any = endpoints.iter_mut().find(|endpoint| covers(&endpoint.address, address));
+        let any = endpoints
+            .iter_mut()
+            .find(|endpoint| covers(&endpoint.address, address));
         if let (Some(any), Some(ip)) = (any, address.ip()) {
             any.single.push((ip.ip(), shared.hosts));
         }
@@ -62,7 +76,10 @@ pub fn assemble(draft: &mut Draft) -> Vec<Endpoint> {
 
 /// Adds what a server says of an address to what others said of it; returns its index.
 fn join(all: &mut Vec<Shared>, entry: &Entry, server: usize, errors: &mut Diagnostics) -> usize {
-    let Some(index) = all.iter().position(|shared| shared.need.address == entry.address) else {
+    let Some(index) = all
+        .iter()
+        .position(|shared| shared.need.address == entry.address)
+    else {
         all.push(Shared {
             need: ListenerNeed {
                 address: entry.address.clone(),
@@ -70,7 +87,10 @@ fn join(all: &mut Vec<Shared>, entry: &Entry, server: usize, errors: &mut Diagno
                 backlog: entry.backlog,
                 place: entry.place,
             },
-            hosts: Hosts { default: server, ..Hosts::default() },
+            hosts: Hosts {
+                default: server,
+                ..Hosts::default()
+            },
             explicit: entry.explicit,
             claimed: entry.default,
         });
@@ -78,7 +98,10 @@ fn join(all: &mut Vec<Shared>, entry: &Entry, server: usize, errors: &mut Diagno
     };
     let shared = &mut all[index];
     let mut wrong = |what: &str| {
-        errors.error(entry.place, Reason::from(format!("{what} for {}", entry.address)));
+        errors.error(
+            entry.place,
+            Reason::from(format!("{what} for {}", entry.address)),
+        );
     };
     if entry.explicit {
         if shared.explicit {
@@ -99,17 +122,18 @@ fn join(all: &mut Vec<Shared>, entry: &Entry, server: usize, errors: &mut Diagno
 }
 
 fn is_wildcard(address: &Address) -> bool {
-    address.ip().is_some_and(|address| address.ip().is_unspecified())
+    address
+        .ip()
+        .is_some_and(|address| address.ip().is_unspecified())
 }
 
 /// Whether a socket on `any` takes the connections to `address`, too.
 fn covers(any: &Address, address: &Address) -> bool {
-    let (Some(any), Some(one)) = (any.ip(), address.ip()) else { return false };
+    let (Some(any), Some(one)) = (any.ip(), address.ip()) else {
+        return false;
+    };
     let same_family = |a: &SocketAddr, b: &SocketAddr| a.is_ipv4() == b.is_ipv4();
-    any.ip().is_unspecified()
-        && any != one
-        && any.port() == one.port()
-        && same_family(&any, &one)
+    any.ip().is_unspecified() && any != one && any.port() == one.port() && same_family(&any, &one)
 }
 
 /// The address of a connection as servers name it: an IPv4 address that came through an IPv6

@@ -50,7 +50,10 @@ impl ErrorLogs {
                 None => Target::Stderr,
             },
         };
-        self.sets.iter().map(|set| log::ErrorLog::new(set.iter().map(sink).collect())).collect()
+        self.sets
+            .iter()
+            .map(|set| log::ErrorLog::new(set.iter().map(sink).collect()))
+            .collect()
     }
 }
 

@@ -52,7 +52,10 @@ fn error_page(this: &mut ErrorPages, draft: &mut Draft, call: &Call<'_>) -> Resu
     if call.first {
         this.pages.clear();
     }
-    let (uri, mut codes) = call.args().split_last().expect("the table wants two arguments");
+    let (uri, mut codes) = call
+        .args()
+        .split_last()
+        .expect("the table wants two arguments");
     let mut sent = SentStatus::Same;
     if let Some((last, before)) = codes.split_last()
         && let Some(text) = last.text.strip_prefix(b"=")
@@ -73,16 +76,18 @@ fn error_page(this: &mut ErrorPages, draft: &mut Draft, call: &Call<'_>) -> Resu
         if matches!(status, 494..=497) && matches!(sent, SentStatus::Same) {
             sent = SentStatus::Other(400);
         }
-        this.pages.push(Page { status, sent, uri: template.clone() });
+        this.pages.push(Page {
+            status,
+            sent,
+            uri: template.clone(),
+        });
     }
     Ok(())
 }
 
 fn code(word: &Word, text: &[u8]) -> Result<u16, Reason> {
     let number = value::decimal(text).and_then(|n| u16::try_from(n).ok());
-    number.ok_or_else(|| {
-        Reason::from(format!("invalid value \"{}\"", word.str())).at(word.place)
-    })
+    number.ok_or_else(|| Reason::from(format!("invalid value \"{}\"", word.str())).at(word.place))
 }
 
 /// Answers with an error: with its page, if it has one.
@@ -143,7 +148,10 @@ pub fn default_page(x: &mut Exchange, status: u16) -> Flow {
     let signature = x.location.values.tokens.name(x);
     let mut answer = match pages::error_page(status, &signature) {
         Some(page) => Answer::bytes(sent, "text/html", page),
-        None => Answer { status: sent, ..Answer::default() },
+        None => Answer {
+            status: sent,
+            ..Answer::default()
+        },
     };
     match status {
         405 => answer = answer.field("Allow", "GET, HEAD"),
@@ -160,5 +168,8 @@ pub fn default_page(x: &mut Exchange, status: u16) -> Flow {
 
 /// Errors after which the rest of what the client sends cannot be trusted, or is not wanted.
 fn closes(status: u16) -> bool {
-    matches!(status, 400 | 408 | 413 | 414 | 431 | 494..=497 | 500 | 501 | 505)
+    matches!(
+        status,
+        400 | 408 | 413 | 414 | 431 | 494..=497 | 500 | 501 | 505
+    )
 }

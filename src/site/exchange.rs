@@ -11,9 +11,10 @@ use super::env::{Env, Found, Need, Query};
 use super::location::Location;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
-use crate::http::head::Head;
-use crate::http::response::ResponseHead;
+use crate::conf::pattern;
+use crate::http::Head;
 use crate::http::Method;
+use crate::http::ResponseHead;
 use crate::log::Level;
 use crate::sys::socket::{Address, PeerAddress, Stream};
 
@@ -46,7 +47,9 @@ impl Link {
     /// The address the client connected to.
     pub fn local(&self) -> &Address {
         self.local.get_or_init(|| {
-            self.stream.local_address().unwrap_or_else(|_| self.endpoint.address.clone())
+            self.stream
+                .local_address()
+                .unwrap_or_else(|_| self.endpoint.address.clone())
         })
     }
 }
@@ -75,8 +78,8 @@ pub struct Sent {
 pub struct Captures {
     /// The text.
     pub subject: Vec<u8>,
-    /// Start and end of each group; group 0 is the match.
-    pub groups: Vec<Option<(usize, usize)>>,
+    /// Where they are.
+    pub groups: pattern::Captures,
 }
 
 /// One request on its way to its answer.
@@ -166,8 +169,8 @@ impl Exchange {
     /// Capture `number` of the latest pattern that matched; empty if there is none.
     pub fn capture(&self, number: usize) -> &[u8] {
         match self.captures.groups.get(number) {
-            Some(&Some((start, end))) => &self.captures.subject[start..end],
-            _ => b"",
+            Some(range) => &self.captures.subject[range],
+            None => b"",
         }
     }
 
@@ -188,7 +191,11 @@ impl Exchange {
     pub fn log(&self, level: Level, what: fmt::Arguments<'_>) {
         let log = self.site.error_log(self.location);
         if log.enabled(level) {
-            log.write(level, Some(self.link.number), format_args!("{what}{}", Who(self)));
+            log.write(
+                level,
+                Some(self.link.number),
+                format_args!("{what}{}", Who(self)),
+            );
         }
     }
 }
@@ -199,7 +206,12 @@ struct Who<'a>(&'a Exchange);
 impl fmt::Display for Who<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let x = self.0;
-        write!(f, ", client: {}, server: {}", x.link.peer, x.server.name().escape_ascii())?;
+        write!(
+            f,
+            ", client: {}, server: {}",
+            x.link.peer,
+            x.server.name().escape_ascii()
+        )?;
         let line = x.head.request_line();
         if !line.is_empty() {
             write!(f, ", request: \"{}\"", line.escape_ascii())?;

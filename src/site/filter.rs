@@ -4,7 +4,7 @@ use super::answer::{Answer, Body, Response};
 use super::exchange::Exchange;
 use super::transport::Transport;
 use super::{conditional, headers, ranges};
-use crate::http::response::{Length, ResponseHead};
+use crate::http::{Length, ResponseHead};
 
 /// Turns an answer into a response.
 ///
@@ -39,7 +39,11 @@ fn respond(x: &mut Exchange, answer: Answer) -> Response {
         keep_alive,
         keep_alive_header: transport.told_timeout(),
     };
-    let length = if bodiless { Length::None } else { Length::Known(answer.body.len()) };
+    let length = if bodiless {
+        Length::None
+    } else {
+        Length::Known(answer.body.len())
+    };
     let body = if bodiless { Body::Empty } else { answer.body };
     Response { head, length, body }
 }

@@ -74,7 +74,11 @@ fn add_header(this: &mut Headers, draft: &mut Draft, call: &Call<'_>) -> Result<
     };
     let value = Template::compile(call.arg(1), draft)?;
     let name = Bytes::from(std::rc::Rc::from(&call.arg(0).text[..]));
-    this.added.push(Added { name, value, always });
+    this.added.push(Added {
+        name,
+        value,
+        always,
+    });
     Ok(())
 }
 
@@ -86,9 +90,9 @@ fn expires(this: &mut Headers, draft: &mut Draft, call: &Call<'_>) -> Result<(),
     let word = &call.args()[usize::from(modified)];
     let template = Template::compile(word, draft)?;
     this.expires = match template.fixed() {
-        Some(text) => Expires::Plain(lifetime(text, modified).ok_or_else(|| {
-            Reason::from("invalid value").at(word.place)
-        })?),
+        Some(text) => Expires::Plain(
+            lifetime(text, modified).ok_or_else(|| Reason::from("invalid value").at(word.place))?,
+        ),
         None => Expires::Variable(template, modified),
     };
     Ok(())
@@ -102,9 +106,7 @@ fn lifetime(text: &[u8], modified: bool) -> Option<Lifetime> {
         (b"epoch", false) => Some(Lifetime::Epoch),
         (b"max", false) => Some(Lifetime::Max),
         (b"off", false) => Some(Lifetime::Off),
-        ([b'@', rest @ ..], false) => {
-            seconds(rest).filter(|&s| s <= 86_400).map(Lifetime::Daily)
-        }
+        ([b'@', rest @ ..], false) => seconds(rest).filter(|&s| s <= 86_400).map(Lifetime::Daily),
         ([b'-', rest @ ..], false) => seconds(rest).map(|s| Lifetime::FromNow(-s)),
         ([b'-', rest @ ..], true) => seconds(rest).map(|s| Lifetime::FromChange(-s)),
         ([b'+', rest @ ..], true) => seconds(rest).map(Lifetime::FromChange),
@@ -117,8 +119,10 @@ fn lifetime(text: &[u8], modified: bool) -> Option<Lifetime> {
 /// Adds the fields that the location wants.
 pub fn filter(x: &mut Exchange, answer: &mut Answer) {
     let headers: &'static Headers = &x.location.values.headers;
-    let no_error =
-        matches!(answer.status, 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308);
+    let no_error = matches!(
+        answer.status,
+        200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308
+    );
     if no_error {
         let lifetime = match &headers.expires {
             Expires::Plain(lifetime) => *lifetime,
@@ -128,7 +132,11 @@ pub fn filter(x: &mut Exchange, answer: &mut Answer) {
         };
         add_lifetime(x, answer, lifetime);
     }
-    for added in headers.added.iter().filter(|added| no_error || added.always) {
+    for added in headers
+        .added
+        .iter()
+        .filter(|added| no_error || added.always)
+    {
         let value = added.value.value(x).into_owned();
         if !value.is_empty() {
             add(answer, &added.name, value);

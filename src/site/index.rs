@@ -10,7 +10,7 @@ use crate::conf::diagnostic::{Reason, Severity};
 use crate::conf::table::Call;
 use crate::directives;
 use crate::http::Method;
-use crate::sys::file::Kind;
+use crate::sys::file::{Absence, Kind};
 
 directives! {
     /// Index files.
@@ -26,11 +26,18 @@ fn index(this: &mut Index, draft: &mut Draft, call: &Call<'_>) -> Result<(), Rea
     if call.first {
         this.files.clear();
     }
-    let (last, others) = call.args().split_last().expect("the table wants an argument");
+    let (last, others) = call
+        .args()
+        .split_last()
+        .expect("the table wants an argument");
     for word in others.iter().filter(|word| word.text.starts_with(b"/")) {
-        let what =
-            format!("only the last index in \"index\" directive should be absolute: \"{}\"", word.str());
-        draft.diagnostics.notice(Severity::Warning, Some(word.place), what);
+        let what = format!(
+            "only the last index in \"index\" directive should be absolute: \"{}\"",
+            word.str()
+        );
+        draft
+            .diagnostics
+            .notice(Severity::Warning, Some(word.place), what);
     }
     for word in others.iter().chain([last]) {
         if word.text.is_empty() {
@@ -53,7 +60,10 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, at: usize) -> Flow {
     for (at, file) in index.files.iter().enumerate().skip(at) {
         let name = file.value(x).into_owned();
         if name.starts_with(b"/") {
-            return Flow::Internal { uri: name, args: std::mem::take(&mut x.args) };
+            return Flow::Internal {
+                uri: name,
+                args: std::mem::take(&mut x.args),
+            };
         }
         let uri = [&x.uri[..], &name].concat();
         let found = match x.look(env, Query::Stat(file_path(x, &uri))) {
@@ -66,10 +76,13 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, at: usize) -> Flow {
         };
         match found {
             Ok(meta) if meta.kind != Kind::Directory => {
-                return Flow::Internal { uri, args: std::mem::take(&mut x.args) };
+                return Flow::Internal {
+                    uri,
+                    args: std::mem::take(&mut x.args),
+                };
             }
             Ok(_) => {}
-            Err(error) if static_file::is_missing(&error) => {}
+            Err(error) if Absence::of(&error) == Absence::Missing => {}
             Err(error) => return static_file::failed(x, "stat", &file_path(x, &uri), &error),
         }
     }

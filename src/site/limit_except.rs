@@ -52,7 +52,9 @@ pub fn directive() -> Directive<Scope, Draft> {
 fn limit_except(scope: &mut Scope, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
     let mut methods = Vec::new();
     for word in call.args() {
-        let known = METHODS.iter().find(|(name, _)| word.text.eq_ignore_ascii_case(name.as_bytes()));
+        let known = METHODS
+            .iter()
+            .find(|(name, _)| word.text.eq_ignore_ascii_case(name.as_bytes()));
         let Some((_, method)) = known else {
             return Err(Reason::from(format!("invalid method \"{}\"", word.str())).at(word.place));
         };

@@ -63,7 +63,10 @@ fn listen(this: &mut Listen, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
         Reason::from(what).at(word.place)
     };
     let addresses = address::parse(&word.str(), 80).map_err(refused)?;
-    let mut entry = Entry { place: Some(word.place), ..Entry::plain(addresses[0].clone()) };
+    let mut entry = Entry {
+        place: Some(word.place),
+        ..Entry::plain(addresses[0].clone())
+    };
     for parameter in &call.args()[1..] {
         apply(&mut entry, parameter).map_err(|reason| reason.at(parameter.place))?;
     }
@@ -71,7 +74,10 @@ fn listen(this: &mut Listen, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
         if this.entries.iter().any(|other| other.address == address) {
             return Err(format!("a duplicate listen {address}").into());
         }
-        this.entries.push(Entry { address, ..entry.clone() });
+        this.entries.push(Entry {
+            address,
+            ..entry.clone()
+        });
     }
     let _ = draft;
     Ok(())
@@ -130,7 +136,10 @@ fn size(name: &str, text: &str) -> Result<i32, Reason> {
 
 fn ipv6only(entry: &Entry, value: &str) -> Result<bool, Reason> {
     if !entry.address.ip().is_some_and(|address| address.is_ipv6()) {
-        let what = format!("ipv6only is not supported on addr \"{}\", ignored", entry.address);
+        let what = format!(
+            "ipv6only is not supported on addr \"{}\", ignored",
+            entry.address
+        );
         return Err(what.into());
     }
     match value {
@@ -143,14 +152,21 @@ fn ipv6only(entry: &Entry, value: &str) -> Result<bool, Reason> {
 /// `on`, `off`, or `[keepidle]:[keepintvl]:[keepcnt]`.
 fn so_keepalive(value: &str) -> Result<KeepAlive, Reason> {
     let invalid = || Reason::from(format!("invalid so_keepalive value: \"{value}\""));
-    let plain = |on| KeepAlive { on, idle: None, interval: None, count: None };
+    let plain = |on| KeepAlive {
+        on,
+        idle: None,
+        interval: None,
+        count: None,
+    };
     match value {
         "on" => return Ok(plain(true)),
         "off" => return Ok(plain(false)),
         _ => {}
     }
     let parts: Vec<&str> = value.split(':').collect();
-    let &[idle, interval, count] = &parts[..] else { return Err(invalid()) };
+    let &[idle, interval, count] = &parts[..] else {
+        return Err(invalid());
+    };
     let time = |text: &str| match text {
         "" => Ok(None),
         text => value::parse_seconds(text.as_bytes())
@@ -162,7 +178,12 @@ fn so_keepalive(value: &str) -> Result<KeepAlive, Reason> {
         "" => None,
         text => Some(text.parse().map_err(|_| invalid())?),
     };
-    let keepalive = KeepAlive { on: true, idle: time(idle)?, interval: time(interval)?, count };
+    let keepalive = KeepAlive {
+        on: true,
+        idle: time(idle)?,
+        interval: time(interval)?,
+        count,
+    };
     if keepalive.idle.is_none() && keepalive.interval.is_none() && keepalive.count.is_none() {
         return Err(invalid());
     }

@@ -46,9 +46,15 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Ok(_) => return Flow::Fail(500),
         Err(need) => return Flow::Wait(need),
     };
-    let shown = entries.into_iter().filter(|entry| !entry.name.starts_with(b"."));
+    let shown = entries
+        .into_iter()
+        .filter(|entry| !entry.name.starts_with(b"."));
     let rows = shown.map(|entry| row(entry, listing.local_time)).collect();
-    let sizes = if listing.exact_size { Sizes::Exact } else { Sizes::Rounded };
+    let sizes = if listing.exact_size {
+        Sizes::Exact
+    } else {
+        Sizes::Rounded
+    };
     let page = pages::listing(&x.uri, rows, sizes);
     Flow::Answer(Box::new(Answer::bytes(200, "text/html", page)))
 }
@@ -63,7 +69,11 @@ fn row(entry: sys::file::Entry, local_time: bool) -> Entry {
 }
 
 fn stamp(time: i64, local: bool) -> Stamp {
-    let broken = if local { clock::local(time) } else { clock::utc(time) };
+    let broken = if local {
+        clock::local(time)
+    } else {
+        clock::utc(time)
+    };
     Stamp {
         year: i64::from(broken.year),
         month: broken.month,

@@ -23,12 +23,12 @@ pub fn server(x: &mut Exchange) -> Flow {
         return Flow::Fail(status);
     }
     let merge = x.location.values.limits.merge_slashes;
-    match path::normalise(x.head.path(), merge) {
-        Ok(path) => x.uri = path,
-        Err(fault) => {
-            x.log(Level::Info, format_args!("{}", fault.reason));
-            return Flow::Fail(fault.status);
-        }
+    let mut uri = std::mem::take(&mut x.uri);
+    let normalised = path::normalise_into(x.head.path(), merge, &mut uri);
+    x.uri = uri;
+    if let Err(fault) = normalised {
+        x.log(Level::Info, format_args!("{}", fault.reason));
+        return Flow::Fail(fault.status);
     }
     x.args = x.head.query().unwrap_or_default().to_vec();
     Flow::Next

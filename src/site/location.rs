@@ -85,7 +85,10 @@ impl Locations {
         for location in locations {
             match &location.name {
                 Name::Exact(path) => drop(all.exact.insert(path.clone(), location)),
-                Name::Prefix { .. } => all.prefixes.push(Prefix { location, shorter: None }),
+                Name::Prefix { .. } => all.prefixes.push(Prefix {
+                    location,
+                    shorter: None,
+                }),
                 _ => all.patterns.push(location),
             }
         }
@@ -132,7 +135,9 @@ impl Locations {
         }
         let uri = std::mem::take(&mut x.uri);
         let found = self.patterns.iter().find_map(|location| {
-            let Name::Pattern { matcher, .. } = &location.name else { return None };
+            let Name::Pattern { matcher, .. } = &location.name else {
+                return None;
+            };
             match matcher.matches(&uri, x) {
                 Ok(true) => Some(Ok(location)),
                 Ok(false) => None,
@@ -144,7 +149,9 @@ impl Locations {
     }
 
     fn longest_prefix(&self, path: &[u8]) -> Option<&Location> {
-        let after = self.prefixes.partition_point(|prefix| prefix.path() <= path);
+        let after = self
+            .prefixes
+            .partition_point(|prefix| prefix.path() <= path);
         let index = self.covering(path, after.checked_sub(1))?;
         Some(&self.prefixes[index].location)
     }

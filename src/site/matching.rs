@@ -10,7 +10,7 @@ use crate::conf::value;
 use crate::directives;
 
 /// Backtracking steps a match may take, unless `regex_match_limit` says otherwise.
-const LIMIT: u64 = 1_000_000;
+pub const LIMIT: u64 = 1_000_000;
 
 directives! {
     /// Limits of pattern matching.
@@ -45,12 +45,19 @@ impl Matcher {
     /// # Errors
     /// The pattern is wrong, or a capture has the name of another variable.
     pub fn new(text: &[u8], caseless: bool, draft: &mut Draft) -> Result<Matcher, Reason> {
-        let pattern = Pattern::new(text, caseless, draft.match_limit)?;
+        let limit = usize::try_from(draft.match_limit).unwrap_or(usize::MAX);
+        let pattern = Pattern::new(text, caseless, limit)?;
         let named = pattern
             .names()
-            .map(|(group, name)| Ok((group, draft.variables.declare(name.as_bytes())?)))
+            .iter()
+            .map(|(name, group)| Ok((*group, draft.variables.declare(name.as_bytes())?)))
             .collect::<Result<_, Reason>>()?;
         Ok(Matcher { pattern, named })
+    }
+
+    /// The pattern as written.
+    pub fn text(&self) -> &[u8] {
+        self.pattern.text()
     }
 
     /// Whether it matches; if so, its captures are the exchange's from now on.
@@ -58,18 +65,20 @@ impl Matcher {
     /// # Errors
     /// Matching was given up.
     pub fn matches(&self, text: &[u8], x: &mut Exchange) -> Result<bool, TooHard> {
-        if self.pattern.captures_len() == 1 {
+        if self.pattern.captures_len() == 0 {
             let found = self.pattern.is_match(text).map_err(|_| TooHard)?;
             if found {
                 x.captures.groups.clear();
             }
             return Ok(found);
         }
-        let mut groups = Vec::new();
-        if !self.pattern.captures(text, &mut groups).map_err(|_| TooHard)? {
+        if !self
+            .pattern
+            .captures(text, &mut x.captures.groups)
+            .map_err(|_| TooHard)?
+        {
             return Ok(false);
         }
-        x.captures.groups = groups;
         x.captures.subject.clear();
         x.captures.subject.extend_from_slice(text);
         for &(group, slot) in &self.named {

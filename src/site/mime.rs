@@ -29,8 +29,16 @@ pub struct Types(Rc<HashMap<Vec<u8>, Rc<[u8]>>>);
 
 impl Types {
     fn built_in() -> Types {
-        let types = [("html", "text/html"), ("gif", "image/gif"), ("jpg", "image/jpeg")];
-        Types(Rc::new(types.map(|(extension, media)| (extension.into(), media.as_bytes().into())).into()))
+        let types = [
+            ("html", "text/html"),
+            ("gif", "image/gif"),
+            ("jpg", "image/jpeg"),
+        ];
+        Types(Rc::new(
+            types
+                .map(|(extension, media)| (extension.into(), media.as_bytes().into()))
+                .into(),
+        ))
     }
 }
 
@@ -59,7 +67,9 @@ fn types(this: &mut Mime, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reas
                     item.name.str(),
                     String::from_utf8_lossy(&before)
                 );
-                draft.diagnostics.notice(Severity::Warning, Some(word.place), what);
+                draft
+                    .diagnostics
+                    .notice(Severity::Warning, Some(word.place), what);
             }
         }
     }
@@ -69,7 +79,9 @@ fn types(this: &mut Mime, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reas
 impl Mime {
     /// The media type for a path, by its extension.
     pub fn of(&self, path: &[u8]) -> Bytes {
-        let Some(extension) = extension(path) else { return self.default.clone() };
+        let Some(extension) = extension(path) else {
+            return self.default.clone();
+        };
         let known = match extension.iter().any(u8::is_ascii_uppercase) {
             true => self.types.0.get(&extension.to_ascii_lowercase()),
             false => self.types.0.get(extension),
@@ -99,7 +111,11 @@ mod tests {
             ("/a.", Some("")),
             ("/", None),
         ] {
-            assert_eq!(extension(path.as_bytes()), expected.map(str::as_bytes), "{path}");
+            assert_eq!(
+                extension(path.as_bytes()),
+                expected.map(str::as_bytes),
+                "{path}"
+            );
         }
     }
 

@@ -2,6 +2,7 @@
 //! wildcard in front, then the longest at the end, then patterns in their order.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::rc::Rc;
 
 use super::draft::Draft;
@@ -34,6 +35,17 @@ pub enum Name {
     Pattern(Rc<Matcher>),
 }
 
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Name::Exact(text) => write!(f, "{}", text.escape_ascii()),
+            Name::Leading(text) => write!(f, "*{}", text.escape_ascii()),
+            Name::Trailing(text) => write!(f, "{}*", text.escape_ascii()),
+            Name::Pattern(matcher) => write!(f, "~{}", matcher.text().escape_ascii()),
+        }
+    }
+}
+
 fn server_name(this: &mut Names, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
     for word in call.args() {
         parse(this, draft, word).map_err(|reason| reason.at(word.place))?;
@@ -48,12 +60,21 @@ fn parse(this: &mut Names, draft: &mut Draft, word: &Word) -> Result<(), Reason>
         }
         // Hosts are compared in lower case, so upper case in a pattern can only be meant loosely.
         let caseless = pattern.iter().any(u8::is_ascii_uppercase);
-        this.list.push(Name::Pattern(Rc::new(Matcher::new(pattern, caseless, draft)?)));
+        this.list.push(Name::Pattern(Rc::new(Matcher::new(
+            pattern, caseless, draft,
+        )?)));
         return Ok(());
     }
     let text = word.text.to_ascii_lowercase();
-    let text = if text == b"$hostname" { draft.hostname.clone() } else { text };
-    let inner = text.strip_prefix(b"*.").or_else(|| text.strip_prefix(b".")).unwrap_or(&text);
+    let text = if text == b"$hostname" {
+        draft.hostname.clone()
+    } else {
+        text
+    };
+    let inner = text
+        .strip_prefix(b"*.")
+        .or_else(|| text.strip_prefix(b"."))
+        .unwrap_or(&text);
     let inner = if inner.len() == text.len() {
         text.strip_suffix(b".*").unwrap_or(&text)
     } else {
@@ -71,7 +92,8 @@ fn parse(this: &mut Names, draft: &mut Draft, word: &Word) -> Result<(), Reason>
             this.list.push(Name::Leading(text.clone()));
         }
         _ if text.ends_with(b".*") => {
-            this.list.push(Name::Trailing(text[..text.len() - 1].to_vec()));
+            this.list
+                .push(Name::Trailing(text[..text.len() - 1].to_vec()));
         }
         _ => this.list.push(Name::Exact(text)),
     }
@@ -126,9 +148,15 @@ impl NameIndex {
 
     fn wildcard(&self, host: &[u8]) -> Option<usize> {
         let dots = || (0..host.len()).filter(|&i| host[i] == b'.');
-        let leading = || dots().filter(|&i| i > 0).find_map(|i| self.leading.get(&host[i..]));
+        let leading = || {
+            dots()
+                .filter(|&i| i > 0)
+                .find_map(|i| self.leading.get(&host[i..]))
+        };
         let trailing = || dots().rev().find_map(|i| self.trailing.get(&host[..=i]));
         let leading = (!self.leading.is_empty()).then(leading).flatten();
-        leading.or_else(|| (!self.trailing.is_empty()).then(trailing).flatten()).copied()
+        leading
+            .or_else(|| (!self.trailing.is_empty()).then(trailing).flatten())
+            .copied()
     }
 }

@@ -27,7 +27,9 @@ directives! {
 /// # Errors
 /// 416 where nothing asked for exists; `Content-Range` is then to be sent with the error.
 pub fn filter(x: &mut Exchange, answer: &mut Answer) -> Result<(), u16> {
-    let Body::File(file, meta) = &answer.body else { return Ok(()) };
+    let Body::File(file, meta) = &answer.body else {
+        return Ok(());
+    };
     let max = x.location.values.ranges.max;
     if answer.status != 200 || !answer.ranges || max == 0 {
         return Ok(());
@@ -51,9 +53,13 @@ pub fn filter(x: &mut Exchange, answer: &mut Answer) -> Result<(), u16> {
 }
 
 fn asked(x: &Exchange, answer: &Answer, size: u64, max: u64) -> Asked {
-    let Some(value) = x.head.field("range") else { return Asked::Whole };
-    let validators =
-        Validators { etag: answer.etag.as_deref(), last_modified: answer.last_modified };
+    let Some(value) = x.head.field("range") else {
+        return Asked::Whole;
+    };
+    let validators = Validators {
+        etag: answer.etag.as_deref(),
+        last_modified: answer.last_modified,
+    };
     if !validator::range_applies(&x.head, validators) {
         return Asked::Whole;
     }
@@ -63,12 +69,18 @@ fn asked(x: &Exchange, answer: &Answer, size: u64, max: u64) -> Asked {
 fn several(answer: &mut Answer, file: Rc<File>, ranges: &[Range<u64>], size: u64) {
     let mut boundary = [0; 8];
     random::fill(&mut boundary);
-    let multipart =
-        Multipart::new(u64::from_ne_bytes(boundary), answer.content_type.as_deref(), size);
+    let multipart = Multipart::new(
+        u64::from_ne_bytes(boundary),
+        answer.content_type.as_deref(),
+        size,
+    );
     let mut pieces = Vec::with_capacity(2 * ranges.len() + 1);
     for range in ranges {
         pieces.push(Piece::Bytes(Bytes::from(multipart.part_head(range)).into()));
-        pieces.push(Piece::File { file: file.clone(), range: range.clone() });
+        pieces.push(Piece::File {
+            file: file.clone(),
+            range: range.clone(),
+        });
     }
     pieces.push(Piece::Bytes(Bytes::from(multipart.end()).into()));
     answer.content_type = Some(multipart.content_type().into());

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use super::answer::{Answer, Body};
 use super::draft::Draft;
 use super::error_page;
 use super::exchange::Exchange;
@@ -38,11 +37,14 @@ pub fn answer(x: &mut Exchange, status: u16, uri: Vec<u8>) -> Flow {
     Flow::Answer(answer)
 }
 
-
 fn absolute(x: &Exchange, path: &[u8]) -> Vec<u8> {
     let redirect = &x.location.values.redirect;
     let mut out = b"http://".to_vec();
-    let host = if redirect.server_name { x.server.name() } else { x.head.host().unwrap_or(b"") };
+    let host = if redirect.server_name {
+        x.server.name()
+    } else {
+        x.head.host().unwrap_or(b"")
+    };
     let local = x.link.local().ip();
     match (host, local) {
         (b"", Some(local)) if local.is_ipv6() => drop(write!(out, "[{}]", local.ip())),

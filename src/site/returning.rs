@@ -32,7 +32,9 @@ pub struct Return {
 fn return_(this: &mut Returning, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
     let first = call.arg(0);
     let is_uri = |text: &[u8]| {
-        text.starts_with(b"http://") || text.starts_with(b"https://") || text.starts_with(b"$scheme")
+        text.starts_with(b"http://")
+            || text.starts_with(b"https://")
+            || text.starts_with(b"$scheme")
     };
     let (status, text) = match (call.args().get(1), value::decimal(&first.text)) {
         (None, None) if is_uri(&first.text) => (302, Some(first)),
@@ -42,7 +44,9 @@ fn return_(this: &mut Returning, draft: &mut Draft, call: &Call<'_>) -> Result<(
             return Err(Reason::from(what).at(first.place));
         }
     };
-    let text = text.map(|word| Template::compile(word, draft)).transpose()?;
+    let text = text
+        .map(|word| Template::compile(word, draft))
+        .transpose()?;
     // The first that is reached ends the request; the others are never reached.
     this.answer.get_or_insert(Return { status, text });
     Ok(())
@@ -62,7 +66,9 @@ pub fn location(x: &mut Exchange) -> Flow {
 }
 
 fn run(x: &mut Exchange) -> Flow {
-    let Some(answer) = &x.location.own.returning.answer else { return Flow::Next };
+    let Some(answer) = &x.location.own.returning.answer else {
+        return Flow::Next;
+    };
     let text = answer.text.as_ref().map(|text| text.value(x).into_owned());
     match (answer.status, text) {
         (444, _) => Flow::Drop,

@@ -66,9 +66,17 @@ fn set(
         draft.path(text).as_os_str().as_bytes().to_vec()
     };
     let trailing_slash = replaces.is_none() && text.len() > 1 && text.ends_with(b"/");
-    let text = if trailing_slash { &text[..text.len() - 1] } else { &text[..] };
-    let path = Template::compile_text(text, draft).map_err(|reason| reason.at(word.place))?;
-    this.base = Base { path: Some(path), replaces, set_by: (name, draft.block) };
+    let text = if trailing_slash {
+        &text[..text.len() - 1]
+    } else {
+        &text[..]
+    };
+    let path = Template::compile_part(text, word, draft)?;
+    this.base = Base {
+        path: Some(path),
+        replaces,
+        set_by: (name, draft.block),
+    };
     Ok(())
 }
 

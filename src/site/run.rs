@@ -5,7 +5,9 @@ use super::answer::{Answer, Response};
 use super::env::{Env, Need, Wake};
 use super::exchange::Exchange;
 use super::location::Location;
-use super::{access, error_page, filter, index, listing, locate, returning, static_file, try_files};
+use super::{
+    access, error_page, filter, index, listing, locate, returning, static_file, try_files,
+};
 use crate::log::Level;
 
 /// Where a request is.
@@ -125,7 +127,10 @@ fn following(phase: Phase) -> Phase {
 fn redirect(x: &mut Exchange, uri: Vec<u8>, args: Vec<u8>) -> Flow {
     if !spend_redirect(x) {
         let what = "rewrite or internal redirection cycle while internally redirecting to";
-        x.log(Level::Error, format_args!("{what} \"{}\"", uri.escape_ascii()));
+        x.log(
+            Level::Error,
+            format_args!("{what} \"{}\"", uri.escape_ascii()),
+        );
         return Flow::Fail(500);
     }
     x.uri = uri;

@@ -45,7 +45,11 @@ enum Kind {
 impl Scope {
     /// A block within this one.
     fn child(&self) -> Scope {
-        Scope { values: self.values.clone(), kind: self.kind.clone(), ..Scope::default() }
+        Scope {
+            values: self.values.clone(),
+            kind: self.kind.clone(),
+            ..Scope::default()
+        }
     }
 
     /// The location that this block describes.
@@ -122,7 +126,11 @@ fn server(scope: &mut Scope, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
         child.own.listen.entries.push(Entry::plain(address));
     }
     if child.own.names.list.is_empty() {
-        child.own.names.list.push(super::names::Name::Exact(Vec::new()));
+        child
+            .own
+            .names
+            .list
+            .push(super::names::Name::Exact(Vec::new()));
     }
     let mut named = HashMap::new();
     let mut plain = Vec::new();
@@ -172,19 +180,29 @@ fn name(draft: &mut Draft, args: &[Word]) -> Result<(Name, Kind), Reason> {
     };
     let exact = |path: &[u8]| (Name::Exact(path.to_vec()), Kind::Exact(path.to_vec()));
     let prefix = |path: &[u8], final_| {
-        (Name::Prefix { path: path.to_vec(), final_ }, Kind::Prefix(path.to_vec()))
+        (
+            Name::Prefix {
+                path: path.to_vec(),
+                final_,
+            },
+            Kind::Prefix(path.to_vec()),
+        )
     };
     Ok(match modifier {
         b"=" => exact(text),
         b"^~" => prefix(text, true),
-        b"" if text.starts_with(b"@") => {
-            (Name::Named(text.to_vec()), Kind::Named(text.to_vec()))
-        }
+        b"" if text.starts_with(b"@") => (Name::Named(text.to_vec()), Kind::Named(text.to_vec())),
         b"" => prefix(text, false),
         b"~" | b"~*" => {
             let matcher = Matcher::new(text, modifier == b"~*", draft)
                 .map_err(|reason| args.last().map_or(reason.clone(), |w| reason.at(w.place)))?;
-            (Name::Pattern { matcher, text: text.to_vec() }, Kind::Pattern)
+            (
+                Name::Pattern {
+                    matcher,
+                    text: text.to_vec(),
+                },
+                Kind::Pattern,
+            )
         }
         other => {
             let other = String::from_utf8_lossy(other);
@@ -220,13 +238,16 @@ fn misplaced(outer: &Kind, inner: &Kind, name: &Name) -> Option<String> {
             "location \"{name}\" cannot be inside the named location \"{}\"",
             path(outer)
         )),
-        (_, Kind::Named(_)) => {
-            Some(format!("named location \"{name}\" can be on the server level only"))
-        }
+        (_, Kind::Named(_)) => Some(format!(
+            "named location \"{name}\" can be on the server level only"
+        )),
         (Kind::Prefix(outer_path), Kind::Prefix(inner) | Kind::Exact(inner))
             if !inner.starts_with(outer_path) =>
         {
-            Some(format!("location \"{name}\" is outside location \"{}\"", path(outer)))
+            Some(format!(
+                "location \"{name}\" is outside location \"{}\"",
+                path(outer)
+            ))
         }
         _ => None,
     }

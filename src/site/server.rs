@@ -56,7 +56,10 @@ impl Endpoint {
             return &self.any;
         }
         let local = local();
-        let single = self.single.iter().find(|(address, _)| Some(*address) == local);
+        let single = self
+            .single
+            .iter()
+            .find(|(address, _)| Some(*address) == local);
         single.map_or(&self.any, |(_, hosts)| hosts)
     }
 }

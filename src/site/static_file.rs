@@ -18,7 +18,7 @@ use crate::http::path::{self, Escape};
 use crate::http::{Method, validator};
 use crate::log::Level;
 use crate::sys::OsError;
-use crate::sys::file::Kind;
+use crate::sys::file::{Absence, Kind};
 
 directives! {
     /// Files as answers.
@@ -57,7 +57,10 @@ fn answer(x: &mut Exchange, path: &Path, opened: Opened) -> Flow {
     match opened.meta.kind {
         Kind::Directory => return to_directory(x),
         Kind::Other => {
-            x.log(Level::Crit, format_args!("\"{}\" is not a regular file", path.display()));
+            x.log(
+                Level::Crit,
+                format_args!("\"{}\" is not a regular file", path.display()),
+            );
             return Flow::Fail(404);
         }
         Kind::Regular => {}
@@ -67,7 +70,10 @@ fn answer(x: &mut Exchange, path: &Path, opened: Opened) -> Flow {
     }
     let meta = opened.meta;
     let values = &x.location.values;
-    let etag = values.conditional.etag.then(|| validator::etag_of(meta.mtime, meta.size));
+    let etag = values
+        .conditional
+        .etag
+        .then(|| validator::etag_of(meta.mtime, meta.size));
     Flow::Answer(Box::new(Answer {
         status: 200,
         content_type: Some(values.mime.of(&x.uri)),
@@ -90,21 +96,18 @@ fn to_directory(x: &mut Exchange) -> Flow {
     redirect::answer(x, 301, uri)
 }
 
-/// Whether an error means that nothing is there.
-pub fn is_missing(error: &io::Error) -> bool {
-    use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound};
-    matches!(error.kind(), NotFound | NotADirectory | InvalidFilename)
-}
-
 /// Answers for a file that cannot be had.
 pub fn failed(x: &mut Exchange, call: &str, path: &Path, error: &io::Error) -> Flow {
-    let (status, level) = match error.kind() {
-        _ if is_missing(error) => (404, Level::Error),
-        io::ErrorKind::PermissionDenied | io::ErrorKind::FilesystemLoop => (403, Level::Error),
-        _ => (500, Level::Crit),
+    let (status, level) = match Absence::of(error) {
+        Absence::Missing => (404, Level::Error),
+        Absence::Forbidden => (403, Level::Error),
+        Absence::Failed => (500, Level::Crit),
     };
     if status != 404 || x.location.values.static_file.log_not_found {
-        x.log(level, format_args!("{call}() \"{}\" failed {}", path.display(), OsError(error)));
+        x.log(
+            level,
+            format_args!("{call}() \"{}\" failed {}", path.display(), OsError(error)),
+        );
     }
     Flow::Fail(status)
 }

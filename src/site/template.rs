@@ -32,19 +32,23 @@ impl Template {
     /// # Errors
     /// A name that is no variable's, or none at all.
     pub fn compile(word: &Word, draft: &mut Draft) -> Result<Template, Reason> {
-        Template::compile_text(&word.text, draft).map_err(|reason| reason.at(word.place))
+        Template::compile_part(&word.text, word, draft)
     }
 
-    /// Compiles a text; as [`Template::compile`], for what is not a word of its own.
-    pub fn compile_text(text: &[u8], draft: &mut Draft) -> Result<Template, Reason> {
-        let compile = |part| {
-            Ok(match part {
-                Written::Literal(text) => Part::Literal(text.into()),
-                Written::Capture(number) => Part::Capture(number),
-                Written::Variable(name) => Part::Variable(draft.variables.reference(&name)?),
-            })
+    /// Compiles a text that is a part of a word, or made of one.
+    ///
+    /// # Errors
+    /// As [`Template::compile`].
+    pub fn compile_part(text: &[u8], word: &Word, draft: &mut Draft) -> Result<Template, Reason> {
+        let compile = |part| match part {
+            Written::Literal(text) => Part::Literal(text.into()),
+            Written::Capture(number) => Part::Capture(number),
+            Written::Variable(name) => {
+                Part::Variable(draft.variables.reference(&name, Some(word.place)))
+            }
         };
-        Ok(Template(template::split(text)?.into_iter().map(compile).collect::<Result<_, Reason>>()?))
+        let parts = template::split(text).map_err(|reason| reason.at(word.place))?;
+        Ok(Template(parts.into_iter().map(compile).collect()))
     }
 
     /// The text, if it is the same for every request.

@@ -101,7 +101,10 @@ fn keepalive_timeout(this: &mut Transport, _: &mut Draft, call: &Call<'_>) -> Re
 }
 
 fn keepalive_disable(this: &mut Transport, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
-    let mut disabled = Disabled { msie6: false, safari: false };
+    let mut disabled = Disabled {
+        msie6: false,
+        safari: false,
+    };
     for word in call.args() {
         match &word.text[..] {
             b"none" => {}
@@ -118,7 +121,14 @@ fn keepalive_disable(this: &mut Transport, _: &mut Draft, call: &Call<'_>) -> Re
 }
 
 fn lingering_close(word: &Word) -> Result<Linger, Reason> {
-    value::one_of(word, &[("off", Linger::Off), ("on", Linger::On), ("always", Linger::Always)])
+    value::one_of(
+        word,
+        &[
+            ("off", Linger::Off),
+            ("on", Linger::On),
+            ("always", Linger::Always),
+        ],
+    )
 }
 
 fn output_buffers(this: &mut Transport, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
@@ -138,7 +148,10 @@ impl Transport {
 
     /// Seconds told to the client in `Keep-Alive`.
     pub fn told_timeout(&self) -> Option<u64> {
-        self.keep_alive.told.map(|told| told.as_secs()).filter(|&seconds| seconds > 0)
+        self.keep_alive
+            .told
+            .map(|told| told.as_secs())
+            .filter(|&seconds| seconds > 0)
     }
 }
 
@@ -147,7 +160,9 @@ impl Disabled {
         if !self.safari && x.method != Method::Post {
             return false;
         }
-        let Some(agent) = x.head.field("user-agent") else { return false };
+        let Some(agent) = x.head.field("user-agent") else {
+            return false;
+        };
         let has = |name: &[u8]| agent.windows(name.len()).any(|window| window == name);
         let msie6 = self.msie6 && x.method == Method::Post && has(b"MSIE 6.");
         let safari = self.safari && has(b"Safari/") && has(b"Mac OS X") && !has(b"Chrome/");

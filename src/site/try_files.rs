@@ -8,7 +8,6 @@ use super::draft::{AliasOf, Draft};
 use super::env::{Env, Found, Query};
 use super::exchange::Exchange;
 use super::run::{Flow, Phase};
-use super::static_file;
 use super::template::Template;
 use crate::conf::diagnostic::Reason;
 use crate::conf::table::Call;
@@ -16,7 +15,7 @@ use crate::conf::value;
 use crate::directives;
 use crate::log::Level;
 use crate::sys::OsError;
-use crate::sys::file::Kind;
+use crate::sys::file::{Absence, Kind};
 
 directives! {
     /// Files to try.
@@ -47,14 +46,16 @@ enum Fallback {
 }
 
 fn try_files(this: &mut TryFiles, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
-    let (last, files) = call.args().split_last().expect("the table wants two arguments");
+    let (last, files) = call
+        .args()
+        .split_last()
+        .expect("the table wants two arguments");
     let files = files
         .iter()
         .map(|word| {
             let name = word.text.strip_suffix(b"/");
             let directory = name.is_some();
-            let name = Template::compile_text(name.unwrap_or(&word.text), draft)
-                .map_err(|reason| reason.at(word.place))?;
+            let name = Template::compile_part(name.unwrap_or(&word.text), word, draft)?;
             Ok(File { name, directory })
         })
         .collect::<Result<_, Reason>>()?;
@@ -74,7 +75,9 @@ fn try_files(this: &mut TryFiles, draft: &mut Draft, call: &Call<'_>) -> Result<
 
 /// Tries the files from number `at` on.
 pub fn run(x: &mut Exchange, env: &mut dyn Env, at: usize) -> Flow {
-    let Some(tried) = &x.location.own.try_files.tried else { return Flow::Next };
+    let Some(tried) = &x.location.own.try_files.tried else {
+        return Flow::Next;
+    };
     for (at, file) in tried.files.iter().enumerate().skip(at) {
         let name = file.name.value(x).into_owned();
         let path = path(x, &name);
@@ -92,7 +95,7 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, at: usize) -> Flow {
                 return Flow::Next;
             }
             Ok(_) => {}
-            Err(error) if static_file::is_missing(&error) => {}
+            Err(error) if Absence::of(&error) == Absence::Missing => {}
             Err(error) => {
                 let what = format_args!("stat() \"{}\" failed {}", path.display(), OsError(&error));
                 x.log(Level::Crit, what);
@@ -108,9 +111,9 @@ fn path(x: &Exchange, name: &[u8]) -> PathBuf {
     let mut out = Vec::with_capacity(128);
     root.write_root(x, &mut out);
     let rest = match root.replaced() {
-        Some(&AliasOf::Bytes(count)) => {
-            name.strip_prefix(x.uri.get(..count).unwrap_or(b"")).unwrap_or(name)
-        }
+        Some(&AliasOf::Bytes(count)) => name
+            .strip_prefix(x.uri.get(..count).unwrap_or(b""))
+            .unwrap_or(name),
         _ => name,
     };
     out.extend_from_slice(rest);
@@ -132,7 +135,11 @@ fn take(x: &mut Exchange, mut name: Vec<u8>, directory: bool) {
         }
         Some(&AliasOf::Bytes(count)) => {
             let prefix = x.uri.get(..count).unwrap_or(b"");
-            x.uri = if name.starts_with(prefix) { name } else { [prefix, &name].concat() };
+            x.uri = if name.starts_with(prefix) {
+                name
+            } else {
+                [prefix, &name].concat()
+            };
         }
     }
 }

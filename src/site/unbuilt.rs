@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::conf::diagnostic::Severity;
-use crate::conf::tree::Word;
+use crate::conf::table::{Contexts, Stranger};
+use crate::conf::tree::{Item, Word};
 
 /// A directive that is known and not built, in some contexts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,23 @@ pub fn find_in(name: &str, context: &str) -> Option<&'static Unbuilt> {
     find(name)
         .iter()
         .find(|unbuilt| unbuilt.allowed_in(context))
+}
+
+/// What the directive tables say about a name that is in none of them.
+pub fn stranger(item: &Item, context: Contexts) -> Stranger {
+    let name = item.name.str();
+    let known = find(&name);
+    let here = known
+        .iter()
+        .find(|unbuilt| context.names().any(|name| unbuilt.allowed_in(name)));
+    match here
+        .or(known.first())
+        .map(|unbuilt| (unbuilt, unbuilt.severity_with(&item.args)))
+    {
+        None => Stranger::Unknown,
+        Some((unbuilt, Severity::Error)) => Stranger::Error(unbuilt.why.to_owned()),
+        Some((unbuilt, _)) => Stranger::Notice(unbuilt.why.to_owned()),
+    }
 }
 
 /// Every name there is, for suggestions.

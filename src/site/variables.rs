@@ -30,8 +30,13 @@ pub struct Declared {
     pub families: &'static [(&'static str, ReadOne)],
 }
 
-const DECLARED: &[Declared] =
-    &[connection::DECLARED, request::DECLARED, response::DECLARED, time::DECLARED, foreign::DECLARED];
+const DECLARED: &[Declared] = &[
+    connection::DECLARED,
+    request::DECLARED,
+    response::DECLARED,
+    time::DECLARED,
+    foreign::DECLARED,
+];
 
 /// A variable, ready to be read.
 #[derive(Clone)]
@@ -132,7 +137,11 @@ impl Registry {
 
     fn slot(&mut self, name: Vec<u8>) -> &mut Slot {
         let index = self.slots.len();
-        self.slots.entry(name).or_insert(Slot { index, declared: false, used_at: None })
+        self.slots.entry(name).or_insert(Slot {
+            index,
+            declared: false,
+            used_at: None,
+        })
     }
 }
 
@@ -156,8 +165,11 @@ mod tests {
 
     #[test]
     fn names_are_declared_once() {
-        let mut names: Vec<_> =
-            DECLARED.iter().flat_map(|d| d.variables).map(|(name, _)| *name).collect();
+        let mut names: Vec<_> = DECLARED
+            .iter()
+            .flat_map(|d| d.variables)
+            .map(|(name, _)| *name)
+            .collect();
         names.sort_unstable();
         let count = names.len();
         names.dedup();
@@ -167,10 +179,22 @@ mod tests {
     #[test]
     fn knows_what_was_never_declared() {
         let mut registry = Registry::default();
-        assert!(matches!(registry.reference(b"URI", None), Variable::Plain(_)));
-        assert!(matches!(registry.reference(b"arg_a", None), Variable::One(..)));
-        assert!(matches!(registry.reference(b"captured", None), Variable::Slot(0)));
-        assert!(matches!(registry.reference(b"typo", None), Variable::Slot(1)));
+        assert!(matches!(
+            registry.reference(b"URI", None),
+            Variable::Plain(_)
+        ));
+        assert!(matches!(
+            registry.reference(b"arg_a", None),
+            Variable::One(..)
+        ));
+        assert!(matches!(
+            registry.reference(b"captured", None),
+            Variable::Slot(0)
+        ));
+        assert!(matches!(
+            registry.reference(b"typo", None),
+            Variable::Slot(1)
+        ));
         assert_eq!(registry.declare(b"captured").unwrap(), 0);
         assert!(registry.declare(b"uri").is_err());
         assert_eq!(registry.unknown(), [("typo".to_owned(), None)]);

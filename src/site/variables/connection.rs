@@ -20,10 +20,16 @@ pub const DECLARED: Declared = Declared {
         ("remote_port", remote_port),
         ("server_addr", server_addr),
         ("server_port", server_port),
-        ("tcpinfo_rcv_space", |x, out| tcp_info(x, out, |info| info.rcv_space)),
+        ("tcpinfo_rcv_space", |x, out| {
+            tcp_info(x, out, |info| info.rcv_space)
+        }),
         ("tcpinfo_rtt", |x, out| tcp_info(x, out, |info| info.rtt)),
-        ("tcpinfo_rttvar", |x, out| tcp_info(x, out, |info| info.rttvar)),
-        ("tcpinfo_snd_cwnd", |x, out| tcp_info(x, out, |info| info.snd_cwnd)),
+        ("tcpinfo_rttvar", |x, out| {
+            tcp_info(x, out, |info| info.rttvar)
+        }),
+        ("tcpinfo_snd_cwnd", |x, out| {
+            tcp_info(x, out, |info| info.snd_cwnd)
+        }),
     ],
     families: &[],
 };

@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use super::{Declared, Exchange};
-use crate::http::host;
 use crate::sys::random;
 
 pub const DECLARED: Declared = Declared {
@@ -88,7 +87,10 @@ fn argument(x: &Exchange, name: &[u8], out: &mut Vec<u8>) -> bool {
 }
 
 fn cookie(x: &Exchange, name: &[u8], out: &mut Vec<u8>) -> bool {
-    let fields = x.head.fields().filter(|(field, _)| field.eq_ignore_ascii_case(b"cookie"));
+    let fields = x
+        .head
+        .fields()
+        .filter(|(field, _)| field.eq_ignore_ascii_case(b"cookie"));
     let mut pairs = fields.flat_map(|(_, value)| value.split(|&b| b == b';' || b == b','));
     let value = pairs.find_map(|pair| {
         let (key, value) = split_once(pair.trim_ascii(), b'=')?;
@@ -127,12 +129,13 @@ fn host(x: &Exchange, out: &mut Vec<u8>) -> bool {
 }
 
 fn request_port(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    x.head.authority().and_then(host::port).is_none_or(|port| put(port, out))
+    x.head
+        .port()
+        .is_none_or(|port| write!(out, "{port}").is_ok())
 }
 
 fn is_request_port(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    let port = x.head.authority().and_then(host::port);
-    put(if port.is_some() { b":" } else { b"" }, out)
+    put(if x.head.port().is_some() { b":" } else { b"" }, out)
 }
 
 /// The user of Basic credentials (RFC 7617), checked or not.
@@ -141,10 +144,17 @@ fn remote_user(x: &Exchange, out: &mut Vec<u8>) -> bool {
     use base64::engine::general_purpose::STANDARD_NO_PAD;
     let credentials = x.head.field("authorization").and_then(|value| {
         let (scheme, encoded) = split_once(value, b' ')?;
-        scheme.eq_ignore_ascii_case(b"basic").then_some(encoded.trim_ascii())
+        scheme
+            .eq_ignore_ascii_case(b"basic")
+            .then_some(encoded.trim_ascii())
     });
-    let Some(encoded) = credentials else { return false };
-    let end = encoded.iter().rposition(|&b| b != b'=').map_or(0, |last| last + 1);
+    let Some(encoded) = credentials else {
+        return false;
+    };
+    let end = encoded
+        .iter()
+        .rposition(|&b| b != b'=')
+        .map_or(0, |last| last + 1);
     let decoded = STANDARD_NO_PAD.decode(&encoded[..end]).unwrap_or_default();
     match split_once(&decoded, b':') {
         Some((user, _)) if !user.is_empty() => put(user, out),
@@ -184,7 +194,7 @@ fn request_time(x: &Exchange, out: &mut Vec<u8>) -> bool {
 }
 
 fn request_uri(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    put(x.head.target(), out)
+    put(x.head.request_uri(), out)
 }
 
 fn scheme(_: &Exchange, out: &mut Vec<u8>) -> bool {

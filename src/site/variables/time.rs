@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::{Declared, Exchange};
-use crate::sys::clock::{LocalTime, local_time};
+use crate::sys::clock::{self, LocalTime};
 
 pub const DECLARED: Declared = Declared {
     variables: &[
@@ -14,8 +14,9 @@ pub const DECLARED: Declared = Declared {
     families: &[],
 };
 
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
 
 fn msec(x: &Exchange, out: &mut Vec<u8>) -> bool {
     let wall = x.clock().wall();
@@ -48,11 +49,11 @@ fn time_iso8601(x: &Exchange, out: &mut Vec<u8>) -> bool {
 }
 
 fn now(x: &Exchange) -> LocalTime {
-    local_time(x.clock().wall().as_secs() as i64)
+    clock::local(x.clock().wall().as_secs() as i64)
 }
 
 fn offset(t: &LocalTime) -> (char, i32, i32) {
     let sign = if t.offset < 0 { '-' } else { '+' };
-    let minutes = t.offset.abs() / 60;
+    let minutes = t.offset.abs();
     (sign, minutes / 60, minutes % 60)
 }
