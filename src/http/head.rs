@@ -237,11 +237,6 @@ impl Head {
         self.fault.as_ref()
     }
 
-    /// A head for a request that did not come in time, or not at all.
-    pub(crate) fn fail(&mut self, fault: Fault) {
-        self.fault = Some(fault);
-    }
-
     /// What only shows when all fields are there.
     fn check(&self) -> Result<(), Fault> {
         let bad = |reason| Err(Fault::bad_request(reason));
