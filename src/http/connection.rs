@@ -151,10 +151,10 @@ impl Connection {
 
     fn read_head(&mut self) -> Option<Event> {
         let block = self.block.as_mut()?;
-        if !block.may_begin() {
+        let input = block.input.unread();
+        if input.is_empty() || !block.may_begin() {
             return None;
         }
-        let input = block.input.unread();
         let end = match self.late {
             true => Some(block.reader.give_up(input, LATE, &mut block.head)),
             false => block.reader.read(input, &self.limits, &mut block.head),

@@ -151,12 +151,18 @@ fn field(out: &mut Vec<u8>, name_and_colon: &[u8], content: &[u8]) {
 /// Appends what may hold a client's bytes: a line break or NUL in it becomes a space, so that no
 /// value ever adds a line (RFC 9110, 5.5).
 fn value(out: &mut Vec<u8>, content: &[u8]) {
-    let start = out.len();
-    out.extend_from_slice(content);
-    for byte in &mut out[start..] {
-        if matches!(byte, b'\r' | b'\n' | 0) {
-            *byte = b' ';
-        }
+    let is_break = |byte: u8| matches!(byte, b'\r' | b'\n' | 0);
+    if content
+        .iter()
+        .fold(false, |found, &byte| found | is_break(byte))
+    {
+        out.extend(
+            content
+                .iter()
+                .map(|&byte| if is_break(byte) { b' ' } else { byte }),
+        );
+    } else {
+        out.extend_from_slice(content);
     }
 }
 

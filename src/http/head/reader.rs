@@ -78,10 +78,7 @@ impl Reader {
         if !self.in_fields && first.is_some_and(|byte| !request_line::is_method_byte(byte)) {
             return Err(self.cut(self.line, self.line + 1, limits, INVALID_START, head));
         }
-        while let Some(length) = input[self.searched..]
-            .iter()
-            .position(|&byte| byte == b'\n')
-        {
+        while let Some(length) = memchr::memchr(b'\n', &input[self.searched..]) {
             let end = self.searched + length + 1;
             let start = self.line;
             if let Err(fault) = self.buffers.take(end - start, limits, self.in_fields) {
