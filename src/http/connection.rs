@@ -160,7 +160,7 @@ impl Connection {
             false => block.reader.read(input, &self.limits, &mut block.head),
         };
         match end {
-            Some(end) => Some(self.begin(end)),
+            Some(end) => self.begin(end),
             None if block.reader.skipped() == input.len() => {
                 block.input.consume(input.len());
                 block.reader = Default::default();
@@ -174,21 +174,20 @@ impl Connection {
     }
 
     /// A head was read; it ends at this offset of the input.
-    fn begin(&mut self, end: usize) -> Event {
+    fn begin(&mut self, end: usize) -> Option<Event> {
+        let block = self.block.as_mut()?;
+        let head = std::mem::replace(&mut block.head, self.pool.take_head());
         let id = Id(self.next);
         self.next = self.next.wrapping_add(1);
         self.fresh = false;
         self.late = false;
         self.state = State::Waiting;
-        let pool = &self.pool;
-        let block = self.block.get_or_insert_with(|| pool.take_block());
-        let head = std::mem::replace(&mut block.head, pool.take_head());
         block.input.consume(end);
         block.reader = Default::default();
         block.exchange = Some(Exchange::new(id, &head, &self.limits));
         block.output.open(id);
         block.skip_body();
-        Event::Head(id, head)
+        Some(Event::Head(id, head))
     }
 
     /// Asks for the body: Data events and an End will come.

@@ -142,7 +142,10 @@ impl Head {
 
     /// Path and query as sent, and what a client may have sent after them (`$request_uri`).
     pub fn request_uri(&self) -> &[u8] {
-        self.line_parts.uri.of(&self.bytes)
+        match self.line_parts.uri.of(&self.bytes) {
+            b"" if self.scheme().is_some() => b"/",
+            uri => uri,
+        }
     }
 
     /// The scheme of an absolute target, as sent.

@@ -12,7 +12,7 @@ use crate::http::head::Reader;
 const KEPT: usize = 256;
 
 /// A block or head that has grown past this is not kept, in bytes.
-const MAX_KEPT_SIZE: usize = 64 * 1024;
+const MAX_KEPT_SIZE: usize = 16 * 1024;
 
 /// Where connections take the memory of a request from, and leave it after the answer.
 #[derive(Debug, Default)]

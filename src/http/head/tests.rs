@@ -52,6 +52,8 @@ fn absolute_target_wins_over_host() {
     let head = parse(b"GET HTTPS://a/b/c HTTP/1.0\r\n\r\n");
     assert_eq!(head.path(), b"/b/c");
     assert_eq!(head.request_uri(), b"/b/c");
+    let head = parse(b"GET http://a HTTP/1.0\r\n\r\n");
+    assert_eq!((head.path(), head.request_uri()), (&b"/"[..], &b"/"[..]));
 }
 
 #[test]
