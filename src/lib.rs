@@ -13,7 +13,9 @@
 //! - `cli`: the command line
 
 pub mod conf;
+pub mod files;
 pub mod http;
 pub mod log;
 pub mod site;
 pub mod sys;
+pub mod worker;

@@ -18,7 +18,7 @@ pub mod status;
 pub mod validator;
 
 pub use bytes::{Bytes, Chunk, Piece};
-pub use connection::{Connection, Event, Pieces, Pool, Sent, Timeout};
+pub use connection::{Connection, Event, Pieces, Pool, Sent as SentBytes, Timeout};
 pub use head::{Head, Limits, Linger};
 pub use method::Method;
 pub use response::{Clock, Length, ResponseHead, Trailers};
