@@ -11,3 +11,7 @@
 //! - `worker`: one process, one event loop
 //! - `master`: binds, forks, supervises, reloads
 //! - `cli`: the command line
+
+pub mod conf;
+pub mod site;
+pub mod sys;

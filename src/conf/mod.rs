@@ -1,0 +1,10 @@
+//! The configuration language: from bytes to a tree of words, and from words to typed values.
+//!
+//! It knows no directive by name, but `include`, which is part of the language.
+
+pub mod diagnostic;
+pub mod source;
+pub mod table;
+pub mod template;
+pub mod tree;
+pub mod value;
