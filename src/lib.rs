@@ -13,5 +13,6 @@
 //! - `cli`: the command line
 
 pub mod conf;
+pub mod log;
 pub mod site;
 pub mod sys;

@@ -1,4 +1,5 @@
-//! For tests of what changes or forks the whole process: runs one test in a process of its own, single-threaded.
+//! For tests of what changes or forks the whole process: runs one test in a process of its own,
+//! single-threaded.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
@@ -6,7 +7,8 @@ use std::{env, ptr};
 
 const MARK: &str = "FORKFUL_TEST_ALONE";
 
-/// Runs `body` in a second start of the test binary that runs the test `name` (its full path) and nothing else.
+/// Runs `body` in a second start of the test binary that runs the test `name` (its full path) and
+/// nothing else.
 pub fn alone(name: &str, body: impl FnOnce()) {
     if env::var_os(MARK).is_some() {
         return in_child(body);
@@ -41,10 +43,8 @@ fn in_child(body: impl FnOnce()) {
         child => {
             let mut status = 0;
             // SAFETY: the pointer is valid for the call's write.
-            assert_eq!(
-                unsafe { libc::waitpid(child, ptr::from_mut(&mut status), 0) },
-                child
-            );
+            let waited = unsafe { libc::waitpid(child, ptr::from_mut(&mut status), 0) };
+            assert_eq!(waited, child);
             assert_eq!(
                 status, 0,
                 "the wait status of the process that ran the test"

@@ -1,4 +1,5 @@
-//! A channel between two processes of ours: whole messages in order, each with descriptors. Not what the messages mean.
+//! A channel between two processes of ours: whole messages in order, each with descriptors. Not
+//! what the messages mean.
 
 use std::io;
 use std::mem::size_of;
@@ -12,7 +13,8 @@ use super::error::check_size;
 /// The most descriptors in one message; the kernel's own limit is 253.
 pub const MAX_DESCRIPTORS: usize = 200;
 
-/// Room for the header of the descriptors and for as many as the kernel passes, in words so that it is aligned.
+/// Room for the header of the descriptors and for as many as the kernel passes, in words so that it
+/// is aligned.
 const CONTROL_WORDS: usize = 160;
 
 /// One end. It is nonblocking, and the other end's closing (also by death) can be read.
@@ -33,8 +35,8 @@ impl Channel {
     /// Sends one message, which arrives whole or not at all.
     ///
     /// # Errors
-    /// EAGAIN when the other end has not read for long; EPIPE, ECONNRESET when it is gone; EINVAL for an empty message or
-    /// more than [`MAX_DESCRIPTORS`].
+    /// EAGAIN when the other end has not read for long; EPIPE, ECONNRESET when it is gone; EINVAL
+    /// for an empty message or more than [`MAX_DESCRIPTORS`].
     pub fn send(&self, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         if message.is_empty() || descriptors.len() > MAX_DESCRIPTORS {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
@@ -47,25 +49,31 @@ impl Channel {
             let numbers: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
             put_descriptors(&mut header, &numbers);
         }
-        // SAFETY: the header points to a message and a control buffer that outlive the call; neither is written.
+        // SAFETY: the header points to a message and a control buffer that outlive the call;
+        // neither is written.
         check_size(unsafe { libc::sendmsg(self.as_raw_fd(), &header, libc::MSG_NOSIGNAL) })
             .map(drop)
     }
 
-    /// Receives one message into `buffer`: its length and its descriptors; `None` when the other end is gone.
+    /// Receives one message into `buffer`: its length and its descriptors; `None` when the other
+    /// end is gone.
     ///
     /// # Errors
-    /// EAGAIN when there is none; EMSGSIZE for one longer than the buffer; EMFILE when this process had no room for all of
-    /// its descriptors (those that came are closed).
+    /// EAGAIN when there is none; EMSGSIZE for one longer than the buffer; EMFILE when this process
+    /// had no room for all of its descriptors (those that came are closed).
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<Option<(usize, Vec<OwnedFd>)>> {
         let mut control = [0u64; CONTROL_WORDS];
         let mut piece = piece(buffer.as_mut_ptr(), buffer.len());
         let mut header = header(&mut piece, &mut control);
         let flags = libc::MSG_CMSG_CLOEXEC;
-        // SAFETY: the header points to writable buffers of the lengths it says, and they outlive the call.
+        // SAFETY: the header points to writable buffers of the lengths it says, and they outlive
+        // the call.
         let result = check_size(unsafe { libc::recvmsg(self.as_raw_fd(), &mut header, flags) });
         let length = match result {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+            // Said once, of messages that the other end never read; its own may still be here.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                return self.recv(buffer);
+            }
             other => other?,
         };
         let descriptors = take_descriptors(&header);
@@ -115,7 +123,8 @@ fn header(piece: &mut libc::iovec, control: &mut [u64; CONTROL_WORDS]) -> libc::
 /// Makes the control buffer one SCM_RIGHTS record of `numbers`.
 fn put_descriptors(header: &mut libc::msghdr, numbers: &[RawFd]) {
     let bytes = size_of_val(numbers) as u32;
-    // SAFETY: CONTROL_WORDS is room for more than MAX_DESCRIPTORS, so the first record and its data lie in the buffer.
+    // SAFETY: CONTROL_WORDS is room for more than MAX_DESCRIPTORS, so the first record and its data
+    // lie in the buffer.
     unsafe {
         header.msg_controllen = libc::CMSG_SPACE(bytes) as _;
         let record = libc::CMSG_FIRSTHDR(header);
@@ -133,13 +142,13 @@ fn put_descriptors(header: &mut libc::msghdr, numbers: &[RawFd]) {
 /// Owns what the kernel put into the control buffer.
 fn take_descriptors(header: &libc::msghdr) -> Vec<OwnedFd> {
     let mut descriptors = Vec::new();
-    // SAFETY: the kernel filled in the records and their lengths, and each SCM_RIGHTS number is a new descriptor that
-    // nothing else owns.
+    // SAFETY: the kernel filled in the records and their lengths, and each SCM_RIGHTS number is a
+    // new descriptor that nothing else owns.
     unsafe {
         let mut record = libc::CMSG_FIRSTHDR(header);
         while let Some(found) = record.as_ref() {
             if found.cmsg_level == libc::SOL_SOCKET && found.cmsg_type == libc::SCM_RIGHTS {
-                let bytes = found.cmsg_len as usize - libc::CMSG_LEN(0) as usize;
+                let bytes = found.cmsg_len - libc::CMSG_LEN(0) as usize;
                 let numbers: *const RawFd = libc::CMSG_DATA(record).cast();
                 for index in 0..bytes / size_of::<RawFd>() {
                     let number = ptr::read_unaligned(numbers.add(index));
@@ -213,8 +222,11 @@ mod tests {
     fn an_end_closed_with_unread_messages_is_gone_too() {
         let (one, two) = pair().expect("a pair");
         two.send(b"never read", &[]).expect("sent");
+        one.send(b"last", &[]).expect("sent");
         drop(one);
-        assert!(two.recv(&mut [0; 16]).expect("the end").is_none());
+        let mut buffer = [0; 16];
+        assert!(two.recv(&mut buffer).expect("received").is_some());
+        assert!(two.recv(&mut buffer).expect("the end").is_none());
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Files: what is served, directories, logs, the pid file. Judged by the opened descriptor, never by the path alone.
+//! Files: what is served, directories, logs, the pid file. Judged by the opened descriptor, never
+//! by the path alone.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
@@ -107,7 +108,8 @@ pub struct Entry {
     pub meta: Meta,
 }
 
-/// The names in a directory, in no order, without `.` and `..`. What cannot be looked at is left out.
+/// The names in a directory, in no order, without `.` and `..`. What cannot be looked at is left
+/// out.
 ///
 /// # Errors
 /// Those of opening and reading the directory.
@@ -140,7 +142,8 @@ pub fn open_log(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Makes `old` the file that `new` is, in one step: writes go to the one or the other, and `old` keeps its number.
+/// Makes `old` the file that `new` is, in one step: writes go to the one or the other, and `old`
+/// keeps its number.
 ///
 /// # Errors
 /// None that the kernel documents for two open descriptors, but for EINTR, which is retried.
@@ -155,8 +158,9 @@ pub fn dup_over(new: BorrowedFd<'_>, old: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// Writes a small file whole or not at all, by a rename: a reader never sees a part. What is no regular file, such as
-/// /dev/null, is written in place; a symlink to a regular file is replaced, not followed.
+/// Writes a small file whole or not at all, by a rename: a reader never sees a part. What is no
+/// regular file, such as /dev/null, is written in place; a symlink to a regular file is replaced,
+/// not followed.
 ///
 /// # Errors
 /// The kernel's; the old file is then untouched.

@@ -8,7 +8,8 @@ use mio::{Poll, Token};
 
 use super::error::check;
 
-/// Watches a shared listener: level-triggered, and each connection wakes one of the watching processes, not all.
+/// Watches a shared listener: level-triggered, and each connection wakes one of the watching
+/// processes, not all.
 ///
 /// # Errors
 /// EEXIST when it is watched already; ENOSPC past the system's limit of watches.
@@ -44,7 +45,8 @@ fn control(
     check(unsafe { libc::epoll_ctl(poll.as_raw_fd(), operation, fd, event) }).map(drop)
 }
 
-/// Waits until the descriptor can be read, or ended; fails after a deadline that no working machine needs.
+/// Waits until the descriptor can be read, or ended; fails after a deadline that no working machine
+/// needs.
 #[cfg(test)]
 pub(super) fn wait_readable(fd: BorrowedFd<'_>) {
     let mut wanted = libc::pollfd {
@@ -53,11 +55,8 @@ pub(super) fn wait_readable(fd: BorrowedFd<'_>) {
         revents: 0,
     };
     // SAFETY: the pointer is valid for one pollfd.
-    assert_eq!(
-        unsafe { libc::poll(&mut wanted, 1, 10_000) },
-        1,
-        "nothing became readable"
-    );
+    let ready = unsafe { libc::poll(&mut wanted, 1, 10_000) };
+    assert_eq!(ready, 1, "nothing became readable");
 }
 
 #[cfg(test)]

@@ -42,6 +42,11 @@ pub fn pid() -> Pid {
     from_system(unistd::getpid())
 }
 
+/// The number of the calling thread; the process's own in its first thread.
+pub fn thread() -> i32 {
+    unistd::gettid().as_raw()
+}
+
 /// The parent of the calling process; `None` when it is outside our PID namespace.
 pub fn parent() -> Option<Pid> {
     Pid::new(unistd::getppid().as_raw())
@@ -63,8 +68,8 @@ pub enum Fork {
 /// Forks. Flushes no buffers.
 ///
 /// # Errors
-/// The kernel's (EAGAIN, ENOMEM), and an error of ours while the process has more than one thread: a lock that another
-/// thread holds would stay locked in the child for ever.
+/// The kernel's (EAGAIN, ENOMEM), and an error of ours while the process has more than one thread:
+/// a lock that another thread holds would stay locked in the child for ever.
 pub fn fork() -> io::Result<Fork> {
     require_single_thread("fork")?;
     // SAFETY: the process has one thread, so the child's memory is as consistent as the parent's.
@@ -124,8 +129,8 @@ impl fmt::Display for ExitStatus {
     }
 }
 
-/// Reaps one child that has ended, without waiting; `None` when there is none (left). Call it until then: one SIGCHLD may
-/// stand for several ends.
+/// Reaps one child that has ended, without waiting; `None` when there is none (left). Call it until
+/// then: one SIGCHLD may stand for several ends.
 pub fn wait_any() -> Option<Exit> {
     reap(-1, libc::WNOHANG)
 }
@@ -180,7 +185,8 @@ pub fn umask(mask: u32) {
 /// Replaces the environment by exactly `variables`, in preparation of nginx's `env`.
 ///
 /// # Errors
-/// Refused while the process has more than one thread, and for a name that is empty or holds `=` or NUL.
+/// Refused while the process has more than one thread, and for a name that is empty or holds `=` or
+/// NUL.
 pub fn replace_environment(variables: &[(OsString, OsString)]) -> io::Result<()> {
     require_single_thread("a change of the environment")?;
     let valid = |name: &OsStr| !name.is_empty() && !name.as_bytes().contains(&b'=');
@@ -207,7 +213,8 @@ pub fn replace_environment(variables: &[(OsString, OsString)]) -> io::Result<()>
 pub struct Readiness(io::PipeWriter);
 
 impl Readiness {
-    /// Leaves the terminal (stdin, stdout and stderr become /dev/null) and lets the process that was started exit with 0.
+    /// Leaves the terminal (stdin, stdout and stderr become /dev/null) and lets the process that
+    /// was started exit with 0.
     ///
     /// # Errors
     /// Those of opening and duplicating /dev/null.
@@ -227,8 +234,9 @@ impl Readiness {
 
 /// Continues as a daemon: in a new session, as a child of the process that was started.
 ///
-/// That process does not return from here. It waits, and exits with 0 when the daemon is ready, else with the daemon's exit
-/// code. Until then the daemon keeps stdin, stdout and stderr, so that its errors are seen.
+/// That process does not return from here. It waits, and exits with 0 when the daemon is ready,
+/// else with the daemon's exit code. Until then the daemon keeps stdin, stdout and stderr, so that
+/// its errors are seen.
 ///
 /// # Errors
 /// Those of pipe, [`fork`] and setsid.

@@ -1,4 +1,5 @@
-//! Signals: nginx's table, a pollable source of those that arrived, the mask across a fork. Not what a signal means.
+//! Signals: nginx's table, a pollable source of those that arrived, the mask across a fork. Not
+//! what a signal means.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -52,7 +53,8 @@ impl Signal {
     }
 }
 
-/// The name of any signal, for reports of how a process ended: `SIGSEGV`. Real-time signals share one name.
+/// The name of any signal, for reports of how a process ended: `SIGSEGV`. Real-time signals share
+/// one name.
 pub fn name(number: i32) -> &'static str {
     match system::Signal::try_from(number) {
         Ok(signal) => signal.as_str(),
@@ -63,7 +65,8 @@ pub fn name(number: i32) -> &'static str {
 
 /// The signals that arrived, behind a descriptor that becomes readable when one does.
 ///
-/// Dropping it ends the catching: the signals are then ignored, until another `Signals` catches them.
+/// Dropping it ends the catching: the signals are then ignored, until another `Signals` catches
+/// them.
 pub struct Signals {
     arrived: Arc<Arrived>,
     registered: Vec<SigId>,
@@ -115,7 +118,8 @@ impl Signals {
 
     /// Takes the signals that arrived since the last call, each once however often it came.
     pub fn take(&self) -> impl Iterator<Item = Signal> + use<> {
-        // Cleared before the numbers are read: a signal in between wakes once too often, never too seldom.
+        // Cleared before the numbers are read: a signal in between wakes once too often, never too
+        // seldom.
         let _ = self.arrived.wake.read();
         let numbers = self.arrived.numbers.swap(0, Ordering::SeqCst);
         Signal::CATCHABLE
@@ -148,7 +152,8 @@ impl Drop for Signals {
 #[must_use = "restore it, or no signal arrives any more"]
 pub struct Mask(SigSet);
 
-/// Blocks every signal for the calling thread, as a fork needs it: the child gets none before it has handlers of its own.
+/// Blocks every signal for the calling thread, as a fork needs it: the child gets none before it
+/// has handlers of its own.
 ///
 /// # Errors
 /// None that the kernel documents for these arguments.
@@ -174,8 +179,8 @@ pub fn unblock_all() -> io::Result<()> {
     Ok(SigSet::empty().thread_set_mask()?)
 }
 
-/// Sets the signals of nginx's table back to what they do by default: for a child that will have no [`Signals`]. One made
-/// later in the same process would not be woken.
+/// Sets the signals of nginx's table back to what they do by default: for a child that will have no
+/// [`Signals`]. One made later in the same process would not be woken.
 ///
 /// # Errors
 /// None that the kernel documents for these arguments.

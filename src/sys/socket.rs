@@ -1,4 +1,5 @@
-//! Stream sockets over TCP and unix paths: addresses, listeners, connections. Not how an address is written in a file.
+//! Stream sockets over TCP and unix paths: addresses, listeners, connections. Not how an address is
+//! written in a file.
 
 mod address;
 mod listener;

@@ -53,11 +53,12 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// A socket bound to `address`, not yet listening. A unix socket can be connected to by everybody (0666, as in nginx).
+    /// A socket bound to `address`, not yet listening. A unix socket can be connected to by
+    /// everybody (0666, as in nginx).
     ///
     /// # Errors
-    /// The kernel's; EADDRINUSE also when something listens at a unix path. A socket file that nobody listens at is
-    /// replaced.
+    /// The kernel's; EADDRINUSE also when something listens at a unix path. A socket file that
+    /// nobody listens at is replaced.
     pub fn bind(address: &Address, options: &Options) -> io::Result<Listener> {
         let fd = new_socket(address)?;
         before_bind(fd.as_fd(), address, options)?;
@@ -76,8 +77,8 @@ impl Listener {
     /// Each number may be taken once: the listener owns it, and closes it when dropped.
     ///
     /// # Errors
-    /// EBADF for a number that is not open (or is stdin, stdout, stderr), ENOTSOCK, EINVAL for a socket that is not a bound
-    /// stream socket.
+    /// EBADF for a number that is not open (or is stdin, stdout, stderr), ENOTSOCK, EINVAL for a
+    /// socket that is not a bound stream socket.
     pub fn from_inherited(number: RawFd) -> io::Result<Listener> {
         if number <= libc::STDERR_FILENO {
             return Err(io::Error::from_raw_os_error(libc::EBADF));
@@ -94,10 +95,8 @@ impl Listener {
         let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
         fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
         // SAFETY: open, as checked above, and left for this process to own.
-        Ok(Listener {
-            fd: unsafe { OwnedFd::from_raw_fd(number) },
-            address,
-        })
+        let fd = unsafe { OwnedFd::from_raw_fd(number) };
+        Ok(Listener { fd, address })
     }
 
     /// Starts to listen. May be called again, to change the backlog.
@@ -109,7 +108,8 @@ impl Listener {
         check(unsafe { libc::listen(self.fd.as_raw_fd(), backlog) }).map(drop)
     }
 
-    /// Sets the options that may change while the socket listens: all but `reuseport` and `ipv6only`.
+    /// Sets the options that may change while the socket listens: all but `reuseport` and
+    /// `ipv6only`.
     ///
     /// # Errors
     /// ENOPROTOOPT for what the kernel does not know.
@@ -146,7 +146,8 @@ impl Listener {
     /// Accepts one connection, nonblocking and close-on-exec, in one system call.
     ///
     /// # Errors
-    /// EAGAIN when there is none; EMFILE and its kin when there is no room; ECONNABORTED when it went away meanwhile.
+    /// EAGAIN when there is none; EMFILE and its kin when there is no room; ECONNABORTED when it
+    /// went away meanwhile.
     pub fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
         // SAFETY: all zeroes are a valid sockaddr_storage.
         let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
@@ -226,7 +227,8 @@ fn bind_path(fd: BorrowedFd<'_>, address: &Address, path: &Path) -> io::Result<(
     fs::set_permissions(path, Permissions::from_mode(0o666))
 }
 
-/// Whether `path` is a socket file that nobody listens at. Does not wait for a listener whose queue is full.
+/// Whether `path` is a socket file that nobody listens at. Does not wait for a listener whose queue
+/// is full.
 fn is_stale(address: &Address, path: &Path) -> bool {
     // A connection to a plain file is refused too.
     if !fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket()) {

@@ -51,7 +51,8 @@ impl Stream {
         Ok(nix::sys::uio::writev(&self.0, pieces)?)
     }
 
-    /// Sends up to `count` bytes of a file from `offset`, which moves by the count sent. 0 is the end of the file.
+    /// Sends up to `count` bytes of a file from `offset`, which moves by the count sent. 0 is the
+    /// end of the file.
     ///
     /// # Errors
     /// As [`Stream::writev`]; EIO of the disk.
