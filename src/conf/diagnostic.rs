@@ -254,8 +254,12 @@ fn printable(text: &str, max: usize) -> String {
 
 fn escaped(character: char) -> String {
     // Controls, and the marks that reorder what a terminal shows.
-    let hidden = matches!(character, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if character.is_control() || hidden {
+    let hidden = [
+        '\u{200e}'..='\u{200f}',
+        '\u{2028}'..='\u{202e}',
+        '\u{2066}'..='\u{2069}',
+    ];
+    if character.is_control() || hidden.iter().any(|range| range.contains(&character)) {
         character.escape_default().collect()
     } else {
         character.into()
@@ -283,7 +287,7 @@ mod tests {
 
     fn sources(text: &[u8]) -> Sources {
         let mut sources = Sources::default();
-        sources.add("/etc/nginx/nginx.conf", text.to_vec());
+        sources.add("/etc/nginx/nginx.conf", text);
         sources
     }
 

@@ -3,6 +3,12 @@
 //! It knows no directive by name, but `include`, which is part of the language.
 
 pub mod diagnostic;
+mod include;
+mod lexer;
+mod lua;
+pub mod parse;
+pub mod pattern;
+mod pcre;
 pub mod source;
 pub mod table;
 pub mod template;

@@ -1,3 +1,4 @@
 //! What is served.
 
 pub mod pages;
+pub mod unbuilt;
