@@ -33,7 +33,10 @@ pub(super) enum Birth {
 /// In nginx's words.
 pub(super) fn fork() -> Result<Birth, String> {
     let failed = |call: &str, error| {
-        format!("{call} failed while spawning \"worker process\" {}", OsError(&error))
+        format!(
+            "{call} failed while spawning \"worker process\" {}",
+            OsError(&error)
+        )
     };
     let (ours, theirs) = channel::pair().map_err(|error| failed("socketpair()", error))?;
     let mask = signal::block_all().map_err(|error| failed("sigprocmask()", error))?;
@@ -63,7 +66,10 @@ pub(super) struct Children {
 
 impl Children {
     pub fn new(registry: Registry) -> Children {
-        Children { registry, children: HashMap::new() }
+        Children {
+            registry,
+            children: HashMap::new(),
+        }
     }
 
     /// Listens to a new worker from now on; its token is its number.
@@ -73,7 +79,10 @@ impl Children {
         let registered = self.registry.register(source, token, Interest::READABLE);
         if let Err(error) = &registered {
             // Without the channel the worker takes the master for gone, leaves, and is replaced.
-            log::alert!("epoll_ctl() for worker process {pid} failed {}", OsError(error));
+            log::alert!(
+                "epoll_ctl() for worker process {pid} failed {}",
+                OsError(error)
+            );
         }
         let channel = registered.is_ok().then_some(channel);
         self.children.insert(pid, Child { channel, logs });
@@ -88,7 +97,9 @@ impl Children {
         let child = self.children.get_mut(&pid);
         if let Some(channel) = child.and_then(|child| child.channel.take()) {
             // Closing takes it out of the poll as well: no other process has this end.
-            let _ = self.registry.deregister(&mut SourceFd(&channel.as_raw_fd()));
+            let _ = self
+                .registry
+                .deregister(&mut SourceFd(&channel.as_raw_fd()));
         }
     }
 
@@ -113,13 +124,18 @@ impl Children {
 
     /// Tells a worker something. What cannot be said is signalled, if there is a signal for it.
     pub fn tell(&self, pid: Pid, command: Command) {
-        let Some(Err(error)) = self.send(pid, command, &[]) else { return };
+        let Some(Err(error)) = self.send(pid, command, &[]) else {
+            return;
+        };
         match command {
             // It is gone, or going.
             _ if error.kind() != io::ErrorKind::WouldBlock => {}
             Command::Quit => kill(pid, Signal::Quit),
             Command::Stop => kill(pid, Signal::Term),
-            _ => log::alert!("worker process {pid} does not read its channel {}", OsError(&error)),
+            _ => log::alert!(
+                "worker process {pid} does not read its channel {}",
+                OsError(&error)
+            ),
         }
     }
 
@@ -159,6 +175,10 @@ impl Children {
 /// Sends a signal to a worker.
 pub(super) fn kill(pid: Pid, signal: Signal) {
     if let Err(error) = process::kill(pid, signal) {
-        log::alert!("kill({pid}, {}) failed {}", signal.number(), OsError(&error));
+        log::alert!(
+            "kill({pid}, {}) failed {}",
+            signal.number(),
+            OsError(&error)
+        );
     }
 }

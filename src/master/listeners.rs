@@ -76,7 +76,7 @@ impl Listeners {
         wanted: &[Wanted],
         workers: usize,
         held: &Listeners,
-        inherited: &mut Inherited,
+        inherited: &Inherited,
     ) -> Result<Listeners, Refused> {
         let mut bound = Listeners::default();
         let mut refused = Refused {
@@ -87,7 +87,7 @@ impl Listeners {
             let sockets = held
                 .find(&wanted.address)
                 .map(|group| group.sockets.clone());
-            let sockets = sockets.unwrap_or_else(|| inherited.take(&wanted.address));
+            let sockets = sockets.unwrap_or_else(|| inherited.of(&wanted.address));
             match bind_group(wanted, sockets, workers) {
                 Ok(group) => bound.0.push(group),
                 Err(error) => refused.add("bind() to", wanted, &error),
@@ -216,20 +216,23 @@ impl Inherited {
         (Inherited(sockets), lines)
     }
 
-    /// Closes what nothing wanted; returns a line for the log for each.
+    /// Closes what no [`Listeners`] has taken over; returns a line for the log for each.
     pub fn close(self) -> Vec<String> {
+        let unused = self.0.iter().filter(|socket| Rc::strong_count(socket) == 1);
         let line = |socket: &Rc<Listener>| {
             format!(
                 "inherited socket for {} is not configured, closed",
                 socket.address()
             )
         };
-        self.0.iter().map(line).collect()
+        unused.map(line).collect()
     }
 
-    fn take(&mut self, address: &Address) -> Vec<Rc<Listener>> {
+    fn of(&self, address: &Address) -> Vec<Rc<Listener>> {
         self.0
-            .extract_if(.., |socket| socket.address() == address)
+            .iter()
+            .filter(|socket| socket.address() == address)
+            .cloned()
             .collect()
     }
 }

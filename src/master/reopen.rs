@@ -12,7 +12,11 @@ use crate::sys::{OsError, file};
 /// Opens the logs of this process and of all workers anew; one that cannot be opened goes on in its old file.
 pub(super) fn reopen(own: &LogFiles, children: &Children) {
     let mut opened: HashMap<PathBuf, File> = HashMap::new();
-    for path in own.iter().map(|log| log.path()).chain(children.logs().map(PathBuf::as_path)) {
+    for path in own
+        .iter()
+        .map(|log| log.path())
+        .chain(children.logs().map(PathBuf::as_path))
+    {
         if !opened.contains_key(path)
             && let Some(file) = open(path)
         {
@@ -23,7 +27,11 @@ pub(super) fn reopen(own: &LogFiles, children: &Children) {
         if let Some(new) = opened.get(log.path())
             && let Err(error) = log.replace(new.as_fd())
         {
-            log::alert!("dup3() for \"{}\" failed {}", log.path().display(), OsError(&error));
+            log::alert!(
+                "dup3() for \"{}\" failed {}",
+                log.path().display(),
+                OsError(&error)
+            );
         }
     }
     children.reopen(|path| match opened.get(path) {

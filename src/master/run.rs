@@ -18,7 +18,7 @@ use super::pid_file::PidFile;
 use super::reopen::reopen;
 use super::state::{Action, Event, FIRST, Master, Seat};
 use super::terminal::Terminal;
-use crate::log::{self, Level};
+use crate::log;
 use crate::sys::OsError;
 use crate::sys::channel::Channel;
 use crate::sys::process::{self, Pid};
@@ -42,7 +42,12 @@ pub(super) struct Belongings {
 /// How the loop ends: the master exits, or this process is a new worker.
 pub(super) enum End {
     Exit(i32),
-    Worker { slot: usize, channel: Channel, loaded: Box<Loaded>, listeners: Listeners },
+    Worker {
+        slot: usize,
+        channel: Channel,
+        loaded: Box<Loaded>,
+        listeners: Listeners,
+    },
 }
 
 /// A configuration and its sockets.
@@ -78,18 +83,32 @@ impl Loop {
     /// # Errors
     /// EMFILE and its kin.
     pub fn new(belongings: Belongings, daemon: bool) -> io::Result<Loop> {
-        let Belongings { loaded, listeners, pid_file, terminal, loader } = belongings;
+        let Belongings {
+            loaded,
+            listeners,
+            pid_file,
+            terminal,
+            loader,
+        } = belongings;
         let (poll, signals) = (Poll::new()?, Signals::new(&Signal::CATCHABLE)?);
         let source = &mut SourceFd(&signals.as_raw_fd());
-        poll.registry().register(source, SIGNALS, Interest::READABLE)?;
-        let first = Event::Loaded { generation: FIRST, workers: Some(loaded.workers) };
+        poll.registry()
+            .register(source, SIGNALS, Interest::READABLE)?;
+        let first = Event::Loaded {
+            generation: FIRST,
+            workers: Some(loaded.workers),
+        };
         Ok(Loop {
             children: Children::new(poll.registry().try_clone()?),
             poll,
             signals,
             master: Master::new(daemon, Instant::now()),
             events: VecDeque::from([first]),
-            current: Stage { number: FIRST, loaded, listeners },
+            current: Stage {
+                number: FIRST,
+                loaded,
+                listeners,
+            },
             next: None,
             former: Listeners::default(),
             pid_file,
@@ -131,7 +150,7 @@ impl Loop {
             Action::Tell(pid, command) => self.children.tell(pid, command),
             Action::Kill(pid) => children::kill(pid, Signal::Kill),
             Action::ReopenLogs => reopen(&self.current.loaded.logs, &self.children),
-            Action::Log(level, text) => say(level, &text),
+            Action::Log(level, text) => log::write(level, format_args!("{text}")),
             Action::Exit(code) => return ControlFlow::Break(Leave::Exit(code)),
         }
         ControlFlow::Continue(())
@@ -147,7 +166,9 @@ impl Loop {
         {
             log::alert!("epoll_wait() failed {}", OsError(&error));
         }
-        let workers = ready.iter().filter_map(|event| Pid::new(event.token().0 as i32));
+        let workers = ready
+            .iter()
+            .filter_map(|event| Pid::new(event.token().0 as i32));
         workers.for_each(|pid| self.hear(pid));
         self.take_signals();
         self.events.push_back(Event::Time);
@@ -186,15 +207,22 @@ impl Loop {
     fn load(&mut self, number: u64) {
         self.next = (self.loader)().and_then(|loaded| self.stage(number, loaded));
         let workers = self.next.as_ref().map(|stage| stage.loaded.workers);
-        self.events.push_back(Event::Loaded { generation: number, workers });
+        self.events.push_back(Event::Loaded {
+            generation: number,
+            workers,
+        });
     }
 
     /// Binds what a new configuration wants; the sockets it shares with the current one are kept.
     fn stage(&self, number: u64, loaded: Loaded) -> Option<Stage> {
-        let mut none = Inherited::default();
+        let none = Inherited::default();
         let held = &self.current.listeners;
-        match Listeners::bind(&loaded.listeners, loaded.workers, held, &mut none) {
-            Ok(listeners) => Some(Stage { number, loaded, listeners }),
+        match Listeners::bind(&loaded.listeners, loaded.workers, held, &none) {
+            Ok(listeners) => Some(Stage {
+                number,
+                loaded,
+                listeners,
+            }),
             Err(refused) => {
                 refused.lines.iter().for_each(|line| log::emerg!("{line}"));
                 None
@@ -216,7 +244,10 @@ impl Loop {
     }
 
     fn stage_of(&self, seat: Seat) -> &Stage {
-        let next = self.next.as_ref().filter(|stage| stage.number == seat.generation);
+        let next = self
+            .next
+            .as_ref()
+            .filter(|stage| stage.number == seat.generation);
         next.unwrap_or(&self.current)
     }
 
@@ -264,20 +295,14 @@ impl Loop {
     /// In a new worker: keeps what is the worker's and drops all that is the master's.
     fn into_worker(self, seat: Seat, channel: Channel) -> End {
         let next = self.next.filter(|stage| stage.number == seat.generation);
-        let Stage { loaded, listeners, .. } = next.unwrap_or(self.current);
-        End::Worker { slot: seat.slot, channel, loaded: Box::new(loaded), listeners }
-    }
-}
-
-fn say(level: Level, text: &str) {
-    match level {
-        Level::Emerg => log::emerg!("{text}"),
-        Level::Alert => log::alert!("{text}"),
-        Level::Crit => log::crit!("{text}"),
-        Level::Error => log::error!("{text}"),
-        Level::Warn => log::warn!("{text}"),
-        Level::Notice => log::notice!("{text}"),
-        Level::Info => log::info!("{text}"),
-        Level::Debug => log::debug!("{text}"),
+        let Stage {
+            loaded, listeners, ..
+        } = next.unwrap_or(self.current);
+        End::Worker {
+            slot: seat.slot,
+            channel,
+            loaded: Box::new(loaded),
+            listeners,
+        }
     }
 }

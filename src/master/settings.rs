@@ -11,6 +11,7 @@ use crate::conf::tree::Word;
 use crate::conf::value;
 use crate::directives;
 use crate::site::draft::Draft;
+use crate::site::error_log::{self, Planned};
 use crate::sys::cpu;
 use crate::sys::privilege::{Identity, is_root};
 
@@ -27,13 +28,17 @@ directives! {
         master_process: bool = true => "master_process" [MAIN] 1, Once, "on", set(value::flag);
         /// The file that holds the number of the master process while it runs. The default is
         /// written only if its directory exists.
-        pid: Option<PathBuf> = None => "pid" [MAIN] 1, Once, "logs/nginx.pid", set(path);
+        pid: Option<PathBuf> = None => "pid" [MAIN] 1, Once, "logs/nginx.pid", set(some_path);
         /// The user, and the group, that the workers run as; without a group it is the one of the
         /// user's name.
         user: User = User::Default => "user" [MAIN] 1..=2, Once, "nobody nobody", with(user);
         /// The directory that the workers run in.
         working_directory: Option<PathBuf> = None =>
-            "working_directory" [MAIN] 1, Once, "", set(path);
+            "working_directory" [MAIN] 1, Once, "", set(some_path);
+        /// Logs errors of this level and above to a file or to `stderr`; several may be given. The
+        /// default is stderr where its directory does not exist.
+        error_log: Vec<Planned> = Vec::new() =>
+            "error_log" [MAIN] 1..=2, Many, "logs/error.log error", with(error_log);
         /// Keeps a variable in the environment of the workers, or sets it. Without any the workers
         /// have none but `TZ`.
         env: Vec<Variable> = Vec::new() => "env" [MAIN] 1, Many, "TZ", with(variable);
@@ -107,11 +112,17 @@ impl Settings {
 
     /// The environment of the workers, made from the one of the master.
     pub fn environment(&self) -> Vec<(OsString, OsString)> {
-        let zone = Variable { name: "TZ".into(), value: None };
+        let zone = Variable {
+            name: "TZ".into(),
+            value: None,
+        };
         let named = self.env.iter().any(|variable| variable.name == zone.name);
         let variables = self.env.iter().chain(Some(&zone).filter(|_| !named));
         let value = |variable: &Variable| {
-            let value = variable.value.clone().or_else(|| env::var_os(&variable.name))?;
+            let value = variable
+                .value
+                .clone()
+                .or_else(|| env::var_os(&variable.name))?;
             Some((variable.name.clone(), value))
         };
         variables.filter_map(value).collect()
@@ -133,6 +144,10 @@ fn described(count: usize, available: cpu::Available) -> String {
     }
 }
 
+fn some_path(word: &Word) -> Result<Option<PathBuf>, Reason> {
+    path(word).map(Some)
+}
+
 fn path(word: &Word) -> Result<PathBuf, Reason> {
     if word.text.is_empty() {
         return Err(Reason::around("empty path in ", " directive").at(word.place));
@@ -148,13 +163,24 @@ fn user(this: &mut Settings, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
     if !is_root() {
         let what = "the \"user\" directive makes sense only if the master process runs with \
                     super-user privileges, ignored";
-        draft.diagnostics().notice(Severity::Warning, Some(call.item.name.place), what);
+        draft
+            .diagnostics()
+            .notice(Severity::Warning, Some(call.item.name.place), what);
         return Ok(());
     }
     let group = call.args().get(1).map(Word::str);
     let found = Identity::find(&call.arg(0).str(), group.as_deref());
     let found = found.map_err(|error| Reason::from(error.to_string()).at(call.arg(0).place))?;
     this.user = User::Named(found);
+    Ok(())
+}
+
+fn error_log(this: &mut Settings, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    let planned = error_log::parse(call, |path| {
+        let path = draft.path(path);
+        Ok((path.clone(), draft.needs.log(path)))
+    })?;
+    this.error_log.push(planned);
     Ok(())
 }
 
@@ -168,7 +194,10 @@ fn variable(this: &mut Settings, _: &mut Draft, call: &Call<'_>) -> Result<(), R
         let what = format!("invalid variable \"{}\"", word.str());
         return Err(Reason::from(what).at(word.place));
     }
-    this.env.push(Variable { name: os_string(name), value });
+    this.env.push(Variable {
+        name: os_string(name),
+        value,
+    });
     Ok(())
 }
 
@@ -176,7 +205,9 @@ fn workers(word: &Word) -> Result<Workers, Reason> {
     if word.is("auto") {
         return Ok(Workers::Auto);
     }
-    let count = value::number(word).ok().filter(|count| (1..=MOST_WORKERS).contains(count));
+    let count = value::number(word)
+        .ok()
+        .filter(|count| (1..=MOST_WORKERS).contains(count));
     let count = count.and_then(|count| usize::try_from(count).ok());
     let invalid = || {
         let what = format!("invalid number of workers \"{}\"", word.str());
@@ -192,7 +223,10 @@ mod tests {
     use crate::conf::source::Place;
 
     fn word(text: &str) -> Word {
-        Word { text: text.into(), place: Place::default() }
+        Word {
+            text: text.into(),
+            place: Place::default(),
+        }
     }
 
     #[test]
@@ -201,12 +235,26 @@ mod tests {
         assert_eq!(workers(&word("auto")), Ok(Workers::Auto));
         for wrong in ["0", "-1", "many", "4097", "99999999999999999999"] {
             let reason = workers(&word(wrong)).expect_err("refused");
-            assert_eq!(reason.message, format!("invalid number of workers \"{wrong}\""));
+            assert_eq!(
+                reason.message,
+                format!("invalid number of workers \"{wrong}\"")
+            );
         }
-        let auto = Settings { worker_processes: Workers::Auto, ..Settings::default() };
+        let auto = Settings {
+            worker_processes: Workers::Auto,
+            ..Settings::default()
+        };
         let (count, line) = auto.workers();
-        assert!(count >= 1 && line.expect("logged").contains(&format!("auto is {count}: ")));
-        let single = Settings { master_process: false, ..auto };
+        assert!(
+            count >= 1
+                && line
+                    .expect("logged")
+                    .contains(&format!("auto is {count}: "))
+        );
+        let single = Settings {
+            master_process: false,
+            ..auto
+        };
         assert_eq!(single.workers(), (1, None));
     }
 
@@ -222,15 +270,25 @@ mod tests {
             variable("FORKFUL_TEST_NOT_SET", None),
             variable("TZ", Some("UTC")),
         ];
-        let settings = Settings { env: variables, ..Settings::default() };
+        let settings = Settings {
+            env: variables,
+            ..Settings::default()
+        };
         let path = env::var_os("PATH").expect("a PATH");
-        let expected = [("PATH".into(), path), ("A".into(), "b=c".into()), ("TZ".into(), "UTC".into())];
+        let expected = [
+            ("PATH".into(), path),
+            ("A".into(), "b=c".into()),
+            ("TZ".into(), "UTC".into()),
+        ];
         assert_eq!(settings.environment(), expected);
     }
 
     #[test]
     fn the_user_is_kept_when_asked_to_or_when_there_is_no_choice() {
-        let keep = Settings { user: User::Keep, ..Settings::default() };
+        let keep = Settings {
+            user: User::Keep,
+            ..Settings::default()
+        };
         assert_eq!(keep.identity().expect("known"), None);
         let default = Settings::default().identity().expect("nobody");
         assert_eq!(default.is_some(), is_root());

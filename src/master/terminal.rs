@@ -19,7 +19,9 @@ impl Terminal {
     /// The terminal of this process. One that was started by nohup (SIGHUP ignored) outlives it.
     pub fn of_process() -> Terminal {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        Terminal { held: is_open() && !ignores_hangup(&status) }
+        Terminal {
+            held: is_open() && !ignores_hangup(&status),
+        }
     }
 
     /// What a SIGHUP means that arrives now.
@@ -34,7 +36,11 @@ fn is_open() -> bool {
 }
 
 fn meaning(held: bool, open: bool) -> Event {
-    if held && !open { Event::TerminalClosed } else { Event::Signal(Signal::Hup) }
+    if held && !open {
+        Event::TerminalClosed
+    } else {
+        Event::Signal(Signal::Hup)
+    }
 }
 
 /// Whether the mask of ignored signals in `/proc/PID/status` holds SIGHUP.
@@ -50,11 +56,18 @@ mod tests {
 
     #[test]
     fn only_a_lost_terminal_is_no_reload() {
-        for (held, open, closed) in
-            [(true, false, true), (true, true, false), (false, false, false), (false, true, false)]
-        {
+        for (held, open, closed) in [
+            (true, false, true),
+            (true, true, false),
+            (false, false, false),
+            (false, true, false),
+        ] {
             let event = meaning(held, open);
-            assert_eq!(matches!(event, Event::TerminalClosed), closed, "{held} {open}");
+            assert_eq!(
+                matches!(event, Event::TerminalClosed),
+                closed,
+                "{held} {open}"
+            );
             assert_eq!(matches!(event, Event::Signal(Signal::Hup)), !closed);
         }
     }

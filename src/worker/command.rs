@@ -80,7 +80,13 @@ mod tests {
     #[test]
     fn each_message_reads_as_what_was_said() {
         let reopen = Command::Reopen { first: 70_000 };
-        for command in [Command::Admit, Command::Pause, Command::Quit, Command::Stop, reopen] {
+        for command in [
+            Command::Admit,
+            Command::Pause,
+            Command::Quit,
+            Command::Stop,
+            reopen,
+        ] {
             assert!(command.message().len() <= LONGEST);
             assert_eq!(Command::read(&command.message()), Some(command));
             assert_eq!(Report::read(&command.message()), None);

@@ -30,7 +30,7 @@ fn free_address() -> Address {
 }
 
 fn bind(wanted: &[Wanted], workers: usize, held: &Listeners) -> Result<Listeners, Refused> {
-    Listeners::bind(wanted, workers, held, &mut Inherited::default())
+    Listeners::bind(wanted, workers, held, &Inherited::default())
 }
 
 fn connects(address: &Address) -> bool {
@@ -149,7 +149,7 @@ fn inherited_sockets_are_adopted_by_address() {
     let (first, second) = (any_port(), any_port());
     let numbers = [&first, &second].map(leave_open);
     let variable = format!("{};{};99999;x;4", numbers[0], numbers[1]);
-    let (mut inherited, lines) = Inherited::adopt(&variable);
+    let (inherited, lines) = Inherited::adopt(&variable);
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(
         lines[0].contains("#99999 cannot be used (9: Bad file descriptor)"),
@@ -160,7 +160,7 @@ fn inherited_sockets_are_adopted_by_address() {
         "{lines:?}"
     );
     let wanted = [wanted(first.address().clone())];
-    let bound = Listeners::bind(&wanted, 1, &Listeners::default(), &mut inherited).expect("bound");
+    let bound = Listeners::bind(&wanted, 1, &Listeners::default(), &inherited).expect("bound");
     assert_eq!(bound.groups()[0].sockets()[0].address(), first.address());
     let line = format!(
         "inherited socket for {} is not configured, closed",
