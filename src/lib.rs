@@ -13,6 +13,7 @@
 //! - `cli`: the command line
 
 pub mod conf;
+pub mod http;
 pub mod log;
 pub mod site;
 pub mod sys;

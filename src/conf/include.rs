@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::diagnostic::Reason;
 
-/// The files that the argument of `include` names, in the order nginx takes them (by bytes). A plain name is itself,
-/// whether it exists or not; a mask may match nothing.
+/// The files that the argument of `include` names, in the order nginx takes them (by bytes). A
+/// plain name is itself, whether it exists or not; a mask may match nothing.
 pub fn files(prefix: &Path, argument: &str) -> Result<Vec<PathBuf>, Reason> {
     let path = prefix.join(argument);
     if !argument.contains(['*', '?', '[']) {
@@ -39,7 +39,8 @@ fn single_stars(mask: &str) -> String {
     single
 }
 
-/// Reads a regular file of at most `max` bytes; what is no file is refused unopened, so that a FIFO cannot block.
+/// Reads a regular file of at most `max` bytes; what is no file is refused unopened, so that a FIFO
+/// cannot block.
 pub fn read(path: &Path, max: u64) -> Result<Vec<u8>, Reason> {
     let failed = |error| Reason::from(failure("open()", path, &error));
     let metadata = fs::metadata(path).map_err(failed)?;

@@ -1,4 +1,5 @@
-//! The lexical grammar: words, `;`, `{`, `}`, quotes, escapes and comments, exactly as nginx reads them.
+//! The lexical grammar: words, `;`, `{`, `}`, quotes, escapes and comments, exactly as nginx reads
+//! them.
 //!
 //! After an error the lexer stands where reading can go on.
 

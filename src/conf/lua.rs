@@ -54,7 +54,8 @@ fn long_bracket(text: &[u8]) -> Option<usize> {
     Some(end.map_or(text.len(), |end| start + end + close.len()))
 }
 
-/// The length of a string after its opening quote; a string ends at the end of its line at the latest.
+/// The length of a string after its opening quote; a string ends at the end of its line at the
+/// latest.
 fn short_string(text: &[u8], quote: u8) -> usize {
     let mut at = 0;
     while at < text.len() {

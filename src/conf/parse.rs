@@ -1,5 +1,5 @@
-//! From texts to a [`Tree`]: directives, blocks, `include`. It finds as many errors as it can, and reads everything
-//! within the bounds of [`Limits`].
+//! From texts to a [`Tree`]: directives, blocks, `include`. It finds as many errors as it can, and
+//! reads everything within the bounds of [`Limits`].
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -89,7 +89,8 @@ impl Default for Limits {
     }
 }
 
-/// Parses a configuration. When `diagnostics` has errors afterwards, the tree holds what could be understood.
+/// Parses a configuration. When `diagnostics` has errors afterwards, the tree holds what could be
+/// understood.
 pub fn parse(start: Start, diagnostics: &mut Diagnostics) -> Tree {
     let Start {
         directives,
@@ -253,7 +254,8 @@ struct Line {
     broken: bool,
 }
 
-/// A block being read: the directives around it, and the directive it belongs to (none: a broken one).
+/// A block being read: the directives around it, and the directive it belongs to (none: a broken
+/// one).
 struct Block {
     around: Vec<Item>,
     owner: Option<(Word, Vec<Word>)>,
@@ -338,29 +340,14 @@ impl Text<'_, '_, '_> {
 
     fn open(&mut self, place: Place, items: &mut Vec<Item>) {
         let name = self.line.words.first();
-        if name.is_none() && !self.line.broken {
-            self.fault(Some(place), "unexpected \"{\"");
-        } else if self.kind == Kind::CommandLine {
-            self.fault(
-                Some(place),
-                "block directives are not supported in -g option",
-            );
-        } else if let Some(name) = name.filter(|name| name.is("include")) {
-            let place = name.place;
-            self.fault(
-                Some(place),
-                "directive \"include\" is not terminated by \";\"",
-            );
+        let lua = name.is_some_and(|name| lua::is_block(&name.text));
+        let place = name.map_or(place, |name| name.place);
+        if let Some(message) = self.refusal_of_block() {
+            self.fault(Some(place), message);
         }
-        let lua = self
-            .line
-            .words
-            .first()
-            .is_some_and(|name| lua::is_block(&name.text));
-        let owner = self.take_line();
-        let place = owner.as_ref().map_or(place, |(name, _)| name.place);
+        let (around, owner) = (std::mem::take(items), self.take_line());
         self.blocks.push(Block {
-            around: std::mem::take(items),
+            around,
             owner,
             place,
         });
@@ -370,24 +357,33 @@ impl Text<'_, '_, '_> {
         }
         if lua {
             if let Err(reason) = self.lexer.skip_lua() {
-                self.parser.diagnostics.error(None, reason);
+                self.fault(None, reason);
             }
             self.leave(items);
         }
     }
 
-    fn close(&mut self, place: Place, items: &mut Vec<Item>) {
-        if !self.line.words.is_empty() {
-            self.parser
-                .diagnostics
-                .error(Some(place), "unexpected \"}\"");
-            self.finish(items);
-        } else if self.blocks.is_empty() {
-            self.parser
-                .diagnostics
-                .error(Some(place), "unexpected \"}\"");
+    /// Why what has been read cannot have a block.
+    fn refusal_of_block(&self) -> Option<&'static str> {
+        match self.line.words.first() {
+            _ if self.line.broken => None,
+            None => Some("unexpected \"{\""),
+            Some(_) if self.kind == Kind::CommandLine => {
+                Some("block directives are not supported in -g option")
+            }
+            Some(name) => name
+                .is("include")
+                .then_some("directive \"include\" is not terminated by \";\""),
         }
-        self.line = Line::default();
+    }
+
+    fn close(&mut self, place: Place, items: &mut Vec<Item>) {
+        let unfinished = !self.line.words.is_empty() && !self.line.broken;
+        if unfinished || self.blocks.is_empty() {
+            let message = "unexpected \"}\"";
+            self.parser.diagnostics.error(Some(place), message);
+        }
+        self.finish(items);
         self.leave(items);
     }
 

@@ -51,14 +51,14 @@ impl Captures {
 const SIZE: usize = 10 << 20;
 
 impl Pattern {
-    /// Compiles a pattern. `limit` bounds the steps of backtracking in one match; patterns without look-around,
-    /// back-references and atomic groups need no backtracking at all.
+    /// Compiles a pattern. `limit` bounds the steps of backtracking in one match; patterns without
+    /// look-around, back-references and atomic groups need no backtracking at all.
     pub fn new(text: &[u8], caseless: bool, limit: usize) -> Result<Pattern, Reason> {
         let refused = |why: &dyn fmt::Display| {
             let text = String::from_utf8_lossy(text);
             Reason::from(format!("invalid regular expression \"{text}\": {why}"))
         };
-        let translated = pcre::translate(text).map_err(|why| refused(&why))?;
+        let translated = pcre::translate(text, caseless).map_err(|why| refused(&why))?;
         let regex = RegexBuilder::new(&translated.pattern)
             .bytes_mode(BytesMode::Ascii)
             .unicode_mode(false)
@@ -97,7 +97,8 @@ impl Pattern {
         self.regex.is_match(text).map_err(|_| LimitReached)
     }
 
-    /// Whether the pattern matches, and where its groups did. Without a match, `captures` stays as it was.
+    /// Whether the pattern matches, and where its groups did. Without a match, `captures` stays as
+    /// it was.
     pub fn captures(&self, text: &[u8], captures: &mut Captures) -> Result<bool, LimitReached> {
         if self.groups == 0 {
             let matched = self.is_match(text)?;

@@ -1,4 +1,5 @@
-//! Translates PCRE's syntax, as nginx compiles it (bytes, not UTF-8), to that of the engine behind [`super::pattern`].
+//! Translates PCRE's syntax, as nginx compiles it (bytes, not UTF-8), to that of the engine behind
+//! [`super::pattern`].
 //!
 //! Only what differs is touched; what the engine refuses is refused there.
 
@@ -16,11 +17,11 @@ pub struct Translated {
 }
 
 /// Translates a pattern; an error says what PCRE would refuse too, or what is not supported.
-pub fn translate(pattern: &[u8]) -> Result<Translated, String> {
+pub fn translate(pattern: &[u8], caseless: bool) -> Result<Translated, String> {
     let mut translator = Translator {
         rest: pattern,
-        depth: 0,
-        multiline: false,
+        flags: if caseless { vec!['i'] } else { Vec::new() },
+        around: Vec::new(),
         out: Translated::default(),
     };
     while let Some(byte) = translator.next() {
@@ -30,6 +31,8 @@ pub fn translate(pattern: &[u8]) -> Result<Translated, String> {
 }
 
 const ALPHABETIC_ESCAPES: &[u8] = b"ABDGKSWZabdefnrstwz";
+/// The flags of `(?i)` that the engine knows under the same letters.
+const FLAGS: &[u8] = b"imsxU";
 const HORIZONTAL: &str = r"\t\x20\xA0";
 const VERTICAL: &str = r"\n\x0B\x0C\r\x85";
 const POSIX: [&str; 14] = [
@@ -39,10 +42,10 @@ const POSIX: [&str; 14] = [
 
 struct Translator<'a> {
     rest: &'a [u8],
-    /// Open parentheses.
-    depth: usize,
-    /// `(?m)` was seen: `$` matches at every line's end. It is taken to hold from there on.
-    multiline: bool,
+    /// The flags in force, of [`FLAGS`].
+    flags: Vec<char>,
+    /// The flags around each open group, outermost first.
+    around: Vec<Vec<char>>,
     out: Translated,
 }
 
@@ -90,10 +93,7 @@ impl Translator<'_> {
             b'\\' => return self.escape(),
             b'[' => return self.class(),
             b'(' => return self.group(),
-            b')' => {
-                self.depth = self.depth.saturating_sub(1);
-                self.push(")");
-            }
+            b')' => self.end_group(),
             b'$' => self.dollar(),
             b'{' => match quantifier(self.rest) {
                 Some(length) => {
@@ -111,11 +111,12 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// `$` matches at the end and before a newline that ends the text. Where nothing can follow it, the newline may as
-    /// well be consumed, which keeps a plain pattern free of look-ahead and so of backtracking.
+    /// `$` matches at the end and before a newline that ends the text. Where nothing can follow it,
+    /// the newline may as well be consumed, which keeps a plain pattern free of look-ahead and so
+    /// of backtracking.
     fn dollar(&mut self) {
         let last = matches!(self.rest, [] | [b'|', ..]);
-        match (self.multiline, self.depth == 0 && last) {
+        match (self.flags.contains(&'m'), self.around.is_empty() && last) {
             (true, _) => self.push("$"),
             (false, true) => self.push(r"\n?\z"),
             (false, false) => self.push(r"(?=\n?\z)"),
@@ -137,7 +138,7 @@ impl Translator<'_> {
             b'V' => self.push(&format!("[^{VERTICAL}]")),
             b'N' => self.push(r"[^\n]"),
             b'R' => self.push(&format!(r"(?>\r\n|[{VERTICAL}])")),
-            b'Z' if !self.multiline => self.push(r"(?=\n?\z)"),
+            b'Z' => self.push(r"(?=\n?\z)"),
             b'k' | b'g' => self.reference(byte)?,
             b'1'..=b'9' => {
                 let mut number = String::from(char::from(byte));
@@ -246,15 +247,24 @@ impl Translator<'_> {
     }
 
     fn group(&mut self) -> Result<(), String> {
-        self.depth += 1;
         if self.take(b"?#") {
-            self.depth -= 1;
             return self
                 .take_until(b')')
                 .map(drop)
                 .ok_or("missing ) after (?# comment".into());
         }
-        let plain = [&b"?="[..], b"?!", b"?<=", b"?<!", b"?>", b"?:"];
+        let flags = self.flags.clone();
+        let plain = [
+            &b"?="[..],
+            b"?!",
+            b"?<=",
+            b"?<!",
+            b"?>",
+            b"?:",
+            b"?P=",
+            b"?P>",
+            b"?(",
+        ];
         if let Some(kind) = plain.into_iter().find(|kind| self.rest.starts_with(kind)) {
             self.rest = &self.rest[kind.len()..];
             self.push("(");
@@ -263,15 +273,34 @@ impl Translator<'_> {
             self.named_group(b'>')?;
         } else if self.take(b"?'") {
             self.named_group(b'\'')?;
-        } else if self.rest.starts_with(b"?") {
-            self.flags();
+        } else if self.take(b"?") {
+            return self.flags();
         } else if self.rest.starts_with(b"*") {
             return Err("verbs, \"(*...)\", are not supported".into());
         } else {
             self.out.groups += 1;
             self.push("(");
         }
+        self.around.push(flags);
         Ok(())
+    }
+
+    /// Flags set inside a group end with it, in PCRE; the engine has to be told.
+    fn end_group(&mut self) {
+        if let Some(around) = self.around.pop() {
+            let missing = |a: &[char], b: &[char]| -> String {
+                a.iter().filter(|flag| !b.contains(flag)).collect()
+            };
+            let on = missing(&around, &self.flags);
+            let off = missing(&self.flags, &around);
+            if !off.is_empty() {
+                let _ = write!(self.out.pattern, "(?{on}-{off})");
+            } else if !on.is_empty() {
+                let _ = write!(self.out.pattern, "(?{on})");
+            }
+            self.flags = around;
+        }
+        self.push(")");
     }
 
     fn named_group(&mut self, end: u8) -> Result<(), String> {
@@ -295,18 +324,27 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// `(?i)`, `(?i:`, and everything else that starts with `(?`: the engine judges it.
-    fn flags(&mut self) {
-        self.push("(");
-        while let Some(&byte) = self.rest.first() {
-            if !matches!(byte, b'?' | b'-' | b':') && !byte.is_ascii_alphabetic() {
-                break;
+    /// `(?i)`, `(?s-i)` and `(?i:`, from after the question mark.
+    fn flags(&mut self) -> Result<(), String> {
+        let around = self.flags.clone();
+        let mut on = true;
+        self.push("(?");
+        loop {
+            let byte = self.next().ok_or("missing )")?;
+            let flag = char::from(byte);
+            match byte {
+                b'-' => on = false,
+                b':' => self.around.push(around.clone()),
+                b')' => {}
+                byte if FLAGS.contains(&byte) => {
+                    self.flags.retain(|&set| set != flag);
+                    self.flags.extend(on.then_some(flag));
+                }
+                _ => return Err(format!("\"(?{flag}\" is not supported")),
             }
-            self.next();
-            self.out.pattern.push(byte.into());
-            self.multiline |= byte == b'm';
-            if byte == b':' {
-                return;
+            self.out.pattern.push(flag);
+            if matches!(byte, b':' | b')') {
+                return Ok(());
             }
         }
     }
@@ -439,68 +477,4 @@ fn quantifier(text: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_differs_is_translated() {
-        let cases = [
-            (r"^/a\.b\/c\-d\_e", r"^/a\x2Eb/c\x2Dd_e"),
-            (r"\.php$", r"\x2Ephp\n?\z"),
-            (r"a$|b$", r"a\n?\z|b\n?\z"),
-            (r"(a|$)", r"(a|(?=\n?\z))"),
-            (r"(?m)a$", r"(?m)a$"),
-            (r"a{,3}b{2,}c{x}d{1,2}", r"a\x7B,3\x7Db{2,}c\x7Bx\x7Dd{1,2}"),
-            (r"[^]a]", r"[^\x5Da]"),
-            (r"[\w-.]", r"[\w\x2D\x2E]"),
-            (r"[a-]", r"[a\x2D]"),
-            (r"[a-\d]", r"[a\-\d]"),
-            (r"[[:alpha:][:^digit:]]", r"[[:alpha:][:^digit:]]"),
-            (r"[a[b]", r"[a\x5Bb]"),
-            (r"[a&&b~~c]", r"[a\x26\x26b\x7E\x7Ec]"),
-            (r"\Qa.b\E+", r"a\x2Eb+"),
-            (r"(?'x'a)\k{x}", r"(?<x>a)\k<x>"),
-            (r"(a)\g{-1}\g1", r"(a)(?:\1)(?:\1)"),
-            (r"\<\>", r"\x3C\x3E"),
-            (r"\x2f\x{2F}\07\cA", r"//\x07\x01"),
-            ("\u{e9}+", r"\xC3\xA9+"),
-            (r"a(?#c)b", "ab"),
-        ];
-        for (pattern, expected) in cases {
-            let pattern = translate(pattern.as_bytes()).map(|translated| translated.pattern);
-            assert_eq!(pattern, Ok(expected.to_owned()));
-        }
-    }
-
-    #[test]
-    fn groups_are_counted_and_named() {
-        let translated = translate(br"(a)(?:b)(?<x>c)(?P<y>d(e))(?=(f))\(").unwrap();
-        assert_eq!(translated.groups, 5);
-        assert_eq!(translated.names, [("x".to_owned(), 2), ("y".to_owned(), 3)]);
-    }
-
-    #[test]
-    fn what_pcre_refuses_is_refused() {
-        for pattern in [
-            r"\",
-            r"[a",
-            r"[]",
-            r"[b-a]",
-            r"(?<1a>b)",
-            r"(?<>b)",
-            r"(?<a",
-            r"(?<a>b)(?<a>c)",
-            r"\y",
-            r"\x{100}",
-            r"\x{zz}",
-            r"(*UTF8)a",
-            r"\k",
-            r"\g{-1}",
-            r"(?#",
-            r"\L",
-            r"\c",
-        ] {
-            assert!(translate(pattern.as_bytes()).is_err(), "{pattern}");
-        }
-    }
-}
+mod tests;

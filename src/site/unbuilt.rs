@@ -1,11 +1,12 @@
-//! Directives that are known and not built: later work, NGINX Plus, other modules. A table to look names up in; what
-//! is said about them is said by the code that walks the configuration.
+//! Directives that are known and not built: later work, NGINX Plus, other modules. A table to look
+//! names up in; what is said about them is said by the code that walks the configuration.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::conf::diagnostic::Severity;
-use crate::conf::tree::Word;
+use crate::conf::table::{Contexts, Stranger};
+use crate::conf::tree::{Item, Word};
 
 /// A directive that is known and not built, in some contexts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,13 +15,17 @@ pub struct Unbuilt {
     pub module: &'static str,
     /// Its name.
     pub name: &'static str,
-    /// Where it may stand, separated by commas (`http,server,if in location`); `any` when that is not known.
+    /// Where it may stand, separated by commas (`http,server,if in location`); `any` when that is
+    /// not known.
     pub contexts: &'static str,
-    /// The number of arguments as in the reference (`1`, `1,2`, `1+`, `1:on|off`), with `{block}` for a block.
+    /// The number of arguments as in the reference (`1`, `1,2`, `1+`, `1:on|off`), with `{block}`
+    /// for a block.
     pub args: &'static str,
-    /// What it costs to ignore it: an error when something else would be served, or to someone else.
+    /// What it costs to ignore it: an error when something else would be served, or to someone
+    /// else.
     pub severity: Severity,
-    /// First arguments, separated by `|`, with which ignoring an error of a directive costs nothing (`off`).
+    /// First arguments, separated by `|`, with which ignoring an error of a directive costs nothing
+    /// (`off`).
     harmless: &'static str,
     /// Why it is not there: `not built yet: reverse proxying`.
     pub why: &'static str,
@@ -54,6 +59,23 @@ pub fn find_in(name: &str, context: &str) -> Option<&'static Unbuilt> {
     find(name)
         .iter()
         .find(|unbuilt| unbuilt.allowed_in(context))
+}
+
+/// What the directive tables say about a name that is in none of them.
+pub fn stranger(item: &Item, context: Contexts) -> Stranger {
+    let name = item.name.str();
+    let known = find(&name);
+    let here = known
+        .iter()
+        .find(|unbuilt| context.names().any(|name| unbuilt.allowed_in(name)));
+    match here
+        .or(known.first())
+        .map(|unbuilt| (unbuilt, unbuilt.severity_with(&item.args)))
+    {
+        None => Stranger::Unknown,
+        Some((unbuilt, Severity::Error)) => Stranger::Error(unbuilt.why.to_owned()),
+        Some((unbuilt, _)) => Stranger::Notice(unbuilt.why.to_owned()),
+    }
 }
 
 /// Every name there is, for suggestions.

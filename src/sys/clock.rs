@@ -52,11 +52,22 @@ pub fn local(seconds: i64) -> LocalTime {
     // SAFETY: the call reads the environment, which nobody writes while there are threads (see
     // `replace_environment`).
     ZONE.call_once(|| unsafe { tzset() });
+    broken_down(seconds, libc::localtime_r)
+}
+
+/// As [`local`], in UTC.
+pub fn utc(seconds: i64) -> LocalTime {
+    broken_down(seconds, libc::gmtime_r)
+}
+
+type BreakDown = unsafe extern "C" fn(*const libc::time_t, *mut libc::tm) -> *mut libc::tm;
+
+fn broken_down(seconds: i64, by: BreakDown) -> LocalTime {
     // SAFETY: all zeroes are a valid tm: numbers and a null pointer.
     let mut tm: libc::tm = unsafe { std::mem::zeroed() };
     // SAFETY: both pointers are valid for the call.
-    if unsafe { libc::localtime_r(&seconds, &mut tm) }.is_null() {
-        return local(0);
+    if unsafe { by(&seconds, &mut tm) }.is_null() {
+        return broken_down(0, by);
     }
     LocalTime {
         year: tm.tm_year + 1900,

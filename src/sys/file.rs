@@ -215,5 +215,27 @@ fn create(path: &Path) -> io::Result<File> {
     }
 }
 
+/// Why a file could not be had, as far as it matters to who asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// Nothing is there: ENOENT, ENOTDIR, ENAMETOOLONG.
+    Missing,
+    /// Something is there, and not for us: EACCES, EPERM, ELOOP.
+    Forbidden,
+    /// The system failed: EMFILE, EIO, ...
+    Failed,
+}
+
+impl Absence {
+    /// What an error says.
+    pub fn of(error: &io::Error) -> Absence {
+        match error.raw_os_error() {
+            Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG) => Absence::Missing,
+            Some(libc::EACCES | libc::EPERM | libc::ELOOP) => Absence::Forbidden,
+            _ => Absence::Failed,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -75,13 +75,14 @@ pub enum Sizes {
 }
 
 impl Sizes {
+    /// The column of sizes, as wide as nginx's.
     fn column(self, entry: &Entry) -> String {
-        let width = if self == Sizes::Exact { 19 } else { 7 };
-        match self {
-            _ if entry.directory => format!("{:>width$}", "-"),
-            Sizes::Exact => format!("{:>width$}", entry.size),
-            Sizes::Rounded => format!("{:>width$}", rounded(entry.size)),
-        }
+        let (width, size) = match self {
+            Sizes::Exact => (19, entry.size.to_string()),
+            Sizes::Rounded => (7, rounded(entry.size)),
+        };
+        let shown = if entry.directory { "-" } else { &size };
+        format!("{shown:>width$}")
     }
 }
 
