@@ -14,6 +14,7 @@ mod text;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::panic;
 
 use crate::conf::diagnostic::Severity;
 use crate::log::{self, Level};
@@ -26,6 +27,8 @@ use source::Named;
 /// [`master::serve`].
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Outcome {
     log::install();
+    // A daemon has no other place to say why it dies.
+    panic::set_hook(Box::new(|panic| log::alert!("{panic}")));
     match arguments::parse(words) {
         Ok(arguments) => obey(arguments),
         Err(refused) => fail(format_args!("{refused}")),
@@ -61,10 +64,7 @@ fn start(request: Request) -> Outcome {
         return Outcome::Exit(1);
     }
     match open(plan) {
-        Ok(loaded) => {
-            loaded.make_current();
-            master::serve(loaded, Box::new(move || reload(&request)))
-        }
+        Ok(loaded) => master::serve(loaded, Box::new(move || reload(&request))),
         Err(text) => fail(format_args!("[emerg] {text}")),
     }
 }
@@ -72,7 +72,7 @@ fn start(request: Request) -> Outcome {
 /// Opens a plan without errors; its notices go to the log that it names.
 fn open(plan: Plan) -> Result<Loaded, String> {
     let messages = plan.messages();
-    let loaded = plan.open()?;
+    let mut loaded = plan.open()?;
     loaded.make_current();
     write(&messages);
     Ok(loaded)

@@ -59,24 +59,15 @@ struct Child {
 }
 
 /// Every worker that lives, by process.
-pub(super) struct Children {
-    registry: Registry,
-    children: HashMap<Pid, Child>,
-}
+#[derive(Default)]
+pub(super) struct Children(HashMap<Pid, Child>);
 
 impl Children {
-    pub fn new(registry: Registry) -> Children {
-        Children {
-            registry,
-            children: HashMap::new(),
-        }
-    }
-
     /// Listens to a new worker from now on; its token is its number.
-    pub fn add(&mut self, pid: Pid, channel: Channel, logs: LogTable) {
+    pub fn add(&mut self, registry: &Registry, pid: Pid, channel: Channel, logs: LogTable) {
         let token = Token(pid.number() as usize);
         let source = &mut SourceFd(&channel.as_raw_fd());
-        let registered = self.registry.register(source, token, Interest::READABLE);
+        let registered = registry.register(source, token, Interest::READABLE);
         if let Err(error) = &registered {
             // Without the channel the worker takes the master for gone, leaves, and is replaced.
             log::alert!(
@@ -85,29 +76,27 @@ impl Children {
             );
         }
         let channel = registered.is_ok().then_some(channel);
-        self.children.insert(pid, Child { channel, logs });
+        self.0.insert(pid, Child { channel, logs });
     }
 
-    pub fn remove(&mut self, pid: Pid) {
-        self.close(pid);
-        self.children.remove(&pid);
+    pub fn remove(&mut self, registry: &Registry, pid: Pid) {
+        self.close(registry, pid);
+        self.0.remove(&pid);
     }
 
-    fn close(&mut self, pid: Pid) {
-        let child = self.children.get_mut(&pid);
+    fn close(&mut self, registry: &Registry, pid: Pid) {
+        let child = self.0.get_mut(&pid);
         if let Some(channel) = child.and_then(|child| child.channel.take()) {
             // Closing takes it out of the poll as well: no other process has this end.
-            let _ = self
-                .registry
-                .deregister(&mut SourceFd(&channel.as_raw_fd()));
+            let _ = registry.deregister(&mut SourceFd(&channel.as_raw_fd()));
         }
     }
 
     /// The next thing a worker has said, if any.
-    pub fn report(&mut self, pid: Pid) -> Option<Report> {
+    pub fn report(&mut self, registry: &Registry, pid: Pid) -> Option<Report> {
         let mut message = [0; LONGEST];
         loop {
-            let channel = self.children.get(&pid)?.channel.as_ref()?;
+            let channel = self.0.get(&pid)?.channel.as_ref()?;
             match channel.recv(&mut message) {
                 Ok(Some((length, _))) => match Report::read(&message[..length]) {
                     Some(report) => return Some(report),
@@ -115,7 +104,7 @@ impl Children {
                 },
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 Ok(None) | Err(_) => {
-                    self.close(pid);
+                    self.close(registry, pid);
                     return None;
                 }
             }
@@ -145,13 +134,13 @@ impl Children {
         command: Command,
         descriptors: &[BorrowedFd<'_>],
     ) -> Option<io::Result<()>> {
-        let channel = self.children.get(&pid)?.channel.as_ref()?;
+        let channel = self.0.get(&pid)?.channel.as_ref()?;
         Some(channel.send(&command.message(), descriptors))
     }
 
     /// Hands each worker its logs, as `open` has them.
     pub fn reopen<'a>(&self, open: impl Fn(&PathBuf) -> Option<BorrowedFd<'a>>) {
-        for (&pid, child) in &self.children {
+        for (&pid, child) in &self.0 {
             let Some(descriptors) = child.logs.iter().map(&open).collect::<Option<Vec<_>>>() else {
                 log::alert!("worker process {pid} keeps its logs: not all could be reopened");
                 continue;
@@ -168,7 +157,7 @@ impl Children {
 
     /// The paths of all logs that any worker has.
     pub fn logs(&self) -> impl Iterator<Item = &PathBuf> {
-        self.children.values().flat_map(|child| child.logs.iter())
+        self.0.values().flat_map(|child| child.logs.iter())
     }
 }
 

@@ -2,14 +2,18 @@
 //!
 //! Dropping them closes this process's descriptors and nothing else: the files of unix sockets are removed on request.
 
+mod inherited;
+mod open;
+
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::fd::RawFd;
 use std::path::Path;
 use std::rc::Rc;
 
 use crate::sys::socket::{Address, Listener, Options};
 use crate::sys::{OsError, file};
+
+pub use inherited::Inherited;
 
 /// One address that a configuration listens on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,11 +88,7 @@ impl Listeners {
             in_use: true,
         };
         for wanted in wanted {
-            let sockets = held
-                .find(&wanted.address)
-                .map(|group| group.sockets.clone());
-            let sockets = sockets.unwrap_or_else(|| inherited.of(&wanted.address));
-            match bind_group(wanted, sockets, workers) {
+            match bind_group(wanted, workers, held.find(&wanted.address), inherited) {
                 Ok(group) => bound.0.push(group),
                 Err(error) => refused.add("bind() to", wanted, &error),
             }
@@ -158,12 +158,18 @@ impl Refused {
     }
 }
 
-/// Completes the sockets of one address. A group never shrinks: closing a member would reset what waits in its queue.
+/// The sockets of one address: those there are, and as many more as there have to be. A group never shrinks: closing a
+/// member would reset what waits in its queue.
 fn bind_group(
     wanted: &Wanted,
-    mut sockets: Vec<Rc<Listener>>,
     workers: usize,
+    held: Option<&Group>,
+    inherited: &Inherited,
 ) -> io::Result<Group> {
+    let mut sockets = match held {
+        Some(group) => group.sockets.clone(),
+        None => inherited.of(&wanted.address),
+    };
     let count = if wanted.options.reuseport { workers } else { 1 };
     while sockets.len() < count {
         match Listener::bind(&wanted.address, &wanted.options) {
@@ -173,7 +179,10 @@ fn bind_group(
             Err(error) => return Err(error),
         }
     }
-    let file = wanted.address.path().and_then(file_of);
+    let file = match held {
+        Some(group) => group.file,
+        None => wanted.address.path().and_then(file_of),
+    };
     Ok(Group {
         wanted: wanted.clone(),
         sockets,
@@ -183,58 +192,6 @@ fn bind_group(
 
 fn file_of(path: &Path) -> Option<(u64, u64)> {
     file::stat(path).ok().map(|meta| (meta.device, meta.inode))
-}
-
-/// The sockets that the process which started this one left open for it.
-#[derive(Debug, Default)]
-pub struct Inherited(Vec<Rc<Listener>>);
-
-impl Inherited {
-    /// Takes over the descriptors listed in a variable such as `3;4;`. What is wrong with it comes as lines for the log.
-    ///
-    /// It may be called once: the descriptors have an owner afterwards.
-    pub fn adopt(variable: &str) -> (Inherited, Vec<String>) {
-        let mut lines = Vec::new();
-        let mut sockets = Vec::new();
-        for word in variable.split([';', ':']).filter(|word| !word.is_empty()) {
-            let Ok(number) = word.parse::<RawFd>() else {
-                let word = word.escape_debug();
-                lines.push(format!(
-                    "invalid socket number \"{word}\" in NGINX environment variable, \
-                     ignoring the rest of the variable"
-                ));
-                break;
-            };
-            match Listener::from_inherited(number) {
-                Ok(socket) => sockets.push(Rc::new(socket)),
-                Err(error) => {
-                    let error = OsError(&error);
-                    lines.push(format!("inherited socket #{number} cannot be used {error}"));
-                }
-            }
-        }
-        (Inherited(sockets), lines)
-    }
-
-    /// Closes what no [`Listeners`] has taken over; returns a line for the log for each.
-    pub fn close(self) -> Vec<String> {
-        let unused = self.0.iter().filter(|socket| Rc::strong_count(socket) == 1);
-        let line = |socket: &Rc<Listener>| {
-            format!(
-                "inherited socket for {} is not configured, closed",
-                socket.address()
-            )
-        };
-        unused.map(line).collect()
-    }
-
-    fn of(&self, address: &Address) -> Vec<Rc<Listener>> {
-        self.0
-            .iter()
-            .filter(|socket| socket.address() == address)
-            .cloned()
-            .collect()
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,6 @@ use crate::conf::tree::{Item, Tree};
 use crate::log::{self, Level, LogFiles};
 use crate::site::draft::{Draft, Site, World};
 use crate::site::error_log::Planned;
-use crate::site::scope::Scope;
 use crate::site::unbuilt;
 use crate::sys::{OsError, host, privilege};
 use crate::worker;
@@ -71,6 +70,8 @@ pub struct Loaded {
     pub pid: Option<PathBuf>,
     /// What is served.
     pub site: Site,
+    /// Where the number of workers comes from, until it has been logged.
+    count: Option<String>,
     request: Request,
 }
 
@@ -112,7 +113,7 @@ pub fn directives() -> Vec<Directive<Top, Draft>> {
 }
 
 fn http(_: &mut Top, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
-    draft.read(call.block(), Scope::default());
+    draft.read(call.block());
     Ok(())
 }
 
@@ -264,10 +265,7 @@ impl Plan {
                 backlog: need.backlog,
             });
         let listeners = wanted.collect();
-        let (workers, line) = settings.workers();
-        if let Some(line) = line {
-            log::notice!("{line}");
-        }
+        let (workers, count) = settings.workers();
         let site = draft.open(&files);
         Ok(Loaded {
             workers,
@@ -277,6 +275,7 @@ impl Plan {
             logs,
             pid,
             site,
+            count,
             request,
         })
     }
@@ -284,9 +283,12 @@ impl Plan {
 
 impl Loaded {
     /// From now on the process logs where this configuration says.
-    pub fn make_current(&self) {
+    pub fn make_current(&mut self) {
         if let Some(log) = self.site.error_logs.first() {
             log::set_default(log.clone());
+        }
+        if let Some(line) = self.count.take() {
+            log::notice!("{line}");
         }
     }
 

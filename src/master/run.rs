@@ -16,6 +16,7 @@ use super::listeners::{Inherited, Listeners};
 use super::load::Loaded;
 use super::pid_file::PidFile;
 use super::reopen::reopen;
+use super::start::{Outcome, Recruit};
 use super::state::{Action, Event, FIRST, Master, Seat};
 use super::terminal::Terminal;
 use crate::log;
@@ -36,18 +37,10 @@ pub(super) struct Belongings {
     pub listeners: Listeners,
     pub pid_file: Option<PidFile>,
     pub terminal: Terminal,
+    /// Caught since before others can know of this process.
+    pub signals: Signals,
+    pub poll: Poll,
     pub loader: Loader,
-}
-
-/// How the loop ends: the master exits, or this process is a new worker.
-pub(super) enum End {
-    Exit(i32),
-    Worker {
-        slot: usize,
-        channel: Channel,
-        loaded: Box<Loaded>,
-        listeners: Listeners,
-    },
 }
 
 /// A configuration and its sockets.
@@ -79,31 +72,39 @@ pub(super) struct Loop {
     loader: Loader,
 }
 
+/// A poll that sees signals; workers are added later.
+///
+/// # Errors
+/// EMFILE and its kin.
+pub(super) fn watch(signals: &Signals) -> io::Result<Poll> {
+    let poll = Poll::new()?;
+    let source = &mut SourceFd(&signals.as_raw_fd());
+    poll.registry()
+        .register(source, SIGNALS, Interest::READABLE)?;
+    Ok(poll)
+}
+
 impl Loop {
-    /// # Errors
-    /// EMFILE and its kin.
-    pub fn new(belongings: Belongings, daemon: bool) -> io::Result<Loop> {
+    pub fn new(belongings: Belongings, daemon: bool) -> Loop {
         let Belongings {
             loaded,
             listeners,
             pid_file,
             terminal,
+            signals,
+            poll,
             loader,
         } = belongings;
-        let (poll, signals) = (Poll::new()?, Signals::new(&Signal::CATCHABLE)?);
-        let source = &mut SourceFd(&signals.as_raw_fd());
-        poll.registry()
-            .register(source, SIGNALS, Interest::READABLE)?;
         let first = Event::Loaded {
             generation: FIRST,
             workers: Some(loaded.workers),
         };
-        Ok(Loop {
-            children: Children::new(poll.registry().try_clone()?),
+        Loop {
             poll,
             signals,
             master: Master::new(daemon, Instant::now()),
             events: VecDeque::from([first]),
+            children: Children::default(),
             current: Stage {
                 number: FIRST,
                 loaded,
@@ -114,11 +115,11 @@ impl Loop {
             pid_file,
             terminal,
             loader,
-        })
+        }
     }
 
     /// Runs until the master exits; returns in each new worker too.
-    pub fn run(mut self) -> End {
+    pub fn run(mut self) -> Outcome {
         loop {
             match self.work() {
                 ControlFlow::Break(Leave::Exit(code)) => return self.exit(code),
@@ -175,7 +176,7 @@ impl Loop {
     }
 
     fn hear(&mut self, pid: Pid) {
-        while let Some(Report::Ready) = self.children.report(pid) {
+        while let Some(Report::Ready) = self.children.report(self.poll.registry(), pid) {
             self.events.push_back(Event::Ready(pid));
         }
     }
@@ -199,7 +200,7 @@ impl Loop {
     fn reap(&mut self) {
         while let Some(exit) = process::wait_any() {
             self.hear(exit.pid);
-            self.children.remove(exit.pid);
+            self.children.remove(self.poll.registry(), exit.pid);
             self.events.push_back(Event::Exited(exit));
         }
     }
@@ -235,7 +236,7 @@ impl Loop {
             Ok(Birth::Child(channel)) => return ControlFlow::Break(Leave::Child(seat, channel)),
             Ok(Birth::Parent(pid, channel)) => {
                 let logs = self.stage_of(seat).loaded.log_table();
-                self.children.add(pid, channel, logs);
+                self.children.add(self.poll.registry(), pid, channel, logs);
                 self.events.push_back(Event::Spawned { seat, pid });
             }
             Err(error) => self.events.push_back(Event::SpawnFailed { seat, error }),
@@ -287,22 +288,23 @@ impl Loop {
         std::mem::take(&mut self.current.listeners).close(&Listeners::default());
     }
 
-    fn exit(self, code: i32) -> End {
+    fn exit(self, code: i32) -> Outcome {
         self.pid_file.into_iter().for_each(PidFile::remove);
-        End::Exit(code)
+        Outcome::Exit(code)
     }
 
     /// In a new worker: keeps what is the worker's and drops all that is the master's.
-    fn into_worker(self, seat: Seat, channel: Channel) -> End {
+    fn into_worker(self, seat: Seat, channel: Channel) -> Outcome {
         let next = self.next.filter(|stage| stage.number == seat.generation);
         let Stage {
             loaded, listeners, ..
         } = next.unwrap_or(self.current);
-        End::Worker {
+        let (channel, loaded) = (Some(channel), Box::new(loaded));
+        Outcome::Worker(Recruit {
             slot: seat.slot,
             channel,
-            loaded: Box::new(loaded),
+            loaded,
             listeners,
-        }
+        })
     }
 }

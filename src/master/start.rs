@@ -1,26 +1,19 @@
 //! From a checked configuration to a master that serves: daemon, sockets, pid file, then the loop.
 
+use std::env;
 use std::io::{self, Write};
-use std::time::Duration;
-use std::{env, thread};
 
-use super::listeners::{Inherited, Listeners, Refused, Wanted};
+use super::listeners::Listeners;
 use super::load::Loaded;
 use super::pid_file::PidFile;
-use super::run::{Belongings, End, Loader, Loop};
+use super::run::{Belongings, Loader, Loop, watch};
 use super::terminal::Terminal;
 use crate::log;
 use crate::sys::OsError;
 use crate::sys::channel::Channel;
 use crate::sys::process::{self, Readiness};
+use crate::sys::signal::{self, Signal, Signals};
 use crate::worker::command::START_FAILED;
-
-/// How often an address in use is tried, and the time between, as in nginx.
-const ATTEMPTS: u32 = 5;
-const PAUSE: Duration = Duration::from_millis(500);
-
-/// nginx's variable for sockets that whoever starts this program has opened for it.
-const INHERITED: &str = "NGINX";
 
 /// What comes of serving. It is returned twice, like a fork: in the master, and in each worker.
 pub enum Outcome {
@@ -60,95 +53,44 @@ impl Estate {
 
 /// Serves until a signal ends it; `loader` is asked for the configuration of each reload.
 pub fn serve(loaded: Loaded, loader: Loader) -> Outcome {
-    let daemon = loaded.settings.daemon;
-    let alone = !loaded.settings.master_process;
-    let belongings = match begin(loaded, loader) {
-        Ok(belongings) => belongings,
-        Err(lines) => {
-            lines.iter().for_each(|line| log::emerg!("{line}"));
-            return Outcome::Exit(1);
-        }
-    };
-    if alone {
-        let Belongings {
-            loaded,
-            listeners,
-            pid_file,
-            ..
-        } = belongings;
-        let estate = Estate {
-            listeners: listeners.clone(),
-            pid_file,
-        };
-        let recruit = Recruit {
-            slot: 0,
-            channel: None,
-            loaded: Box::new(loaded),
-            listeners,
-        };
-        return enter(recruit, |recruit| Outcome::Alone(recruit, estate));
-    }
-    match Loop::new(belongings, daemon).map(Loop::run) {
-        Ok(End::Exit(code)) => Outcome::Exit(code),
-        Ok(End::Worker {
-            slot,
-            channel,
-            loaded,
-            listeners,
-        }) => enter(
-            Recruit {
-                slot,
-                channel: Some(channel),
-                loaded,
-                listeners,
+    let (daemon, forks) = (loaded.settings.daemon, loaded.settings.master_process);
+    match begin(loaded, loader) {
+        Ok(belongings) if forks => match Loop::new(belongings, daemon).run() {
+            Outcome::Worker(recruit) => match surround(&recruit.loaded) {
+                Ok(()) => Outcome::Worker(recruit),
+                Err(line) => fail(&[line], START_FAILED),
             },
-            Outcome::Worker,
-        ),
-        Err(error) => {
-            log::emerg!("the master cannot start {}", OsError(&error));
-            Outcome::Exit(1)
-        }
+            outcome => outcome,
+        },
+        Ok(belongings) => alone(belongings),
+        Err(lines) => fail(&lines, 1),
     }
 }
 
-/// The surroundings of a worker: its environment and its directory.
-fn enter(recruit: Recruit, outcome: impl FnOnce(Recruit) -> Outcome) -> Outcome {
-    let settings = &recruit.loaded.settings;
-    if let Err(error) = process::replace_environment(&settings.environment()) {
-        log::emerg!("the environment cannot be set {}", OsError(&error));
-        return Outcome::Exit(START_FAILED);
-    }
-    if let Some(path) = &settings.working_directory
-        && let Err(error) = env::set_current_dir(path)
-    {
-        log::emerg!("chdir(\"{}\") failed {}", path.display(), OsError(&error));
-        return Outcome::Exit(START_FAILED);
-    }
-    outcome(recruit)
+fn fail(lines: &[String], code: i32) -> Outcome {
+    lines.iter().for_each(|line| log::emerg!("{line}"));
+    Outcome::Exit(code)
 }
 
 /// Everything that can fail is done before the process that was started says that it has not.
 fn begin(loaded: Loaded, loader: Loader) -> Result<Belongings, Vec<String>> {
-    let one = |text: String| vec![text];
-    let readiness = match loaded.settings.daemon {
-        true => {
-            Some(process::daemonize().map_err(|e| one(format!("fork() failed {}", OsError(&e))))?)
-        }
-        false => None,
-    };
-    let listeners = open(&loaded.listeners, loaded.workers)?;
-    let written = loaded.pid.as_deref().map(PidFile::write).transpose();
-    let pid_file = match written {
-        Ok(pid_file) => pid_file,
-        Err(text) => {
-            listeners.close(&Listeners::default());
-            return Err(one(text));
-        }
-    };
+    let daemon = loaded.settings.daemon.then(process::daemonize).transpose();
+    let readiness = daemon.map_err(|error| failed("daemon()", &error))?;
+    // Asked before the signals are caught: it looks at how SIGHUP was left to this process.
     let terminal = if readiness.is_some() {
         Terminal::NONE
     } else {
         Terminal::of_process()
+    };
+    let signals = Signals::new(&Signal::CATCHABLE).map_err(|e| failed("sigaction()", &e))?;
+    let poll = watch(&signals).map_err(|e| failed("epoll_create()", &e))?;
+    let listeners = Listeners::open(&loaded.listeners, loaded.workers)?;
+    let pid_file = match loaded.pid.as_deref().map(PidFile::write).transpose() {
+        Ok(pid_file) => pid_file,
+        Err(line) => {
+            listeners.close(&Listeners::default());
+            return Err(vec![line]);
+        }
     };
     if let Some(line) = loaded.announcement() {
         // Whoever closed stderr does not want to know.
@@ -163,69 +105,60 @@ fn begin(loaded: Loaded, loader: Loader) -> Result<Belongings, Vec<String>> {
         listeners,
         pid_file,
         terminal,
+        signals,
+        poll,
         loader,
     })
 }
 
-/// Binds the sockets and listens. An address in use is waited for: its owner may be about to leave.
-fn open(wanted: &[Wanted], workers: usize) -> Result<Listeners, Vec<String>> {
-    let inherited = inherit();
-    for attempt in 1.. {
-        let refused = match try_open(wanted, workers, &inherited) {
-            Ok(listeners) => {
-                inherited
-                    .close()
-                    .iter()
-                    .for_each(|line| log::notice!("{line}"));
-                return Ok(listeners);
-            }
-            Err(refused) => refused,
-        };
-        if !refused.in_use {
-            return Err(refused.lines);
-        }
-        refused.lines.iter().for_each(|line| log::emerg!("{line}"));
-        if attempt == ATTEMPTS {
-            break;
-        }
-        log::notice!("try again to bind() after {}ms", PAUSE.as_millis());
-        thread::sleep(PAUSE);
-    }
-    Err(vec!["still could not bind()".into()])
+fn failed(call: &str, error: &io::Error) -> Vec<String> {
+    vec![format!("{call} failed {}", OsError(error))]
 }
 
-fn try_open(
-    wanted: &[Wanted],
-    workers: usize,
-    inherited: &Inherited,
-) -> Result<Listeners, Refused> {
-    let listeners = Listeners::bind(wanted, workers, &Listeners::default(), inherited)?;
-    match listeners.listen() {
-        Ok(()) => Ok(listeners),
-        Err(refused) => {
-            listeners.close(&Listeners::default());
-            Err(refused)
-        }
-    }
-}
-
-/// The sockets of the variable, which is then removed.
-fn inherit() -> Inherited {
-    let Some(variable) = env::var_os(INHERITED) else {
-        return Inherited::default();
+/// The only process is its own worker.
+fn alone(belongings: Belongings) -> Outcome {
+    let Belongings {
+        loaded,
+        listeners,
+        pid_file,
+        signals,
+        ..
+    } = belongings;
+    let estate = Estate {
+        listeners: listeners.clone(),
+        pid_file,
     };
-    let variable = variable.to_string_lossy();
-    log::notice!(
-        "using inherited sockets from \"{}\"",
-        variable.escape_debug()
-    );
-    let (inherited, lines) = Inherited::adopt(&variable);
-    lines.iter().for_each(|line| log::emerg!("{line}"));
-    let rest: Vec<_> = env::vars_os()
-        .filter(|(name, _)| name != INHERITED)
-        .collect();
-    if let Err(error) = process::replace_environment(&rest) {
-        log::alert!("{INHERITED} stays in the environment {}", OsError(&error));
+    let blocked =
+        signal::block_all().map_err(|error| format!("sigprocmask() failed {}", OsError(&error)));
+    drop(signals);
+    match blocked.and_then(|_| surround(&loaded)) {
+        Ok(()) => {
+            let loaded = Box::new(loaded);
+            Outcome::Alone(
+                Recruit {
+                    slot: 0,
+                    channel: None,
+                    loaded,
+                    listeners,
+                },
+                estate,
+            )
+        }
+        Err(line) => {
+            estate.remove();
+            fail(&[line], 1)
+        }
     }
-    inherited
+}
+
+/// The surroundings of a worker: its environment and its directory.
+fn surround(loaded: &Loaded) -> Result<(), String> {
+    let settings = &loaded.settings;
+    process::replace_environment(&settings.environment())
+        .map_err(|error| format!("the environment cannot be set {}", OsError(&error)))?;
+    let Some(path) = &settings.working_directory else {
+        return Ok(());
+    };
+    env::set_current_dir(path)
+        .map_err(|error| format!("chdir(\"{}\") failed {}", path.display(), OsError(&error)))
 }
