@@ -47,7 +47,8 @@ pub fn one(name: &str) -> Result<String, String> {
 
 fn texts() -> Texts {
     let mut texts = Texts::new();
-    load::directives()
+    load::table()
+        .rows()
         .iter()
         .for_each(|row| add(&mut texts, row));
     scope::table()

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::children::LogTable;
 use super::listeners::Wanted;
@@ -9,7 +10,9 @@ use super::settings::{Settings, User};
 use crate::conf::diagnostic::{Entry, Reason, Severity};
 use crate::conf::parse::{self, Start};
 use crate::conf::source::Sources;
-use crate::conf::table::{Arity, Call, Directive, Holds, Inherit, MAIN, Shape, Table};
+use crate::conf::table::{
+    Arity, Call, Directive, EVENTS, Holds, Inherit, MAIN, Setter, Shape, Table,
+};
 use crate::conf::tree::{Item, Tree};
 use crate::log::{self, Level, LogFiles};
 use crate::site::draft::{Draft, Site, World};
@@ -94,22 +97,50 @@ impl Holds<worker::settings::Settings> for Top {
     }
 }
 
-/// Every directive of the top level and of `events`.
-pub fn directives() -> Vec<Directive<Top, Draft>> {
-    let mut rows = Settings::directives();
-    rows.extend(worker::settings::Settings::directives());
-    rows.push(Directive {
-        name: "http",
-        module: "ngx_http_core_module",
+/// The directives of the top level and of `events`.
+pub fn table() -> &'static Table<Top, Draft> {
+    static TABLE: OnceLock<Table<Top, Draft>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let mut rows = Settings::directives();
+        rows.extend(worker::settings::Settings::directives());
+        rows.push(block(
+            "events",
+            "ngx_event_core_module",
+            "How connections are waited for.",
+            events,
+        ));
+        rows.push(block(
+            "http",
+            "ngx_http_core_module",
+            "What is served over HTTP.",
+            http,
+        ));
+        Table::new(rows, unbuilt::stranger)
+    })
+}
+
+fn block(
+    name: &'static str,
+    module: &'static str,
+    doc: &'static str,
+    set: Setter<Top, Draft>,
+) -> Directive<Top, Draft> {
+    Directive {
+        name,
+        module,
         contexts: MAIN,
         arity: Arity::from(0),
         shape: Shape::Scope,
         inherit: Inherit::Once,
         default: "",
-        doc: "What is served over HTTP.",
-        set: http,
-    });
-    rows
+        doc,
+        set,
+    }
+}
+
+fn events(top: &mut Top, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    table().apply(top, draft, call.block(), EVENTS);
+    Ok(())
 }
 
 fn http(_: &mut Top, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
@@ -128,7 +159,7 @@ pub fn read(request: &Request) -> Plan {
     // The first set of logs is the process's, whatever is read first.
     draft.error_logs.set_default(Vec::new());
     let mut top = Top::default();
-    Table::new(directives(), unbuilt::stranger).apply(&mut top, &mut draft, &items, MAIN);
+    table().apply(&mut top, &mut draft, &items, MAIN);
     require_events(&items, &mut draft);
     let Top {
         mut settings,
