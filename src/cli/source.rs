@@ -95,7 +95,7 @@ fn text(listen: &str) -> String {
     format!(
         "daemon off;
 pid /dev/null;
-error_log stderr notice;
+error_log stderr warn;
 worker_processes auto;
 events {{}}
 http {{
