@@ -18,13 +18,13 @@ use std::panic;
 
 use crate::conf::diagnostic::Severity;
 use crate::log::{self, Level};
-use crate::master::load::{self, Loaded, Plan, Request};
-use crate::master::{self, Outcome};
+use crate::master::load::{self, Plan, Request};
+use crate::master::{self, Loaded, Outcome};
 use arguments::{Arguments, Command};
 use source::Named;
 
-/// Does what the command line says, without the program's name. Returns in the master and in each worker, see
-/// [`master::serve`].
+/// Does what the command line says, without the program's name. Returns in the master and in each
+/// worker, see [`master::serve`].
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Outcome {
     log::install();
     // A daemon has no other place to say why it dies.
@@ -72,7 +72,7 @@ fn start(request: Request) -> Outcome {
 /// Opens a plan without errors; its notices go to the log that it names.
 fn open(plan: Plan) -> Result<Loaded, String> {
     let messages = plan.messages();
-    let mut loaded = plan.open()?;
+    let loaded = Loaded::open(plan)?;
     loaded.make_current();
     write(&messages);
     Ok(loaded)
@@ -85,7 +85,7 @@ fn reload(request: &Request) -> Option<Loaded> {
     if plan.draft.diagnostics.errors() {
         return None;
     }
-    match plan.open() {
+    match Loaded::open(plan) {
         Ok(loaded) => Some(loaded),
         Err(text) => {
             log::emerg!("{text}");

@@ -24,7 +24,8 @@ impl Order {
 /// Sends it.
 ///
 /// # Errors
-/// In nginx's words and at nginx's levels; and when the process of that number is another program's.
+/// In nginx's words and at nginx's levels; and when the process of that number is another
+/// program's.
 pub fn send(path: &Path, order: Order) -> Result<(), (Level, String)> {
     let master = pid_file::read(path).map_err(|text| (Level::Error, text))?;
     if let Some((own, name)) = program(pid())
@@ -49,7 +50,8 @@ pub fn send(path: &Path, order: Order) -> Result<(), (Level, String)> {
     })
 }
 
-/// The name of the program that a process runs, in 15 bytes; `None` when there is no such process or it cannot be seen.
+/// The name of the program that a process runs, in 15 bytes; `None` when there is no such process
+/// or it cannot be seen.
 fn program(pid: Pid) -> Option<String> {
     let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
     Some(name.trim_ascii_end().escape_ascii().to_string())

@@ -23,7 +23,8 @@ pub struct Named {
     pub request: Request,
 }
 
-/// The configuration of a command line: `-c`, else that of the prefix, else the embedded one, which serves the prefix.
+/// The configuration of a command line: `-c`, else that of the prefix, else the embedded one, which
+/// serves the prefix.
 pub fn find(arguments: &Arguments) -> Named {
     let here = env::current_dir().unwrap_or_else(|_| ".".into());
     let prefix = match &arguments.prefix {

@@ -36,7 +36,8 @@ const WITHOUT: [&str; 27] = [
     "http_upstream_zone",
 ];
 
-/// `-v`, and `-V` with `details`: how it was built, in a form that tools read to see what nginx can do.
+/// `-v`, and `-V` with `details`: how it was built, in a form that tools read to see what nginx can
+/// do.
 pub fn version(details: bool) -> String {
     let mut text = format!("forkful version: {VERSION}\n");
     if details {

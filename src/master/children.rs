@@ -1,5 +1,5 @@
-//! The master's ends of the channels to its workers, and the fork that makes one. Which workers there are to be is
-//! decided elsewhere.
+//! The master's ends of the channels to its workers, and the fork that makes one. Which workers
+//! there are to be is decided elsewhere.
 
 use std::collections::HashMap;
 use std::io;

@@ -1,6 +1,8 @@
-//! The listening sockets of a configuration: bound, kept across reloads, inherited, closed. They belong to the master.
+//! The listening sockets of a configuration: bound, kept across reloads, inherited, closed. They
+//! belong to the master.
 //!
-//! Dropping them closes this process's descriptors and nothing else: the files of unix sockets are removed on request.
+//! Dropping them closes this process's descriptors and nothing else: the files of unix sockets are
+//! removed on request.
 
 mod inherited;
 mod open;
@@ -26,7 +28,8 @@ pub struct Wanted {
     pub backlog: i32,
 }
 
-/// The sockets of one address: one that all workers share, or with `reuseport` one or more for each slot.
+/// The sockets of one address: one that all workers share, or with `reuseport` one or more for each
+/// slot.
 #[derive(Clone, Debug)]
 pub struct Group {
     wanted: Wanted,
@@ -72,7 +75,8 @@ pub struct Refused {
 }
 
 impl Listeners {
-    /// Binds what is wanted and is neither `held` already nor inherited. The new sockets do not listen yet.
+    /// Binds what is wanted and is neither `held` already nor inherited. The new sockets do not
+    /// listen yet.
     ///
     /// # Errors
     /// Those of binding, all of them; nothing stays bound then that was not before.
@@ -100,7 +104,8 @@ impl Listeners {
         Err(refused)
     }
 
-    /// Starts to listen on every socket, and gives those that listen already the backlog and the options wanted now.
+    /// Starts to listen on every socket, and gives those that listen already the backlog and the
+    /// options wanted now.
     ///
     /// # Errors
     /// Those of the kernel, all of them; the other sockets listen.
@@ -158,8 +163,8 @@ impl Refused {
     }
 }
 
-/// The sockets of one address: those there are, and as many more as there have to be. A group never shrinks: closing a
-/// member would reset what waits in its queue.
+/// The sockets of one address: those there are, and as many more as there have to be. A group never
+/// shrinks: closing a member would reset what waits in its queue.
 fn bind_group(
     wanted: &Wanted,
     workers: usize,

@@ -1,11 +1,8 @@
-//! From a path to what a master can serve: parse, tables, what the site needs, the logs opened. No socket is touched here.
+//! From texts to a plan: parse, tables, what the site needs. Nothing is opened here but the texts.
 
-use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::children::LogTable;
-use super::listeners::Wanted;
 use super::settings::{Settings, User};
 use crate::conf::diagnostic::{Entry, Reason, Severity};
 use crate::conf::parse::{self, Start};
@@ -14,11 +11,11 @@ use crate::conf::table::{
     Arity, Call, Directive, EVENTS, Holds, Inherit, MAIN, Setter, Shape, Table,
 };
 use crate::conf::tree::{Item, Tree};
-use crate::log::{self, Level, LogFiles};
-use crate::site::draft::{Draft, Site, World};
+use crate::log::Level;
+use crate::site::draft::{Draft, World};
 use crate::site::error_log::Planned;
 use crate::site::unbuilt;
-use crate::sys::{OsError, host, privilege};
+use crate::sys::{host, privilege};
 use crate::worker;
 
 /// nginx's default for `pid` and the directory that it and the default error log stand in.
@@ -54,28 +51,9 @@ pub struct Plan {
     pub worker: worker::settings::Settings,
     /// Where the number of the master is to be written; `None` for nowhere.
     pub pid: Option<PathBuf>,
-    request: Request,
-}
-
-/// A configuration with its logs opened: all that a master and its workers serve with.
-pub struct Loaded {
-    /// The number of workers.
-    pub workers: usize,
-    /// What concerns the process.
-    pub settings: Settings,
-    /// What concerns each worker.
-    pub worker: worker::settings::Settings,
-    /// The sockets; endpoint `i` of the site listens on socket `i`.
-    pub listeners: Vec<Wanted>,
-    /// The logs.
-    pub logs: LogFiles,
-    /// Where the number of the master is written.
-    pub pid: Option<PathBuf>,
-    /// What is served.
-    pub site: Site,
-    /// Where the number of workers comes from, until it has been logged.
-    count: Option<String>,
-    request: Request,
+    /// The number of workers, and where it comes from.
+    pub(super) workers: (usize, Option<String>),
+    pub(super) request: Request,
 }
 
 /// What the top level of a configuration is read into.
@@ -175,12 +153,14 @@ pub fn read(request: &Request) -> Plan {
     }
     draft.error_logs.set_default(settings.error_log.clone());
     let pid = pid_path(&settings, &draft, &request.prefix);
+    let workers = settings.workers();
     Plan {
         sources,
         draft,
         settings,
         worker,
         pid,
+        workers,
         request: request.clone(),
     }
 }
@@ -241,11 +221,13 @@ impl Plan {
         let diagnostics = &self.draft.diagnostics;
         let line = |entry: &Entry| (level(entry.severity), entry.headline(&self.sources));
         let summary = diagnostics.summary().map(|more| (Level::Emerg, more));
+        let count = self.workers.1.clone().map(|count| (Level::Notice, count));
         diagnostics
             .entries()
             .iter()
             .map(line)
             .chain(summary)
+            .chain(count)
             .collect()
     }
 
@@ -263,88 +245,6 @@ impl Plan {
         }
         text
     }
-
-    /// Opens the logs.
-    ///
-    /// # Errors
-    /// In nginx's words: `open() "/x/error.log" failed (2: No such file or directory)`.
-    pub fn open(self) -> Result<Loaded, String> {
-        let Plan {
-            mut draft,
-            settings,
-            worker,
-            pid,
-            request,
-            ..
-        } = self;
-        let mut logs = LogFiles::default();
-        let open = |path: &PathBuf| {
-            let failed = |e| format!("open() \"{}\" failed {}", path.display(), OsError(&e));
-            logs.open(path).map_err(failed)
-        };
-        let files = draft
-            .needs
-            .logs
-            .iter()
-            .map(open)
-            .collect::<Result<Vec<_>, _>>()?;
-        let wanted = std::mem::take(&mut draft.needs.listeners)
-            .into_iter()
-            .map(|need| Wanted {
-                address: need.address,
-                options: need.options,
-                backlog: need.backlog,
-            });
-        let listeners = wanted.collect();
-        let (workers, count) = settings.workers();
-        let site = draft.open(&files);
-        Ok(Loaded {
-            workers,
-            settings,
-            worker,
-            listeners,
-            logs,
-            pid,
-            site,
-            count,
-            request,
-        })
-    }
-}
-
-impl Loaded {
-    /// From now on the process logs where this configuration says.
-    pub fn make_current(&mut self) {
-        if let Some(log) = self.site.error_logs.first() {
-            log::set_default(log.clone());
-        }
-        if let Some(line) = self.count.take() {
-            log::notice!("{line}");
-        }
-    }
-
-    /// The paths of its logs, in the order of their table.
-    pub(super) fn log_table(&self) -> LogTable {
-        self.logs
-            .iter()
-            .map(|log| log.path().to_owned())
-            .collect::<Vec<_>>()
-            .into()
-    }
-
-    /// What a start in the foreground says on the terminal: where to open the site.
-    pub fn announcement(&self) -> Option<String> {
-        let subject = self
-            .request
-            .subject
-            .as_ref()
-            .filter(|_| !self.settings.daemon)?;
-        let address = self
-            .listeners
-            .iter()
-            .find_map(|wanted| wanted.address.ip())?;
-        Some(format!("serving {} on {}", subject.display(), url(address)))
-    }
 }
 
 /// The level that nginx logs such a thing at.
@@ -353,21 +253,6 @@ pub fn level(severity: Severity) -> Level {
         Severity::Error => Level::Emerg,
         Severity::Warning => Level::Warn,
         Severity::Notice => Level::Notice,
-    }
-}
-
-/// What a browser on this machine opens.
-fn url(mut address: SocketAddr) -> String {
-    match address {
-        SocketAddr::V4(_) if address.ip().is_unspecified() => address.set_ip([127, 0, 0, 1].into()),
-        SocketAddr::V6(_) if address.ip().is_unspecified() => {
-            address.set_ip(Ipv6Addr::LOCALHOST.into());
-        }
-        _ => {}
-    }
-    match address.port() {
-        80 => format!("http://{}/", address.to_string().trim_end_matches(":80")),
-        _ => format!("http://{address}/"),
     }
 }
 

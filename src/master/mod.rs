@@ -3,7 +3,7 @@
 //! - `state`: the rules, as a pure function of events
 //! - `run`: the loop that feeds it and does what it says
 //! - `start`: what comes before the loop
-//! - `load`: from a configuration to what it needs and what is served
+//! - `load`: from texts to a plan; `loaded`: the plan with its logs opened
 //! - `settings`: the directives of the process
 //! - `children`: forks and channels
 //! - `listeners`: the sockets, which belong to it
@@ -14,6 +14,7 @@
 mod children;
 pub mod listeners;
 pub mod load;
+pub mod loaded;
 pub mod pid_file;
 mod reopen;
 mod run;
@@ -22,5 +23,6 @@ pub mod start;
 pub mod state;
 mod terminal;
 
+pub use loaded::Loaded;
 pub use run::Loader;
 pub use start::{Estate, Outcome, Recruit, serve};

@@ -1,4 +1,5 @@
-//! The pid file: written once the sockets listen, removed by the process that wrote it, read by `-s`.
+//! The pid file: written once the sockets listen, removed by the process that wrote it, read by
+//! `-s`.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -12,7 +13,8 @@ const LONGEST: u64 = 64;
 
 /// A pid file of this process.
 ///
-/// It is removed by [`PidFile::remove`] and by nothing else: a fork of the master drops its copy without effect.
+/// It is removed by [`PidFile::remove`] and by nothing else: a fork of the master drops its copy
+/// without effect.
 #[derive(Debug)]
 pub struct PidFile(PathBuf);
 
@@ -32,7 +34,8 @@ impl PidFile {
         &self.0
     }
 
-    /// Removes the file, unless another process has put its own there meanwhile, or it is no regular file.
+    /// Removes the file, unless another process has put its own there meanwhile, or it is no
+    /// regular file.
     pub fn remove(self) {
         if matches!(read(&self.0), Ok(owner) if owner == pid()) {
             // Somebody else may have removed it; there is nothing left to do.

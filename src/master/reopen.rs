@@ -9,7 +9,8 @@ use super::children::Children;
 use crate::log::{self, LogFiles};
 use crate::sys::{OsError, file};
 
-/// Opens the logs of this process and of all workers anew; one that cannot be opened goes on in its old file.
+/// Opens the logs of this process and of all workers anew; one that cannot be opened goes on in its
+/// old file.
 pub(super) fn reopen(own: &LogFiles, children: &Children) {
     let mut opened: HashMap<PathBuf, File> = HashMap::new();
     for path in own

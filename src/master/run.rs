@@ -1,4 +1,5 @@
-//! The thin loop around the state: waits for signals, workers and time, and does what the state says.
+//! The thin loop around the state: waits for signals, workers and time, and does what the state
+//! says.
 //!
 //! It decides nothing; what it executes is listed in [`Action`].
 
@@ -13,7 +14,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::children::{self, Birth, Children};
 use super::listeners::{Inherited, Listeners};
-use super::load::Loaded;
+use super::loaded::Loaded;
 use super::pid_file::PidFile;
 use super::reopen::reopen;
 use super::start::{Outcome, Recruit};

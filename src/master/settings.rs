@@ -98,7 +98,8 @@ impl Settings {
         }
     }
 
-    /// Whom the workers become; `None` when they stay who they are, which they then do without capabilities.
+    /// Whom the workers become; `None` when they stay who they are, which they then do without
+    /// capabilities.
     ///
     /// # Errors
     /// No user is named, and the system has no `nobody`.

@@ -4,7 +4,7 @@ use std::env;
 use std::io::{self, Write};
 
 use super::listeners::Listeners;
-use super::load::Loaded;
+use super::loaded::Loaded;
 use super::pid_file::PidFile;
 use super::run::{Belongings, Loader, Loop, watch};
 use super::terminal::Terminal;
@@ -151,8 +151,9 @@ fn alone(belongings: Belongings) -> Outcome {
     }
 }
 
-/// The surroundings of a worker: its environment and its directory.
+/// The surroundings of a worker: its log, its environment, its directory.
 fn surround(loaded: &Loaded) -> Result<(), String> {
+    loaded.make_current();
     let settings = &loaded.settings;
     process::replace_environment(&settings.environment())
         .map_err(|error| format!("the environment cannot be set {}", OsError(&error)))?;

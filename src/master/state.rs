@@ -1,6 +1,8 @@
-//! The master as a pure function: events in, actions out. No system call is made and no clock read in here.
+//! The master as a pure function: events in, actions out. No system call is made and no clock read
+//! in here.
 //!
-//! `handle` changes what is wanted; then one `reconcile` computes the difference between that and what there is.
+//! `handle` changes what is wanted; then one `reconcile` computes the difference between that and
+//! what there is.
 
 mod child;
 mod event;
@@ -23,7 +25,8 @@ use crate::worker::command::Command;
 use child::{Child, Duty};
 use slot::Slot;
 
-/// While no worker is ready, the next one is forked this long after the last instead of when its back-off ends.
+/// While no worker is ready, the next one is forked this long after the last instead of when its
+/// back-off ends.
 const FORWARD: Duration = Duration::from_millis(100);
 
 /// What the master is there for.
@@ -71,7 +74,8 @@ pub struct Master {
 }
 
 impl Master {
-    /// A master without workers, waiting for the first configuration: [`Event::Loaded`] with the number [`FIRST`].
+    /// A master without workers, waiting for the first configuration: [`Event::Loaded`] with the
+    /// number [`FIRST`].
     pub fn new(daemon: bool, now: Instant) -> Master {
         Master {
             daemon,
@@ -330,7 +334,8 @@ impl Master {
         }
     }
 
-    /// Tells each child what it does not know yet; the old ones only now that the new ones were admitted.
+    /// Tells each child what it does not know yet; the old ones only now that the new ones were
+    /// admitted.
     fn tell(&mut self, now: Instant) {
         for child in &mut self.children {
             if child.killed_at().is_some_and(|due| due <= now) {

@@ -1,6 +1,7 @@
 //! What the top level of a configuration comes to.
 
 use super::*;
+use crate::master::loaded::Loaded;
 
 fn request(prefix: &Path, text: &str) -> Request {
     Request {
@@ -42,7 +43,7 @@ fn defaults_of_nginx_are_used_where_their_directory_exists() {
     assert_eq!(said, [""; 0]);
     assert_eq!(plan.pid, Some(prefix.path().join(PID)));
     assert_eq!(plan.draft.needs.logs, [prefix.path().join(ERROR_LOG)]);
-    let loaded = plan.open().expect("opened");
+    let loaded = Loaded::open(plan).expect("opened");
     assert!(prefix.path().join(ERROR_LOG).exists());
     assert_eq!(loaded.log_table()[..], [prefix.path().join(ERROR_LOG)]);
 }
@@ -106,18 +107,5 @@ fn the_user_can_be_kept() {
     assert_eq!(keep("events {}"), User::Keep);
     if privilege::is_root() {
         assert!(matches!(keep("user root; events {}"), User::Named(_)));
-    }
-}
-
-#[test]
-fn addresses_to_open() {
-    for (address, expected) in [
-        ("127.0.0.1:8080", "http://127.0.0.1:8080/"),
-        ("0.0.0.0:80", "http://127.0.0.1/"),
-        ("0.0.0.0:8080", "http://127.0.0.1:8080/"),
-        ("[::]:80", "http://[::1]/"),
-        ("[::1]:8080", "http://[::1]:8080/"),
-    ] {
-        assert_eq!(url(address.parse().expect("an address")), expected);
     }
 }

@@ -16,7 +16,8 @@ pub struct Seat {
     pub slot: usize,
 }
 
-/// What a child is there for; a later one is more urgent, and a child never goes back to an earlier one.
+/// What a child is there for; a later one is more urgent, and a child never goes back to an earlier
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Duty {
     Serve,

@@ -16,7 +16,8 @@ pub enum Event {
     Signal(Signal),
     /// The terminal of a master in the foreground is gone.
     TerminalClosed,
-    /// The answer to [`Action::Load`]: the number of workers, or `None` when the configuration was refused.
+    /// The answer to [`Action::Load`]: the number of workers, or `None` when the configuration was
+    /// refused.
     Loaded {
         /// The number given with the action.
         generation: u64,

@@ -26,7 +26,8 @@ impl Slot {
         }
     }
 
-    /// Notes the end of a worker that served (`ready`) or did not get that far. Returns the delay until the next attempt.
+    /// Notes the end of a worker that served (`ready`) or did not get that far. Returns the delay
+    /// until the next attempt.
     pub fn died(&mut self, life: Duration, ready: bool, now: Instant) -> Duration {
         if life >= GOOD_LIFE {
             self.failures = 0;
