@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, Command};
 use crate::conf::parse::Start;
 use crate::master::load::Request;
 use crate::sys::OsError;
@@ -36,7 +36,10 @@ pub fn find(arguments: &Arguments) -> Named {
     // One that is there and cannot be read is an error, not a reason to serve something else.
     let missing = || matches!(fs::metadata(&file), Err(e) if e.kind() == io::ErrorKind::NotFound);
     let mut found = match named {
-        None if missing() => embedded(prefix, None),
+        // There is no master to signal that would serve the embedded one.
+        None if missing() && !matches!(arguments.command, Command::Signal(_)) => {
+            embedded(prefix, None)
+        }
         _ => from_file(file, prefix, named.is_none() && arguments.prefix.is_none()),
     };
     found.request.start.directives = arguments.globals.clone().map(OsStringExt::into_vec);
@@ -161,6 +164,11 @@ mod tests {
             Some(&b"worker_processes 3;"[..])
         );
         assert_eq!(named.request.error_log, Some("x".into()));
+        let signalled = found(&["-p", path, "-s", "stop"]);
+        assert_eq!(
+            main_file(&signalled),
+            Some(prefix.path().join(FILE).as_path())
+        );
 
         fs::create_dir(prefix.path().join("conf")).expect("made");
         let file = prefix.path().join(FILE);
