@@ -47,8 +47,6 @@ pub struct Socket {
 
 /// Who a worker is to be.
 pub enum Who {
-    /// Whoever started it, with what it may.
-    Same,
     /// Whoever started it, without capabilities.
     Powerless,
     /// Somebody else, for good.
@@ -99,7 +97,6 @@ fn prepare(setup: &Setup) -> Result<(), String> {
         let _ = socket.listener.set_nodelay();
     }
     match &setup.who {
-        Who::Same => Ok(()),
         Who::Powerless => privilege::drop_capabilities(),
         Who::Other(identity) => privilege::drop_privileges(identity),
     }
