@@ -1,0 +1,3 @@
+//! What a site answers, feature by feature.
+
+mod routing;
