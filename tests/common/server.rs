@@ -199,11 +199,15 @@ fn spawn_with(command: &mut Command, listeners: &[TcpListener]) -> Child {
     child
 }
 
+/// Writes a file and gives it, and the directory it is in, the time of all of them.
 fn write_file(path: &Path, content: &[u8]) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let directory = path.parent().unwrap();
+    fs::create_dir_all(directory).unwrap();
     fs::write(path, content).unwrap();
-    let file = File::options().write(true).open(path).unwrap();
-    file.set_modified(SystemTime::UNIX_EPOCH + MTIME).unwrap();
+    for path in [path, directory] {
+        let file = File::open(path).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + MTIME).unwrap();
+    }
 }
 
 /// A running server. Dropping it stops it and fails the test if its log holds what nobody expected.
