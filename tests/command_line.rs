@@ -307,7 +307,7 @@ fn serve_needs_no_configuration() {
     }
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("f.txt"), "content").unwrap();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = common::listener();
     let address = listener.local_addr().unwrap();
     let mut command = Command::new(binary());
     command

@@ -52,10 +52,9 @@ fn holds(server: &TestServer, name: &str) -> bool {
 fn a_head_must_be_complete_in_time() {
     let server = site("client_header_timeout 1s;");
     let slow: Vec<Client> = (0..50).map(|_| server.connect()).collect();
-    for mut client in &slow.iter().map(Client::stream).collect::<Vec<_>>() {
-        client
-            .write_all(b"GET /f.txt HTTP/1.1\r\nHost: a\r\nX: ")
-            .unwrap();
+    for mut stream in slow.iter().map(Client::stream) {
+        let start = b"GET /f.txt HTTP/1.1\r\nHost: a\r\nX: ";
+        stream.write_all(start).unwrap();
     }
     assert_eq!(server.get("/f.txt").text(), "content");
     let start = Instant::now();
@@ -298,7 +297,8 @@ fn one_pipeline_does_not_starve_others() {
 
 #[test]
 fn a_regex_of_the_configuration_cannot_be_made_to_run_for_ever() {
-    let server = site("location ~ ^/(a+)+$ { return 200; }");
+    let mut server = site("location ~ ^/(a+)+$ { return 200; }");
+    server.tolerate_of_nginx("pcre2_match() failed");
     let start = Instant::now();
     let status = server.get(&format!("/{}!", "a".repeat(1000))).status;
     assert!(matches!(status, 404 | 500), "{status}");

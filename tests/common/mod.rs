@@ -15,7 +15,7 @@ pub use client::{Client, Ending};
 pub use load::{Load, Reuse};
 pub use process::{children, descriptors, run, signal, stop, tool_is_installed};
 pub use response::Response;
-pub use server::{MTIME, Setup, TestServer, binary, is_forkful, spawn_with};
+pub use server::{MTIME, Setup, TestServer, binary, is_forkful, listener, spawn_with};
 pub use wait::{LIMIT, holds_for, wait_until};
 
 /// A site of one server block on the first listener, rooted in `html`.

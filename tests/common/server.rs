@@ -84,9 +84,7 @@ impl Setup {
         };
         for name in ["%LISTEN%", "%LISTEN2%", "%LISTEN3%"] {
             if text.contains(name) {
-                setup
-                    .listeners
-                    .push(TcpListener::bind("127.0.0.1:0").unwrap());
+                setup.listeners.push(listener());
             }
         }
         setup.config = setup.fill_in(text);
@@ -175,6 +173,13 @@ impl Setup {
         }
         text
     }
+}
+
+/// A listening socket as a predecessor would hand it over: nginx leaves its flags as they are.
+pub fn listener() -> TcpListener {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    listener
 }
 
 /// Starts a command that inherits these sockets, named to it as nginx names them to its successor.
