@@ -50,7 +50,7 @@ fn what_may_not_be_read_is_forbidden() {
     let server = site();
     server.write("html/private", "secret");
     server.write("html/closed/f.txt", "secret");
-    let none = Permissions::from_mode(0);
+    let none = Permissions::from_mode(0o0);
     fs::set_permissions(server.path("html/private"), none.clone()).unwrap();
     fs::set_permissions(server.path("html/closed"), none).unwrap();
     for name in ["/private", "/closed/f.txt", "/closed/"] {

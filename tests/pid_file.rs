@@ -4,10 +4,11 @@ mod common;
 
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::{FileTypeExt, symlink};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, symlink};
 use std::os::unix::net::UnixStream;
 
 use common::{Setup, is_forkful, wait_until};
+use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
 const SITE: &str = "server { listen unix:%PREFIX%/socket; return 200; }";
@@ -83,15 +84,19 @@ fn what_is_no_regular_file_is_written_in_place() {
     let setup = Setup::http(SITE);
     let path = setup.prefix().join("pid");
     nix::unistd::mkfifo(&path, Mode::from_bits_truncate(0o600)).unwrap();
-    let mut fifo = fs::File::options()
+    let mut reading = fs::File::options();
+    reading
         .read(true)
         .write(true)
-        .open(&path)
-        .unwrap();
+        .custom_flags(OFlag::O_NONBLOCK.bits());
+    let mut fifo = reading.open(&path).unwrap();
     let mut server = setup.spawn();
-    let mut text = vec![0; format!("{}\n", server.pid()).len()];
-    fifo.read_exact(&mut text).unwrap();
-    assert_eq!(text, format!("{}\n", server.pid()).into_bytes());
+    let text = wait_until("it is written", || {
+        let mut text = [0; 20];
+        let length = fifo.read(&mut text).ok()?;
+        Some(String::from_utf8_lossy(&text[..length]).into_owned())
+    });
+    assert_eq!(text, format!("{}\n", server.pid()));
     wait_until("there is a worker", || server.workers().pop());
     server.signal(nix::sys::signal::Signal::SIGTERM);
     assert_eq!(server.wait(), 0);

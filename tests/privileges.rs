@@ -27,8 +27,11 @@ fn is_root() -> bool {
     geteuid().is_root()
 }
 
+/// A server whose worker has served, and so is done with its start.
 fn site() -> TestServer {
-    Setup::http(SITE).file("html/f.txt", "content").start()
+    let server = Setup::http(SITE).file("html/f.txt", "content").start();
+    assert_eq!(server.get("/f.txt").text(), "content");
+    server
 }
 
 #[test]
@@ -82,6 +85,7 @@ fn a_user_who_does_not_exist_is_an_error() {
 fn limits_of_the_configuration_reach_the_workers() {
     let main = "worker_processes 1; worker_rlimit_nofile 123; worker_rlimit_core 0;";
     let server = Setup::with_main(main, SITE).start();
+    server.get("/");
     let limits = fs::read_to_string(format!("/proc/{}/limits", server.workers()[0])).unwrap();
     let files = limits
         .lines()

@@ -18,7 +18,8 @@ use std::fmt;
 
 use crate::common::Response;
 
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
+    ("methods", include_str!("methods.txt")),
     ("request_line", include_str!("request_line.txt")),
     ("host", include_str!("host.txt")),
     ("fields", include_str!("fields.txt")),
