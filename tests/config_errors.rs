@@ -327,6 +327,19 @@ fn include_loops_end() {
 }
 
 #[test]
+fn includes_of_what_is_no_file_end() {
+    if !is_forkful() {
+        return; // nginx waits for somebody to write into the fifo
+    }
+    let place = TempDir::new().unwrap();
+    let fifo = place.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    for path in [fifo.as_path(), place.path()] {
+        refused(format!("events {{}}\ninclude {};\n", path.display()), 2, "");
+    }
+}
+
+#[test]
 fn sizes_are_bounded_and_handled_in_time() {
     let start = Instant::now();
     let deep = test(&[("server.conf", "http { ".repeat(100_000).as_bytes())]);

@@ -16,7 +16,7 @@ pub use load::{Load, Reuse};
 pub use process::{children, descriptors, run, signal, stop, tool_is_installed};
 pub use response::Response;
 pub use server::{MTIME, Setup, TestServer, binary, is_forkful, listener, spawn_with};
-pub use wait::{LIMIT, holds_for, wait_until};
+pub use wait::{LIMIT, holds_for, wait_until, within};
 
 /// A site of one server block on the first listener, rooted in `html`.
 pub const SITE: &str = "server { listen %LISTEN%; root %PREFIX%/html; }";

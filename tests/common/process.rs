@@ -3,12 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::wait::wait_until;
+use super::wait::{LIMIT, within};
 
 /// Sends a signal to a process that is still there, or has just gone.
 pub fn signal(pid: u32, signal: Signal) {
@@ -36,30 +35,28 @@ pub fn descriptors(pid: u32) -> Vec<PathBuf> {
 pub fn stop(child: &mut Child) -> bool {
     let workers = children(child.id());
     signal(child.id(), Signal::SIGTERM);
-    let deadline = Instant::now() + Duration::from_secs(5);
-    let ended = wait_until("a stopped process ends or its time is up", || {
-        let ended = child.try_wait().unwrap().is_some();
-        (ended || Instant::now() > deadline).then_some(ended)
-    });
-    if !ended {
+    let ended = within(LIMIT, || child.try_wait().unwrap());
+    if ended.is_none() {
         workers
             .into_iter()
             .for_each(|pid| signal(pid, Signal::SIGKILL));
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    ended
+    ended.is_some()
 }
 
-/// Runs a command to its end, which must come within the limit of [`wait_until`].
+/// Runs a command to its end, which must come within [`LIMIT`].
 pub fn run(command: &mut Command) -> Output {
-    let mut child = command
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
-    wait_until("a command ends", || child.try_wait().unwrap());
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the command starts");
+    if within(LIMIT, || child.try_wait().unwrap()).is_none() {
+        stop(&mut child);
+        panic!("it does not end: {command:?}");
+    }
     child.wait_with_output().unwrap()
 }
 

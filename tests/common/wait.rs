@@ -9,22 +9,24 @@ pub const LIMIT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Waits until `condition` yields a value; panics with `what` after [`LIMIT`].
-pub fn wait_until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + LIMIT;
+pub fn wait_until<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    within(LIMIT, condition).unwrap_or_else(|| panic!("waited in vain until {what}"))
+}
+
+/// The value that `condition` yields within `limit`, if it does.
+pub fn within<T>(limit: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + limit;
     loop {
-        if let Some(value) = condition() {
+        let value = condition();
+        if value.is_some() || Instant::now() > deadline {
             return value;
         }
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
         thread::sleep(PAUSE);
     }
 }
 
 /// Panics with `what` if `condition` ceases to hold within `duration`: for things that must not happen.
 pub fn holds_for(duration: Duration, what: &str, mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + duration;
-    while Instant::now() < end {
-        assert!(condition(), "{what}");
-        thread::sleep(PAUSE);
-    }
+    let broken = within(duration, || (!condition()).then_some(()));
+    assert!(broken.is_none(), "{what}");
 }
