@@ -56,7 +56,7 @@ impl Entry {
     }
 }
 
-fn listen(this: &mut Listen, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+fn listen(this: &mut Listen, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
     let word = call.arg(0);
     let refused = |why| {
         let what = format!("{why} in \"{}\" of the \"listen\" directive", word.str());
