@@ -74,12 +74,15 @@ fn listen(this: &mut Listen, _: &mut Draft, call: &Call<'_>) -> Result<(), Reaso
         if this.entries.iter().any(|other| other.address == address) {
             return Err(format!("a duplicate listen {address}").into());
         }
-        this.entries.push(Entry {
+        let mut entry = Entry {
             address,
             ..entry.clone()
-        });
+        };
+        if entry.address.ip().is_some_and(|address| address.is_ipv6()) {
+            entry.options.ipv6only.get_or_insert(true);
+        }
+        this.entries.push(entry);
     }
-    let _ = draft;
     Ok(())
 }
 
