@@ -127,6 +127,8 @@ pub struct Exchange {
     pub(super) must_close: bool,
     /// The size of the file of which a part was asked for that does not exist.
     pub(super) unsatisfied: Option<u64>,
+    /// Where the redirect leads that is the answer.
+    pub(super) leads_to: Option<Vec<u8>>,
     /// `try_files` found a name below an `alias` that replaces the whole path.
     pub(super) alias_keeps_uri: bool,
     found: Option<Found>,
@@ -159,6 +161,7 @@ impl Exchange {
             slots: vec![None; site.slots],
             must_close: false,
             unsatisfied: None,
+            leads_to: None,
             alias_keeps_uri: false,
             found: None,
             link,

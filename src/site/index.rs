@@ -83,14 +83,19 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, at: usize) -> Flow {
                 };
             }
             Ok(_) => {}
-            Err(error) if Absence::of(&error) == Absence::Missing => {}
+            Err(error) if Absence::of(&error) == Absence::Missing => {
+                if at == 0 {
+                    return Flow::Goto(Phase::Directory);
+                }
+            }
             Err(error) => return static_file::failed(x, "stat", &file_path(x, &uri), &error),
         }
     }
     Flow::Next
 }
 
-/// Answers for a directory that has no index file, if it is not there at all.
+/// Answers for a directory that is not there: the other index files cannot be either, and the
+/// absolute one stands for directories that are.
 pub fn directory(x: &mut Exchange, env: &mut dyn Env) -> Flow {
     let path = file_path(x, &x.uri);
     match x.look(env, Query::Stat(path.clone())) {

@@ -91,7 +91,8 @@ pub fn draft(prefix: &Path, http: &str) -> (Draft, usize) {
         level: Level::Info,
         file: Some(log),
     }]);
-    let items: Vec<Item> = parse::parse(Start::embedded("test", http), &mut draft.diagnostics).items;
+    let items: Vec<Item> =
+        parse::parse(Start::embedded("test", http), &mut draft.diagnostics).items;
     draft.read(&items);
     (draft, log)
 }
@@ -161,7 +162,9 @@ impl Kit {
     pub fn from(mut self, peer: &str) -> Kit {
         self.peer = match peer {
             "unix:" => PeerAddress::Unix,
-            ip => PeerAddress::Ip((ip.parse::<std::net::IpAddr>().expect("an address"), 40_000).into()),
+            ip => PeerAddress::Ip(
+                (ip.parse::<std::net::IpAddr>().expect("an address"), 40_000).into(),
+            ),
         };
         self
     }
@@ -179,7 +182,9 @@ impl Kit {
 
     /// A request with more fields.
     pub fn ask(&self, method: &str, target: &str, fields: &str) -> Answer {
-        self.send(&format!("{method} {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n"))
+        self.send(&format!(
+            "{method} {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n"
+        ))
     }
 
     /// GET of a target from a host.
@@ -228,7 +233,11 @@ impl Kit {
         let limits = self.site.servers[hosts.default].location.protocol.clone();
         Talk {
             site: self.site,
-            disk: Reach { disk: &self.disk, at_hand, asked },
+            disk: Reach {
+                disk: &self.disk,
+                at_hand,
+                asked,
+            },
             link: Rc::new(link),
             http: Connection::new(limits, Rc::new(Pool::default())),
             exchanges: Vec::new(),
@@ -241,7 +250,11 @@ impl Kit {
         let here = |e: &&super::server::Endpoint| e.address == self.local;
         let near = |e: &&super::server::Endpoint| port(&e.address) == port(&self.local);
         let endpoints = &self.site.endpoints;
-        endpoints.iter().find(here).or_else(|| endpoints.iter().find(near)).expect("an endpoint")
+        endpoints
+            .iter()
+            .find(here)
+            .or_else(|| endpoints.iter().find(near))
+            .expect("an endpoint")
     }
 }
 
@@ -307,7 +320,11 @@ impl Talk<'_> {
     }
 
     fn run(&mut self, id: Id, mut why: Wake) {
-        let (_, x) = self.exchanges.iter_mut().find(|(known, _)| *known == id).expect("a request");
+        let (_, x) = self
+            .exchanges
+            .iter_mut()
+            .find(|(known, _)| *known == id)
+            .expect("a request");
         loop {
             match run(x, &mut self.disk, why) {
                 Step::Answer(response) => return answer(&mut self.http, id, x, *response),
@@ -349,7 +366,10 @@ fn answer(http: &mut Connection, id: Id, x: &mut Exchange, response: Response) {
     let pieces = match body {
         Body::Empty => Vec::new(),
         Body::Bytes(bytes) => vec![Piece::Bytes(Chunk::from(bytes))],
-        Body::File(file, meta) => vec![Piece::File { file, range: 0..meta.size }],
+        Body::File(file, meta) => vec![Piece::File {
+            file,
+            range: 0..meta.size,
+        }],
         Body::Pieces(pieces) => pieces,
     };
     for piece in pieces {
@@ -368,7 +388,10 @@ impl Disk {
     }
 
     fn find(&self, path: &Path) -> io::Result<&Node> {
-        let above = path.ancestors().skip(1).filter_map(|above| self.0.get(above));
+        let above = path
+            .ancestors()
+            .skip(1)
+            .filter_map(|above| self.0.get(above));
         let slash = path.as_os_str().as_encoded_bytes().ends_with(b"/");
         for node in above.chain(self.0.get(path).filter(|_| slash)) {
             match node {
@@ -377,7 +400,9 @@ impl Disk {
                 _ => return Err(io::Error::from_raw_os_error(ENOTDIR)),
             }
         }
-        self.0.get(path).ok_or_else(|| io::Error::from_raw_os_error(ENOENT))
+        self.0
+            .get(path)
+            .ok_or_else(|| io::Error::from_raw_os_error(ENOENT))
     }
 
     fn open(&self, path: &Path) -> io::Result<Opened> {
@@ -387,16 +412,26 @@ impl Disk {
             Node::Closed => return Err(io::Error::from_raw_os_error(EACCES)),
             _ => Rc::new(tempfile::tempfile()?),
         };
-        Ok(Opened { file, meta: node.meta() })
+        Ok(Opened {
+            file,
+            meta: node.meta(),
+        })
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
         if matches!(self.find(path)?, Node::Closed) {
             return Err(io::Error::from_raw_os_error(EACCES));
         }
-        let within = self.0.iter().filter(|(name, _)| name.parent() == Some(path));
+        let within = self
+            .0
+            .iter()
+            .filter(|(name, _)| name.parent() == Some(path));
         let entry = |(name, node): (&PathBuf, &Node)| Entry {
-            name: name.file_name().expect("a name").as_encoded_bytes().to_vec(),
+            name: name
+                .file_name()
+                .expect("a name")
+                .as_encoded_bytes()
+                .to_vec(),
             meta: node.meta(),
         };
         Ok(within.map(entry).collect())
@@ -410,7 +445,15 @@ impl Node {
             Node::Directory | Node::Closed => (Kind::Directory, 4096),
             Node::Special => (Kind::Other, 0),
         };
-        Meta { size, mtime: CHANGED, mtime_nanos: 0, kind, inode: 1, device: 1, mode: 0o644 }
+        Meta {
+            size,
+            mtime: CHANGED,
+            mtime_nanos: 0,
+            kind,
+            inode: 1,
+            device: 1,
+            mode: 0o644,
+        }
     }
 }
 
@@ -428,8 +471,15 @@ pub struct Answer {
 impl From<String> for Answer {
     fn from(wire: String) -> Answer {
         let (head, body) = wire.split_once("\r\n\r\n").unwrap_or((&wire, ""));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        Answer { status: status.unwrap_or(0), head: head.to_owned(), body: body.to_owned() }
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        Answer {
+            status: status.unwrap_or(0),
+            head: head.to_owned(),
+            body: body.to_owned(),
+        }
     }
 }
 
@@ -442,12 +492,18 @@ impl Answer {
     /// All values of a field.
     pub fn fields(&self, name: &str) -> Vec<&str> {
         let fields = self.head.lines().filter_map(|line| line.split_once(": "));
-        fields.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
+        fields
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+            .collect()
     }
 
     /// The names of all fields, in their order.
     pub fn names(&self) -> Vec<&str> {
-        self.head.lines().filter_map(|line| Some(line.split_once(": ")?.0)).collect()
+        self.head
+            .lines()
+            .filter_map(|line| Some(line.split_once(": ")?.0))
+            .collect()
     }
 
     /// Status and body in one line; of an answer with a location, that instead of the body; of the

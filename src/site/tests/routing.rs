@@ -7,7 +7,11 @@ use crate::site::testing;
 fn check(text: &str, cases: &[(&str, &str)]) {
     let kit = testing::server(text);
     for (target, expected) in cases {
-        assert_eq!(kit.get(target).brief(), format!("200 {expected}"), "{target}");
+        assert_eq!(
+            kit.get(target).brief(),
+            format!("200 {expected}"),
+            "{target}"
+        );
     }
 }
 
