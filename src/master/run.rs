@@ -46,7 +46,7 @@ pub(super) struct Belongings {
 /// How the loop ends: the master exits, or this process is a new worker.
 pub(super) enum End {
     Exit(i32),
-    Worker(Recruit),
+    Worker(Box<Recruit>),
 }
 
 /// What becomes a worker.
@@ -313,11 +313,11 @@ impl Loop {
         let Stage {
             loaded, listeners, ..
         } = next.unwrap_or(self.current);
-        End::Worker(Recruit {
+        End::Worker(Box::new(Recruit {
             slot: seat.slot,
             channel: Some(channel),
             loaded,
             listeners,
-        })
+        }))
     }
 }
