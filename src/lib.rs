@@ -12,8 +12,12 @@
 //! - `master`: binds, forks, supervises, reloads
 //! - `cli`: the command line
 
+pub mod cli;
 pub mod conf;
+pub mod files;
 pub mod http;
 pub mod log;
+pub mod master;
 pub mod site;
 pub mod sys;
+pub mod worker;

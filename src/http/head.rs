@@ -142,7 +142,10 @@ impl Head {
 
     /// Path and query as sent, and what a client may have sent after them (`$request_uri`).
     pub fn request_uri(&self) -> &[u8] {
-        self.line_parts.uri.of(&self.bytes)
+        match self.line_parts.uri.of(&self.bytes) {
+            b"" if self.scheme().is_some() => b"/",
+            uri => uri,
+        }
     }
 
     /// The scheme of an absolute target, as sent.
@@ -235,11 +238,6 @@ impl Head {
     /// Why the request cannot be served. What could be read before is there.
     pub fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()
-    }
-
-    /// A head for a request that did not come in time, or not at all.
-    pub(crate) fn fail(&mut self, fault: Fault) {
-        self.fault = Some(fault);
     }
 
     /// What only shows when all fields are there.

@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn hosts() {
-        let table: [(&str, Option<(&str, Option<u16>)>); 31] = [
+        type Named = Option<(&'static str, Option<u16>)>;
+        let table: &[(&str, Named)] = &[
             ("example.com", Some(("example.com", None))),
             ("Example.COM", Some(("Example.COM", None))),
             ("example.com:8080", Some(("example.com", Some(8080)))),
@@ -121,7 +122,7 @@ mod tests {
             ("a:80:80", None),
             ("a\u{e9}", None),
         ];
-        for (text, expected) in table {
+        for &(text, expected) in table {
             let host = parse(text.as_bytes());
             let expected = expected.map(|(name, port)| Host {
                 name: name.as_bytes(),

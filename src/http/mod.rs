@@ -4,6 +4,8 @@
 //! they leave a choice, nginx's is taken.
 
 mod bytes;
+pub mod chunked;
+mod connection;
 pub mod date;
 pub mod head;
 pub mod host;
@@ -16,6 +18,7 @@ pub mod status;
 pub mod validator;
 
 pub use bytes::{Bytes, Chunk, Piece};
+pub use connection::{Connection, Event, Pieces, Pool, Sent as SentBytes, Timeout};
 pub use head::{Head, Limits, Linger};
 pub use method::Method;
 pub use response::{Clock, Length, ResponseHead, Trailers};

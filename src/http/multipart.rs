@@ -97,7 +97,7 @@ mod tests {
                         \r\n--00000000000000000007--\r\n";
         assert_eq!(std::str::from_utf8(&body), Ok(expected));
         assert_eq!(layout.length(&ranges), Some(body.len() as u64));
-        assert_eq!(layout.length(&[0..u64::MAX]), None);
+        assert_eq!(layout.length(std::slice::from_ref(&(0..u64::MAX))), None);
         assert_eq!(
             layout.content_type(),
             b"multipart/byteranges; boundary=00000000000000000007"

@@ -67,7 +67,8 @@ pub fn normalise_into(raw: &[u8], merge_slashes: bool, path: &mut Vec<u8>) -> Re
             }
         };
         if byte == b'/' {
-            if !reduce(path, segment)? && !(merge_slashes && path.len() == segment) {
+            let is_merged = merge_slashes && path.len() == segment;
+            if !reduce(path, segment)? && !is_merged {
                 path.push(b'/');
             }
             segment = path.len();

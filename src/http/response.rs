@@ -1,5 +1,7 @@
 //! The head of a response, and how it is written: fields in nginx's order.
 
+use std::io::Write;
+
 use super::bytes::Bytes;
 use super::{date, status};
 
@@ -118,8 +120,20 @@ impl ResponseHead {
     }
 }
 
+/// Appends what stands before a chunk (RFC 9112, 7.1); a line break follows it.
+pub(crate) fn chunk_start(out: &mut Vec<u8>, length: u64) {
+    write!(out, "{length:x}\r\n").expect("a vector takes any write");
+}
+
+/// Appends the chunk that ends a body, and its trailers.
+pub(crate) fn last_chunk(out: &mut Vec<u8>, trailers: &Trailers) {
+    out.extend_from_slice(b"0\r\n");
+    fields(out, trailers);
+    out.extend_from_slice(b"\r\n");
+}
+
 /// Appends field lines.
-pub(crate) fn fields(out: &mut Vec<u8>, fields: &[(Bytes, Bytes)]) {
+fn fields(out: &mut Vec<u8>, fields: &[(Bytes, Bytes)]) {
     for (name, content) in fields {
         value(out, name);
         out.extend_from_slice(b": ");
@@ -137,12 +151,18 @@ fn field(out: &mut Vec<u8>, name_and_colon: &[u8], content: &[u8]) {
 /// Appends what may hold a client's bytes: a line break or NUL in it becomes a space, so that no
 /// value ever adds a line (RFC 9110, 5.5).
 fn value(out: &mut Vec<u8>, content: &[u8]) {
-    let start = out.len();
-    out.extend_from_slice(content);
-    for byte in &mut out[start..] {
-        if matches!(byte, b'\r' | b'\n' | 0) {
-            *byte = b' ';
-        }
+    let is_break = |byte: u8| matches!(byte, b'\r' | b'\n' | 0);
+    if content
+        .iter()
+        .fold(false, |found, &byte| found | is_break(byte))
+    {
+        out.extend(
+            content
+                .iter()
+                .map(|&byte| if is_break(byte) { b' ' } else { byte }),
+        );
+    } else {
+        out.extend_from_slice(content);
     }
 }
 

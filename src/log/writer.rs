@@ -66,6 +66,12 @@ impl Writer {
         self.buffer.extend_from_slice(line);
     }
 
+    /// Whether lines may wait for a time to pass.
+    pub fn is_timed(&self) -> bool {
+        self.buffering
+            .is_some_and(|buffering| buffering.flush.is_some())
+    }
+
     /// When [`Writer::flush`] is due; `None` while nothing waits, or may wait for ever.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline

@@ -6,6 +6,11 @@ use crate::conf::value;
 use crate::directives;
 
 use super::draft::Draft;
+use super::env::Need;
+use super::exchange::Exchange;
+use super::run::Flow;
+use crate::http::Framing;
+use crate::log::Level;
 
 directives! {
     /// Bodies of requests.
@@ -28,5 +33,20 @@ fn temp_path(_: &mut Body, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason>
     match levels.find(|word| !matches!(&word.text[..], b"0" | b"1" | b"2" | b"3")) {
         Some(word) => Err(Reason::from(format!("invalid value \"{}\"", word.str())).at(word.place)),
         None => Ok(()),
+    }
+}
+
+/// Refuses a body that is too large, and has one of unknown length read first: whether it is well
+/// formed and within the limit, only its end tells. One of known length is dropped as it comes.
+pub fn discard(x: &mut Exchange) -> Flow {
+    let limit = Some(x.location.values.body.max_size).filter(|&limit| limit > 0);
+    match x.head.framing() {
+        Framing::Length(length) if limit.is_some_and(|limit| length > limit) => {
+            let what = format_args!("client intended to send too large body: {length} bytes");
+            x.log(Level::Error, what);
+            Flow::Fail(413)
+        }
+        Framing::Chunked if !x.internal => Flow::Wait(Need::Body(limit)),
+        _ => Flow::Next,
     }
 }

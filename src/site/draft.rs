@@ -198,6 +198,17 @@ pub struct Site {
 }
 
 impl Site {
+    /// The numbers of access logs that are flushed by time.
+    pub fn timed_logs(&self) -> Vec<usize> {
+        let timed = |(_, writer): &(usize, &RefCell<Writer>)| writer.borrow().is_timed();
+        self.access_logs
+            .iter()
+            .enumerate()
+            .filter(timed)
+            .map(|(number, _)| number)
+            .collect()
+    }
+
     /// The error log of a location.
     pub fn error_log(&self, location: &Location) -> &ErrorLog {
         &self.error_logs[location.values.error_log.set]

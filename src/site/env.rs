@@ -1,42 +1,7 @@
 //! What the world offers to an exchange, and what an exchange can wait for.
 
-use std::fs::File;
-use std::io;
-use std::path::PathBuf;
-use std::rc::Rc;
-
-use crate::sys::file::{Entry, Meta};
-
-/// A question to the file system. It owns its data: it may be answered later and elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Query {
-    /// Open the file and say what was opened.
-    Open(PathBuf),
-    /// Say what is there.
-    Stat(PathBuf),
-    /// List the directory.
-    List(PathBuf),
-}
-
-/// A file as it was opened: what is said of it is what will be sent.
-#[derive(Clone, Debug)]
-pub struct Opened {
-    /// The descriptor.
-    pub file: Rc<File>,
-    /// What `fstat` said of that descriptor.
-    pub meta: Meta,
-}
-
-/// The answer to a [`Query`], of the same kind.
-#[derive(Debug)]
-pub enum Found {
-    /// To [`Query::Open`].
-    Opened(io::Result<Opened>),
-    /// To [`Query::Stat`].
-    Meta(io::Result<Meta>),
-    /// To [`Query::List`].
-    Entries(io::Result<Vec<Entry>>),
-}
+use crate::files::{Found, Query};
+use crate::http::Fault;
 
 /// What an exchange asks of the process it runs in.
 pub trait Env {
@@ -49,6 +14,9 @@ pub trait Env {
 pub enum Need {
     /// The answer to a question that was not at hand.
     Lookup(Query),
+    /// The end of the request's body, which is read and dropped. One of more bytes than this is
+    /// too large.
+    Body(Option<u64>),
 }
 
 /// Why an exchange runs.
@@ -56,6 +24,8 @@ pub enum Need {
 pub enum Wake {
     /// It is new.
     Start,
-    /// What it waited for.
+    /// The answer it waited for.
     Found(Found),
+    /// The body has ended, or never will as it should.
+    Body(Result<(), Fault>),
 }

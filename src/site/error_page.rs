@@ -16,9 +16,6 @@ use crate::http::Method;
 use crate::http::multipart;
 use crate::log::Level;
 
-/// The status for a request body past `client_max_body_size`.
-pub const BODY_TOO_LARGE: u16 = 413;
-
 directives! {
     /// Pages in place of errors.
     pub struct ErrorPages in "ngx_http_core_module" with Draft {

@@ -7,15 +7,16 @@ use std::time::Instant;
 
 use super::clock::Clock;
 use super::draft::Site;
-use super::env::{Env, Found, Need, Query};
+use super::env::{Env, Need};
 use super::location::Location;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
 use crate::conf::pattern;
-use crate::http::Head;
+use crate::files::{Found, Query};
 use crate::http::Method;
-use crate::http::ResponseHead;
+use crate::http::{Head, Length, ResponseHead, SentBytes};
 use crate::log::Level;
+use crate::sys::file::Meta;
 use crate::sys::socket::{Address, PeerAddress, Stream};
 
 /// Internal redirects, named locations and error pages that one request may go through.
@@ -106,6 +107,8 @@ pub struct Exchange {
     pub started: Instant,
     /// Bytes of the request so far, head and body (`$request_length`).
     pub received: u64,
+    /// What the file was like that was promised in the head.
+    pub promised: Option<Meta>,
     /// Whether it came right behind another (`$pipe`).
     pub pipelined: bool,
     /// Captures of the latest pattern that matched.
@@ -144,6 +147,7 @@ impl Exchange {
             internal: false,
             started,
             received: 0,
+            promised: None,
             pipelined: false,
             captures: Captures::default(),
             error_status: None,
@@ -185,6 +189,27 @@ impl Exchange {
             Some(found) => Ok(found),
             None => Err(Need::Lookup(query)),
         }
+    }
+
+    /// Notes the head that is going out.
+    pub fn answered(&mut self, head: ResponseHead, length: Length) {
+        self.sent.status = head.status;
+        self.sent.length = match length {
+            Length::Known(length) => Some(length),
+            _ => None,
+        };
+        self.sent.keep_alive = head.keep_alive;
+        self.sent.head = Some(head);
+    }
+
+    /// Notes how it ended; `unanswered` is its status if it had no answer.
+    pub fn ended(&mut self, sent: SentBytes, unanswered: u16) {
+        if self.sent.status == 0 {
+            self.sent.status = unanswered;
+        }
+        self.sent.bytes = sent.total;
+        self.sent.body = sent.body;
+        self.sent.complete = sent.complete;
     }
 
     /// Writes a line to the error log of its location, with what identifies the request.

@@ -1,7 +1,7 @@
 //! `index`: the file that stands for its directory.
 
 use super::draft::Draft;
-use super::env::{Env, Found, Query};
+use super::env::Env;
 use super::exchange::Exchange;
 use super::run::{Flow, Phase};
 use super::static_file::{self, file_path};
@@ -9,6 +9,7 @@ use super::template::Template;
 use crate::conf::diagnostic::{Reason, Severity};
 use crate::conf::table::Call;
 use crate::directives;
+use crate::files::{Found, Query};
 use crate::http::Method;
 use crate::sys::file::{Absence, Kind};
 

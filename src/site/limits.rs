@@ -4,6 +4,7 @@ use crate::conf::diagnostic::Reason;
 use crate::conf::table::Call;
 use crate::conf::value;
 use crate::directives;
+use crate::http::{self, Linger};
 
 use super::draft::Draft;
 
@@ -34,4 +35,18 @@ directives! {
 fn large_buffers(this: &mut Limits, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
     this.large_buffers = value::buffers(call.arg(0), call.arg(1))?;
     Ok(())
+}
+
+impl Limits {
+    /// What the protocol is to keep to.
+    pub fn protocol(&self, linger: Linger) -> http::Limits {
+        http::Limits {
+            header_buffer: self.header_buffer as usize,
+            large_buffers: self.large_buffers,
+            max_headers: self.max_headers as usize,
+            ignore_invalid_headers: self.ignore_invalid,
+            underscores_in_headers: self.underscores,
+            linger,
+        }
+    }
 }

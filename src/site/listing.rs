@@ -2,13 +2,14 @@
 
 use super::answer::Answer;
 use super::draft::Draft;
-use super::env::{Env, Found, Query};
+use super::env::Env;
 use super::exchange::Exchange;
 use super::pages::{self, Entry, Sizes, Stamp};
 use super::run::{Flow, Phase};
 use super::static_file::{self, file_path};
 use crate::conf::value;
 use crate::directives;
+use crate::files::{Found, Query};
 use crate::http::Method;
 use crate::log::Level;
 use crate::sys;

@@ -1,6 +1,5 @@
 //! Which server and which location answer a request: the phases before the location's own.
 
-use super::error_page;
 use super::exchange::Exchange;
 use super::location::Location;
 use super::matching::TooHard;
@@ -44,15 +43,7 @@ pub fn location(x: &mut Exchange) -> Flow {
     if found.own.internal.only && !x.internal {
         return Flow::Fail(404);
     }
-    let limit = found.values.body.max_size;
-    match x.head.framing() {
-        crate::http::Framing::Length(length) if limit > 0 && length > limit => {
-            let what = format_args!("client intended to send too large body: {length} bytes");
-            x.log(Level::Error, what);
-            Flow::Fail(error_page::BODY_TOO_LARGE)
-        }
-        _ => Flow::Next,
-    }
+    Flow::Next
 }
 
 /// Makes a location the one that answers, or what its `limit_except` says for this method.

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::rc::Rc;
 
 use super::exchange::Exchange;
 use super::matching::{Matcher, TooHard};
 use super::{Own, Values};
+use crate::http;
 
 /// How a location says which requests are its own.
 #[derive(Debug)]
@@ -53,6 +55,8 @@ pub struct Location {
     pub name: Name,
     /// Values it has or inherited.
     pub values: Values,
+    /// What of these concerns the protocol.
+    pub protocol: Rc<http::Limits>,
     /// Values that only it has.
     pub own: Own,
     /// Locations within.

@@ -68,7 +68,8 @@ fn asked(x: &Exchange, answer: &Answer, size: u64, max: u64) -> Asked {
 
 fn several(answer: &mut Answer, file: Rc<File>, ranges: &[Range<u64>], size: u64) {
     let mut boundary = [0; 8];
-    random::fill(&mut boundary);
+    // Without entropy it is only easier to guess.
+    random::fill(&mut boundary).unwrap_or_default();
     let multipart = Multipart::new(
         u64::from_ne_bytes(boundary),
         answer.content_type.as_deref(),

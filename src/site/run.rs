@@ -6,7 +6,7 @@ use super::env::{Env, Need, Wake};
 use super::exchange::Exchange;
 use super::location::Location;
 use super::{
-    access, error_page, filter, index, listing, locate, returning, static_file, try_files,
+    access, body, error_page, filter, index, listing, locate, returning, static_file, try_files,
 };
 use crate::log::Level;
 
@@ -19,6 +19,8 @@ pub enum Phase {
     ServerRewrite,
     /// Its location is to be found.
     Locate,
+    /// Its body is to be read, where only its end tells whether it is one.
+    Body,
     /// What the location says for all its requests.
     Rewrite,
     /// Who may see it.
@@ -70,10 +72,18 @@ pub enum Step {
 
 /// Runs an exchange until it has an answer or has to wait.
 pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
-    if let Wake::Found(found) = why {
-        x.wake(found);
-    }
-    let mut flow = phase(x, env);
+    let mut flow = match why {
+        Wake::Start => phase(x, env),
+        Wake::Found(found) => {
+            x.wake(found);
+            phase(x, env)
+        }
+        Wake::Body(Ok(())) => Flow::Next,
+        Wake::Body(Err(fault)) => {
+            x.log(Level::Info, format_args!("{}", fault.reason));
+            Flow::Fail(fault.status)
+        }
+    };
     loop {
         flow = match flow {
             Flow::Next => {
@@ -102,6 +112,7 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Start => locate::server(x),
         Phase::ServerRewrite => returning::server(x),
         Phase::Locate => locate::location(x),
+        Phase::Body => body::discard(x),
         Phase::Rewrite => returning::location(x),
         Phase::Access => access::check(x),
         Phase::TryFiles(at) => try_files::run(x, env, at),
@@ -115,7 +126,8 @@ fn following(phase: Phase) -> Phase {
     match phase {
         Phase::Start => Phase::ServerRewrite,
         Phase::ServerRewrite => Phase::Locate,
-        Phase::Locate => Phase::Rewrite,
+        Phase::Locate => Phase::Body,
+        Phase::Body => Phase::Rewrite,
         Phase::Rewrite => Phase::Access,
         Phase::Access => Phase::TryFiles(0),
         Phase::TryFiles(_) => Phase::Index(0),

@@ -1,6 +1,7 @@
 //! A block while it is read, and the blocks that hold others: `http`, `server`, `location`.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::OnceLock;
 
 use super::draft::{AliasOf, Draft};
@@ -56,6 +57,11 @@ impl Scope {
     pub fn into_location(self, name: Name) -> Location {
         Location {
             name,
+            protocol: Rc::new(
+                self.values
+                    .limits
+                    .protocol(self.values.transport.lingering_close),
+            ),
             values: self.values,
             own: self.own,
             nested: Locations::new(self.locations),

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use super::answer::{Answer, Body};
 use super::draft::Draft;
-use super::env::{Env, Found, Opened, Query};
+use super::env::Env;
 use super::exchange::Exchange;
 use super::listing;
 use super::redirect;
 use super::run::Flow;
 use crate::conf::value;
 use crate::directives;
+use crate::files::{Found, Opened, Query};
 use crate::http::path::{self, Escape};
 use crate::http::{Method, validator};
 use crate::log::Level;
@@ -69,6 +70,7 @@ fn answer(x: &mut Exchange, path: &Path, opened: Opened) -> Flow {
         return Flow::Fail(405);
     }
     let meta = opened.meta;
+    x.promised = Some(meta);
     let values = &x.location.values;
     let etag = values
         .conditional

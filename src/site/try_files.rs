@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use super::draft::{AliasOf, Draft};
-use super::env::{Env, Found, Query};
+use super::env::Env;
 use super::exchange::Exchange;
 use super::run::{Flow, Phase};
 use super::template::Template;
@@ -13,6 +13,7 @@ use crate::conf::diagnostic::Reason;
 use crate::conf::table::Call;
 use crate::conf::value;
 use crate::directives;
+use crate::files::{Found, Query};
 use crate::log::Level;
 use crate::sys::OsError;
 use crate::sys::file::{Absence, Kind};

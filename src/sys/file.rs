@@ -82,6 +82,14 @@ pub fn stat(path: &Path) -> io::Result<Meta> {
     Ok(Meta::from(&fs::metadata(path)?))
 }
 
+/// What an open file is like now.
+///
+/// # Errors
+/// EIO of the disk.
+pub fn meta(file: &File) -> io::Result<Meta> {
+    Ok(Meta::from(&file.metadata()?))
+}
+
 /// Reads at an offset; fewer bytes than asked for only at the file's end, 0 past it.
 ///
 /// # Errors

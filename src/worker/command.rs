@@ -10,6 +10,9 @@ pub enum Command {
     Admit,
     /// Stop accepting; serve what was accepted.
     Pause,
+    /// Stop accepting, finish the running requests, give idle connections the time that
+    /// `keepalive_min_timeout` grants them, exit.
+    Retire,
     /// Stop accepting, finish the running requests, exit.
     Quit,
     /// Exit at once.
@@ -30,6 +33,7 @@ impl Command {
         match self {
             Command::Admit => b"A".into(),
             Command::Pause => b"P".into(),
+            Command::Retire => b"E".into(),
             Command::Quit => b"Q".into(),
             Command::Stop => b"S".into(),
             Command::Reopen { first } => [&b"R"[..], &first.to_ne_bytes()].concat(),
@@ -41,6 +45,7 @@ impl Command {
         match message {
             b"A" => Some(Command::Admit),
             b"P" => Some(Command::Pause),
+            b"E" => Some(Command::Retire),
             b"Q" => Some(Command::Quit),
             b"S" => Some(Command::Stop),
             [b'R', first @ ..] => {
@@ -83,6 +88,7 @@ mod tests {
         for command in [
             Command::Admit,
             Command::Pause,
+            Command::Retire,
             Command::Quit,
             Command::Stop,
             reopen,

@@ -117,11 +117,7 @@ pub(super) fn parse(
 ) -> Result<(), Fault> {
     let (name, odd) = parse_name(line, limits)?;
     let value = trim(line, name + 1);
-    if value
-        .of(line)
-        .iter()
-        .any(|&byte| byte.is_ascii_control() && byte != b'\t')
-    {
+    if has_controls(value.of(line)) {
         return Err(INVALID);
     }
     if odd && limits.ignore_invalid_headers {
@@ -145,15 +141,23 @@ pub(super) fn parse(
     }
 }
 
+/// Looks at every byte rather than stop early: such a loop is done many bytes at a time.
+fn has_controls(value: &[u8]) -> bool {
+    let is_control = |byte: u8| (byte < b' ' && byte != b'\t') || byte == 0x7f;
+    let (blocks, rest) = value.as_chunks::<16>();
+    let any = |found, &byte: &u8| found | is_control(byte);
+    blocks.iter().any(|block| block.iter().fold(false, any)) || rest.iter().fold(false, any)
+}
+
 /// The length of the name, and whether nginx finds it odd. Space in a name, or before the colon,
 /// is refused (RFC 9112, 5.1), and so is a line that continues another (5.2).
 fn parse_name(line: &[u8], limits: &Limits) -> Result<(usize, bool), Fault> {
     let mut odd = false;
     for (at, &byte) in line.iter().enumerate() {
         match byte {
-            b':' if at > 0 => return Ok((at, odd)),
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => {}
             b'_' if limits.underscores_in_headers => {}
+            b':' if at > 0 => return Ok((at, odd)),
             b':' | ..=b' ' | 0x7f => return Err(INVALID),
             _ => odd = true,
         }

@@ -17,6 +17,9 @@ const TOO_LARGE: Fault = Fault {
     reason: "client sent too large request",
 };
 
+/// Parts of a head are named by 32-bit offsets, whatever the limits allow.
+const MAX_SIZE: usize = u32::MAX as usize;
+
 /// How far the search for the end of the head has come. Offsets count from the first byte given.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reader {
@@ -41,16 +44,27 @@ impl Reader {
     /// Returns the offset past the head when it is complete or beyond hope; `head` then tells
     /// which.
     pub(crate) fn read(&mut self, input: &[u8], limits: &Limits, head: &mut Head) -> Option<usize> {
-        let end = match self.read_lines(input, limits, head) {
-            Ok(end) => end?,
+        match self.read_lines(input, limits, head) {
+            Ok(None) => None,
+            Ok(Some(end)) => Some(self.keep(input, end, head)),
             Err(fault) => {
                 head.fault = Some(fault);
-                self.searched.max(self.start)
+                Some(self.keep(input, self.searched, head))
             }
-        };
+        }
+    }
+
+    /// Makes do with what there is of the head, and says how many bytes that are.
+    pub(crate) fn give_up(&mut self, input: &[u8], fault: Fault, head: &mut Head) -> usize {
+        head.fault = Some(fault);
+        self.keep(input, input.len(), head)
+    }
+
+    /// Copies the head out of the input.
+    fn keep(&self, input: &[u8], end: usize, head: &mut Head) -> usize {
         head.bytes.clear();
         head.bytes.extend_from_slice(&input[self.start..end]);
-        Some(end)
+        end
     }
 
     fn read_lines(
@@ -64,14 +78,14 @@ impl Reader {
         if !self.in_fields && first.is_some_and(|byte| !request_line::is_method_byte(byte)) {
             return Err(self.cut(self.line, self.line + 1, limits, INVALID_START, head));
         }
-        while let Some(length) = input[self.searched..]
-            .iter()
-            .position(|&byte| byte == b'\n')
-        {
+        while let Some(length) = memchr::memchr(b'\n', &input[self.searched..]) {
             let end = self.searched + length + 1;
             let start = self.line;
             if let Err(fault) = self.buffers.take(end - start, limits, self.in_fields) {
                 return Err(self.cut(start, end, limits, fault, head));
+            }
+            if end - self.start > MAX_SIZE {
+                return Err(TOO_LARGE);
             }
             self.searched = end;
             self.line = end;

@@ -102,10 +102,10 @@ fn parse_version(text: &[u8]) -> Result<Version, Fault> {
     };
     match (major, rest) {
         (b'1', [b'.', minor @ ..]) => match minor {
-            [b'0'] | [b'0', b'0'] => Ok(Version::Http10),
-            [a] if a.is_ascii_digit() => Ok(Version::Http11),
-            [a, b] if a.is_ascii_digit() && b.is_ascii_digit() => Ok(Version::Http11),
-            _ => Err(INVALID_REQUEST),
+            [] | [_, _, _, _, ..] => Err(INVALID_REQUEST),
+            _ if !minor.iter().all(u8::is_ascii_digit) => Err(INVALID_REQUEST),
+            _ if minor.iter().all(|&digit| digit == b'0') => Ok(Version::Http10),
+            _ => Ok(Version::Http11),
         },
         (b'1', [b'0'..=b'9', ..]) | (b'2'..=b'9', _) => Err(INVALID_VERSION),
         _ => Err(INVALID_REQUEST),

@@ -52,6 +52,8 @@ fn absolute_target_wins_over_host() {
     let head = parse(b"GET HTTPS://a/b/c HTTP/1.0\r\n\r\n");
     assert_eq!(head.path(), b"/b/c");
     assert_eq!(head.request_uri(), b"/b/c");
+    let head = parse(b"GET http://a HTTP/1.0\r\n\r\n");
+    assert_eq!((head.path(), head.request_uri()), (&b"/"[..], &b"/"[..]));
 }
 
 #[test]
@@ -61,7 +63,8 @@ fn request_lines() {
         ("GET / HTTP/1.0", 200),
         ("GET / HTTP/1.2", 200),
         ("GET / HTTP/1.99", 200),
-        ("GET / HTTP/1.100", 400),
+        ("GET / HTTP/1.999", 200),
+        ("GET / HTTP/1.1000", 400),
         ("GET / HTTP/1.", 400),
         ("GET / HTTP/1", 400),
         ("GET / HTTP/1.x", 400),

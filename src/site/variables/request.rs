@@ -174,7 +174,7 @@ fn request_filename(x: &Exchange, out: &mut Vec<u8>) -> bool {
 fn request_id(x: &Exchange, out: &mut Vec<u8>) -> bool {
     let id = x.id.get_or_init(|| {
         let mut id = [0; 16];
-        random::fill(&mut id);
+        random::fill(&mut id).unwrap_or_default();
         id
     });
     id.iter().all(|byte| write!(out, "{byte:02x}").is_ok())

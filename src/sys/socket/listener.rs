@@ -169,6 +169,14 @@ impl Listener {
         Ok((stream, peer))
     }
 
+    /// TCP_NODELAY for every connection accepted from now on: they inherit it.
+    ///
+    /// # Errors
+    /// EOPNOTSUPP on a unix socket.
+    pub fn set_nodelay(&self) -> io::Result<()> {
+        option::set(self.as_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)
+    }
+
     /// The address it is bound to; a port of 0 has become the port that the kernel chose.
     pub fn address(&self) -> &Address {
         &self.address

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token, event};
+use nix::sys::socket::{MsgFlags, sendmsg};
 
 use super::super::error::{check, check_size};
 use super::{Address, listener, option};
@@ -49,6 +50,16 @@ impl Stream {
     /// EAGAIN when there is no room; EPIPE, ECONNRESET when the peer is gone.
     pub fn writev(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         Ok(nix::sys::uio::writev(&self.0, pieces)?)
+    }
+
+    /// As [`Stream::writev`], and says that more follows at once: the kernel need not send a packet
+    /// that is not full.
+    ///
+    /// # Errors
+    /// As [`Stream::writev`].
+    pub fn send_more(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        let flags = MsgFlags::from_bits_retain(libc::MSG_MORE) | MsgFlags::MSG_NOSIGNAL;
+        Ok(sendmsg::<()>(self.as_raw_fd(), pieces, &[], flags, None)?)
     }
 
     /// Sends up to `count` bytes of a file from `offset`, which moves by the count sent. 0 is the
