@@ -119,7 +119,7 @@ impl Children {
         match command {
             // It is gone, or going.
             _ if error.kind() != io::ErrorKind::WouldBlock => {}
-            Command::Quit => kill(pid, Signal::Quit),
+            Command::Retire | Command::Quit => kill(pid, Signal::Quit),
             Command::Stop => kill(pid, Signal::Term),
             _ => log::alert!(
                 "worker process {pid} does not read its channel {}",
