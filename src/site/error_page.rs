@@ -87,6 +87,9 @@ fn code(word: &Word, text: &[u8]) -> Result<u16, Reason> {
 
 /// Answers with an error: with its page, if it has one.
 pub fn answer(x: &mut Exchange, status: u16) -> Flow {
+    if matches!(status, 444 | 499) {
+        return Flow::Drop;
+    }
     if closes(status) {
         x.must_close = true;
     }

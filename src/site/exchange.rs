@@ -5,6 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::answer::Answer;
 use super::clock::Clock;
 use super::draft::Site;
 use super::env::{Env, Need};
@@ -115,6 +116,8 @@ pub struct Exchange {
     pub captures: Captures,
     /// The status to answer with in place of 200, while an error page is made.
     pub error_status: Option<u16>,
+    /// The answer while fields are added to it.
+    pub answer: Answer,
     /// What was sent.
     pub sent: Sent,
     /// A number drawn at random when somebody asks (`$request_id`).
@@ -153,6 +156,7 @@ impl Exchange {
             pipelined: false,
             captures: Captures::default(),
             error_status: None,
+            answer: Answer::default(),
             sent: Sent::default(),
             id: OnceCell::new(),
             phase: Phase::Start,
