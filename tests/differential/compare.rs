@@ -136,7 +136,7 @@ fn boundless(value: &str) -> String {
 fn without_boundary(response: &Response) -> String {
     let kind = response.header("Content-Type").unwrap_or_default();
     match kind.split_once(BOUNDARY) {
-        Some((_, boundary)) => response.text().replace(boundary, "-"),
-        None => response.text(),
+        Some((_, boundary)) => response.latin1().replace(boundary, "-"),
+        None => response.latin1(),
     }
 }
