@@ -11,3 +11,13 @@
 //! - `worker`: one process, one event loop
 //! - `master`: binds, forks, supervises, reloads
 //! - `cli`: the command line
+
+pub mod cli;
+pub mod conf;
+pub mod files;
+pub mod http;
+pub mod log;
+pub mod master;
+pub mod site;
+pub mod sys;
+pub mod worker;

@@ -1,0 +1,180 @@
+//! The command line: what was asked for, and doing it.
+//!
+//! - `arguments`: the words as a value
+//! - `source`: which configuration they mean
+//! - `order`: `-s`
+//! - `text`: help and version
+//! - `reference`: `directives`
+
+pub mod arguments;
+mod order;
+mod reference;
+mod source;
+mod text;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::panic;
+
+use crate::conf::diagnostic::Severity;
+use crate::log::{self, Level};
+use crate::master::load::{self, Plan, Request};
+use crate::master::{self, Loaded, Outcome};
+use arguments::{Arguments, Command};
+use source::Named;
+
+/// Does what the command line says, without the program's name. Returns in the master and in each
+/// worker, see [`master::serve`].
+pub fn run(words: impl IntoIterator<Item = OsString>) -> Outcome {
+    log::install();
+    // A daemon has no other place to say why it dies.
+    panic::set_hook(Box::new(|panic| log::alert!("{panic}")));
+    match arguments::parse(words) {
+        Ok(arguments) => obey(arguments),
+        Err(refused) => fail(format_args!("{refused}")),
+    }
+}
+
+fn obey(arguments: Arguments) -> Outcome {
+    match &arguments.command {
+        Command::Help { long: true } => print(text::long_help()),
+        Command::Help { long: false } => eprint(text::help()),
+        Command::Version { details } => eprint(text::version(*details)),
+        Command::Directives(None) => print(reference::all()),
+        Command::Directives(Some(name)) => match reference::one(name) {
+            Ok(text) => print(text),
+            Err(text) => fail(format_args!("{text}")),
+        },
+        Command::Test { dump, quiet } => test(&source::find(&arguments), *dump, *quiet),
+        Command::Signal(order) => signal(&source::find(&arguments).request, *order),
+        Command::Start => start(source::find(&arguments).request),
+        Command::Serve { directory, listen } => {
+            match source::of_directory(directory, listen.as_deref()) {
+                Ok(named) => start(named.request),
+                Err(text) => fail(format_args!("[emerg] {text}")),
+            }
+        }
+    }
+}
+
+fn start(request: Request) -> Outcome {
+    let plan = load::read(&request);
+    if plan.draft.diagnostics.errors() {
+        show(&plan, Severity::Error);
+        return Outcome::Exit(1);
+    }
+    match open(plan) {
+        Ok(loaded) => master::serve(loaded, Box::new(move || reload(&request))),
+        Err(text) => fail(format_args!("[emerg] {text}")),
+    }
+}
+
+/// Opens a plan without errors; its notices go to the log that it names.
+fn open(plan: Plan) -> Result<Loaded, String> {
+    let messages = plan.messages();
+    let loaded = Loaded::open(plan)?;
+    loaded.make_current();
+    write(&messages);
+    Ok(loaded)
+}
+
+/// The configuration anew. What is wrong with it is written to the log of the one that goes on.
+fn reload(request: &Request) -> Option<Loaded> {
+    let plan = load::read(request);
+    write(&plan.messages());
+    if plan.draft.diagnostics.errors() {
+        return None;
+    }
+    match Loaded::open(plan) {
+        Ok(loaded) => Some(loaded),
+        Err(text) => {
+            log::emerg!("{text}");
+            None
+        }
+    }
+}
+
+fn write(messages: &[(Level, String)]) {
+    for (level, text) in messages {
+        log::write(*level, format_args!("{text}"));
+    }
+}
+
+fn test(named: &Named, dump: bool, quiet: bool) -> Outcome {
+    let plan = load::read(&named.request);
+    let name = named.name.display();
+    show(
+        &plan,
+        if quiet {
+            Severity::Error
+        } else {
+            Severity::Notice
+        },
+    );
+    if plan.draft.diagnostics.errors() {
+        return fail(format_args!("configuration file {name} test failed"));
+    }
+    if !quiet {
+        eprint(format!(
+            "forkful: the configuration file {name} syntax is ok\n\
+             forkful: configuration file {name} test is successful\n"
+        ));
+    }
+    if dump {
+        print(plan.dump())
+    } else {
+        Outcome::Exit(0)
+    }
+}
+
+fn signal(request: &Request, what: arguments::Order) -> Outcome {
+    let plan = load::read(request);
+    if plan.draft.diagnostics.errors() {
+        show(&plan, Severity::Error);
+        return Outcome::Exit(1);
+    }
+    match order::send(&plan.pid_or_default(), what) {
+        Ok(()) => Outcome::Exit(0),
+        Err((level, text)) => fail(format_args!("[{level}] {text}")),
+    }
+}
+
+/// Prints what is wrong with a configuration, with the source lines, down to this severity.
+fn show(plan: &Plan, least: Severity) {
+    let diagnostics = &plan.draft.diagnostics;
+    let seen = diagnostics
+        .entries()
+        .iter()
+        .filter(|entry| entry.severity as u8 <= least as u8);
+    for entry in seen {
+        let level = load::level(entry.severity);
+        eprint(format!(
+            "forkful: [{level}] {}\n",
+            entry.render(&plan.sources)
+        ));
+    }
+    if let Some(more) = diagnostics.summary() {
+        eprint(format!("forkful: {more}\n"));
+    }
+}
+
+fn print(text: impl AsRef<[u8]>) -> Outcome {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
+        Ok(()) => Outcome::Exit(0),
+        // Whoever reads has enough, as `head` does.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Outcome::Exit(0),
+        Err(_) => Outcome::Exit(1),
+    }
+}
+
+fn eprint(text: impl AsRef<[u8]>) -> Outcome {
+    // There is nowhere left to say that it failed.
+    let _ = io::stderr().write_all(text.as_ref());
+    Outcome::Exit(0)
+}
+
+fn fail(text: std::fmt::Arguments<'_>) -> Outcome {
+    eprint(format!("forkful: {text}\n"));
+    Outcome::Exit(1)
+}

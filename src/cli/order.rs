@@ -1,0 +1,91 @@
+//! `-s`: a signal for the master that a pid file names.
+
+use std::fs;
+use std::path::Path;
+
+use super::arguments::Order;
+use crate::log::Level;
+use crate::master::pid_file;
+use crate::sys::OsError;
+use crate::sys::process::{self, Pid, pid};
+use crate::sys::signal::Signal;
+
+impl Order {
+    fn signal(self) -> Signal {
+        match self {
+            Order::Stop => Signal::Term,
+            Order::Quit => Signal::Quit,
+            Order::Reopen => Signal::Usr1,
+            Order::Reload => Signal::Hup,
+        }
+    }
+}
+
+/// Sends it.
+///
+/// # Errors
+/// In nginx's words and at nginx's levels; and when the process of that number is another
+/// program's.
+pub fn send(path: &Path, order: Order) -> Result<(), (Level, String)> {
+    let master = pid_file::read(path).map_err(|text| (Level::Error, text))?;
+    if let Some((own, name)) = program(pid())
+        .zip(program(master))
+        .filter(|(own, name)| own != name)
+    {
+        let path = path.display();
+        let text = format!(
+            "process {master} of \"{path}\" is \"{name}\", not \"{own}\": the file is left over, \
+             no signal was sent"
+        );
+        return Err((Level::Error, text));
+    }
+    let signal = order.signal();
+    process::kill(master, signal).map_err(|error| {
+        let text = format!(
+            "kill({master}, {}) failed {}",
+            signal.number(),
+            OsError(&error)
+        );
+        (Level::Alert, text)
+    })
+}
+
+/// The name of the program that a process runs, in 15 bytes; `None` when there is no such process
+/// or it cannot be seen.
+fn program(pid: Pid) -> Option<String> {
+    let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    Some(name.trim_ascii_end().escape_ascii().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn send_to(text: &str) -> (Level, String) {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("x.pid");
+        fs::write(&path, text).expect("written");
+        let (level, text) = send(&path, Order::Reload).expect_err("refused");
+        (level, text.replace(path.to_str().expect("text"), "FILE"))
+    }
+
+    #[test]
+    fn refused_in_the_words_of_nginx() {
+        let (level, text) = send(Path::new("/none/x.pid"), Order::Stop).expect_err("refused");
+        let expected = "open() \"/none/x.pid\" failed (2: No such file or directory)";
+        assert_eq!((level, text.as_str()), (Level::Error, expected));
+        assert_eq!(
+            send_to("x"),
+            (Level::Error, "invalid PID number \"x\" in \"FILE\"".into())
+        );
+        let gone = "kill(99999999, 1) failed (3: No such process)";
+        assert_eq!(send_to("99999999"), (Level::Alert, gone.into()));
+    }
+
+    #[test]
+    fn another_program_is_left_alone() {
+        let (level, text) = send_to("1");
+        assert_eq!(level, Level::Error);
+        assert!(text.starts_with("process 1 of \"FILE\" is \""), "{text}");
+    }
+}

@@ -1,0 +1,155 @@
+//! Help and version, in nginx's form where nginx has one.
+
+use std::env::consts::{ARCH, OS};
+
+/// The version as nginx writes its own.
+const VERSION: &str = concat!("forkful/", env!("CARGO_PKG_VERSION"));
+
+/// Modules that nginx builds unless told otherwise, and this program does not have.
+const WITHOUT: [&str; 27] = [
+    "http_charset",
+    "http_gzip",
+    "http_ssi",
+    "http_userid",
+    "http_auth_basic",
+    "http_mirror",
+    "http_geo",
+    "http_map",
+    "http_split_clients",
+    "http_referer",
+    "http_rewrite",
+    "http_proxy",
+    "http_fastcgi",
+    "http_uwsgi",
+    "http_scgi",
+    "http_grpc",
+    "http_memcached",
+    "http_limit_conn",
+    "http_limit_req",
+    "http_empty_gif",
+    "http_browser",
+    "http_upstream_hash",
+    "http_upstream_ip_hash",
+    "http_upstream_least_conn",
+    "http_upstream_random",
+    "http_upstream_keepalive",
+    "http_upstream_zone",
+];
+
+/// `-v`, and `-V` with `details`: how it was built, in a form that tools read to see what nginx can
+/// do.
+pub fn version(details: bool) -> String {
+    let mut text = format!("forkful version: {VERSION}\n");
+    if details {
+        text += &format!("built for {ARCH} {OS}\nconfigure arguments:");
+        text += " --conf-path=conf/forkful.conf --error-log-path=logs/error.log";
+        text += " --pid-path=logs/nginx.pid";
+        WITHOUT
+            .iter()
+            .for_each(|module| text += &format!(" --without-{module}_module"));
+        text.push('\n');
+    }
+    text
+}
+
+/// `-h`: one screen.
+pub fn help() -> String {
+    version(false) + OPTIONS + "\n`forkful --help` says more.\n"
+}
+
+/// `--help`: all of it.
+pub fn long_help() -> String {
+    version(false) + OPTIONS + MORE
+}
+
+const OPTIONS: &str = "\
+Usage: forkful [-?hvVtTq] [-s signal] [-p prefix]
+               [-e filename] [-c filename] [-g directives]
+       forkful serve DIRECTORY [--listen ADDRESS]
+       forkful directives [NAME]
+
+Options:
+  -?,-h         : this help
+  -v            : show version and exit
+  -V            : show version and configure options then exit
+  -t            : test configuration and exit
+  -T            : test configuration, dump it and exit
+  -q            : suppress non-error messages during configuration testing
+  -s signal     : send signal to a master process: stop, quit, reopen, reload
+  -p prefix     : set prefix path (default: the current directory)
+  -e filename   : set error log file (default: logs/error.log)
+  -c filename   : set configuration file (default: conf/forkful.conf)
+  -g directives : set global directives out of configuration file
+  --help        : all of the help
+  --version     : as -v
+";
+
+const MORE: &str = "
+Without a command forkful serves what its configuration says. The language is
+that of nginx. Where neither -c nor PREFIX/conf/forkful.conf names one, the
+prefix itself is served, as by `forkful serve`.
+
+Commands:
+  serve DIRECTORY
+      Serve the files of a directory, without a configuration, in the
+      foreground. Directories without index.html are listed.
+      --listen ADDRESS  as nginx's `listen` (default: 127.0.0.1:8080)
+  directives
+      Print the reference of all directives.
+  directives NAME
+      Print the reference of one.
+
+Paths:
+  -c, -e and the paths of the configuration are relative to the prefix; those
+  of `include` are relative to the configuration file. The default pid file,
+  logs/nginx.pid, is written and the default error log, logs/error.log, is
+  used where PREFIX/logs exists; else there is no pid file, and errors go to
+  stderr. `-e stderr` sends them there.
+
+Signals to the master:
+  TERM, INT     : stop at once (-s stop)
+  QUIT          : finish the running requests and stop (-s quit)
+  HUP           : load the configuration anew (-s reload); any error in it
+                  leaves the old one serving
+  USR1          : open the logs anew (-s reopen)
+  WINCH         : finish the running requests and end the workers, until the
+                  next HUP; only of a daemon
+  A terminal that closes ends a server in its foreground as QUIT does.
+
+Environment:
+  NGINX         : numbers of open sockets to take over, as in \"3;4;\"
+
+Exit codes:
+  0 when all went well, 1 when a configuration, an option or a start failed.
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_in_the_form_of_nginx() {
+        assert_eq!(version(false), format!("forkful version: {VERSION}\n"));
+        let details = version(true);
+        let line = details
+            .lines()
+            .find(|line| line.starts_with("configure arguments: "));
+        let line = line.expect("a line that tools look for");
+        assert!(line.contains(" --without-http_gzip_module"));
+        assert!(!line.contains("--with-"));
+    }
+
+    #[test]
+    fn help_names_every_option_and_fits_a_terminal() {
+        for option in [
+            "-?,-h", "-v", "-V", "-t", "-T", "-q", "-s", "-p", "-e", "-c", "-g",
+        ] {
+            assert!(help().contains(&format!("\n  {option} ")), "{option}");
+        }
+        for word in ["serve", "--listen", "directives", "NGINX", "HUP"] {
+            assert!(long_help().contains(word), "{word}");
+        }
+        assert!(long_help().lines().all(|line| line.len() <= 80));
+        assert!(help().lines().count() <= 24);
+    }
+}

@@ -1,0 +1,17 @@
+//! The configuration language: from bytes to a tree of words, and from words to typed values.
+//!
+//! It knows no directive by name, but `include`, which is part of the language, and Lua blocks, which
+//! are not.
+
+pub mod diagnostic;
+mod include;
+mod lexer;
+mod lua;
+pub mod parse;
+pub mod pattern;
+mod pcre;
+pub mod source;
+pub mod table;
+pub mod template;
+pub mod tree;
+pub mod value;

@@ -1,0 +1,23 @@
+//! The error log in nginx's format, the files behind logs, and the writer of access logs.
+//!
+//! Knows nothing of requests: what an access log line says is made elsewhere.
+
+pub mod error;
+pub mod escape;
+pub mod file;
+mod level;
+mod line;
+mod macros;
+pub mod process;
+pub mod writer;
+
+pub use crate::{
+    log_alert as alert, log_crit as crit, log_debug as debug, log_emerg as emerg,
+    log_error as error, log_info as info, log_notice as notice, log_warn as warn,
+};
+pub use error::{ErrorLog, Sink, Target};
+pub use escape::Escaped;
+pub use file::{LogFile, LogFiles};
+pub use level::Level;
+pub use process::{default, install, set_default, started, startup, write};
+pub use writer::{Buffering, Writer};

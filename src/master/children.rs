@@ -1,0 +1,173 @@
+//! The master's ends of the channels to its workers, and the fork that makes one. Which workers
+//! there are to be is decided elsewhere.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+
+use crate::log;
+use crate::sys::OsError;
+use crate::sys::channel::{self, Channel, MAX_DESCRIPTORS};
+use crate::sys::process::{self, Fork, Pid};
+use crate::sys::signal::{self, Signal};
+use crate::worker::command::{Command, LONGEST, Report};
+
+/// The paths of a generation's logs, in the order of its log table.
+pub(super) type LogTable = Rc<[PathBuf]>;
+
+/// Which side of the fork this is.
+pub(super) enum Birth {
+    Parent(Pid, Channel),
+    /// All signals are blocked here, until the worker can take them.
+    Child(Channel),
+}
+
+/// Forks a worker.
+///
+/// # Errors
+/// In nginx's words.
+pub(super) fn fork() -> Result<Birth, String> {
+    let failed = |call: &str, error| {
+        format!(
+            "{call} failed while spawning \"worker process\" {}",
+            OsError(&error)
+        )
+    };
+    let (ours, theirs) = channel::pair().map_err(|error| failed("socketpair()", error))?;
+    let mask = signal::block_all().map_err(|error| failed("sigprocmask()", error))?;
+    let forked = process::fork();
+    if matches!(forked, Ok(Fork::Child)) {
+        return Ok(Birth::Child(theirs));
+    }
+    signal::restore(&mask).map_err(|error| failed("sigprocmask()", error))?;
+    match forked {
+        Ok(Fork::Parent(pid)) => Ok(Birth::Parent(pid, ours)),
+        Ok(Fork::Child) => Ok(Birth::Child(theirs)),
+        Err(error) => Err(failed("fork()", error)),
+    }
+}
+
+struct Child {
+    /// `None` once the worker's end is closed.
+    channel: Option<Channel>,
+    logs: LogTable,
+}
+
+/// Every worker that lives, by process.
+#[derive(Default)]
+pub(super) struct Children(HashMap<Pid, Child>);
+
+impl Children {
+    /// Listens to a new worker from now on; its token is its number.
+    pub fn add(&mut self, registry: &Registry, pid: Pid, channel: Channel, logs: LogTable) {
+        let token = Token(pid.number() as usize);
+        let source = &mut SourceFd(&channel.as_raw_fd());
+        let registered = registry.register(source, token, Interest::READABLE);
+        if let Err(error) = &registered {
+            // Without the channel the worker takes the master for gone, leaves, and is replaced.
+            log::alert!(
+                "epoll_ctl() for worker process {pid} failed {}",
+                OsError(error)
+            );
+        }
+        let channel = registered.is_ok().then_some(channel);
+        self.0.insert(pid, Child { channel, logs });
+    }
+
+    pub fn remove(&mut self, registry: &Registry, pid: Pid) {
+        self.close(registry, pid);
+        self.0.remove(&pid);
+    }
+
+    fn close(&mut self, registry: &Registry, pid: Pid) {
+        let child = self.0.get_mut(&pid);
+        if let Some(channel) = child.and_then(|child| child.channel.take()) {
+            // Closing takes it out of the poll as well: no other process has this end.
+            let _ = registry.deregister(&mut SourceFd(&channel.as_raw_fd()));
+        }
+    }
+
+    /// The next thing a worker has said, if any.
+    pub fn report(&mut self, registry: &Registry, pid: Pid) -> Option<Report> {
+        let mut message = [0; LONGEST];
+        loop {
+            let channel = self.0.get(&pid)?.channel.as_ref()?;
+            match channel.recv(&mut message) {
+                Ok(Some((length, _))) => match Report::read(&message[..length]) {
+                    Some(report) => return Some(report),
+                    None => log::alert!("worker process {pid} sent an unknown message"),
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                Ok(None) | Err(_) => {
+                    self.close(registry, pid);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Tells a worker something. What cannot be said is signalled, if there is a signal for it.
+    pub fn tell(&self, pid: Pid, command: Command) {
+        let Some(Err(error)) = self.send(pid, command, &[]) else {
+            return;
+        };
+        match command {
+            // It is gone, or going.
+            _ if error.kind() != io::ErrorKind::WouldBlock => {}
+            Command::Quit => kill(pid, Signal::Quit),
+            Command::Stop => kill(pid, Signal::Term),
+            _ => log::alert!(
+                "worker process {pid} does not read its channel {}",
+                OsError(&error)
+            ),
+        }
+    }
+
+    fn send(
+        &self,
+        pid: Pid,
+        command: Command,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Option<io::Result<()>> {
+        let channel = self.0.get(&pid)?.channel.as_ref()?;
+        Some(channel.send(&command.message(), descriptors))
+    }
+
+    /// Hands each worker its logs, as `open` has them.
+    pub fn reopen<'a>(&self, open: impl Fn(&PathBuf) -> Option<BorrowedFd<'a>>) {
+        for (&pid, child) in &self.0 {
+            let Some(descriptors) = child.logs.iter().map(&open).collect::<Option<Vec<_>>>() else {
+                log::alert!("worker process {pid} keeps its logs: not all could be reopened");
+                continue;
+            };
+            for (number, part) in descriptors.chunks(MAX_DESCRIPTORS).enumerate() {
+                let first = (number * MAX_DESCRIPTORS) as u32;
+                if let Some(Err(error)) = self.send(pid, Command::Reopen { first }, part) {
+                    let error = OsError(&error);
+                    log::alert!("the logs of worker process {pid} were not reopened {error}");
+                }
+            }
+        }
+    }
+
+    /// The paths of all logs that any worker has.
+    pub fn logs(&self) -> impl Iterator<Item = &PathBuf> {
+        self.0.values().flat_map(|child| child.logs.iter())
+    }
+}
+
+/// Sends a signal to a worker.
+pub(super) fn kill(pid: Pid, signal: Signal) {
+    if let Err(error) = process::kill(pid, signal) {
+        log::alert!(
+            "kill({pid}, {}) failed {}",
+            signal.number(),
+            OsError(&error)
+        );
+    }
+}

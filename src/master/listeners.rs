@@ -1,0 +1,203 @@
+//! The listening sockets of a configuration: bound, kept across reloads, inherited, closed. They
+//! belong to the master.
+//!
+//! Dropping them closes this process's descriptors and nothing else: the files of unix sockets are
+//! removed on request.
+
+mod inherited;
+mod open;
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::sys::socket::{Address, Listener, Options};
+use crate::sys::{OsError, file};
+
+pub use inherited::Inherited;
+
+/// One address that a configuration listens on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Where.
+    pub address: Address,
+    /// How the socket is set up.
+    pub options: Options,
+    /// How many connections may wait to be accepted.
+    pub backlog: i32,
+}
+
+/// The sockets of one address: one that all workers share, or with `reuseport` one or more for each
+/// slot.
+#[derive(Clone, Debug)]
+pub struct Group {
+    wanted: Wanted,
+    sockets: Vec<Rc<Listener>>,
+    /// The device and the inode of a unix socket's file.
+    file: Option<(u64, u64)>,
+}
+
+impl Group {
+    /// Every socket. With `reuseport` number i belongs to slot i modulo the number of workers.
+    pub fn sockets(&self) -> &[Rc<Listener>] {
+        &self.sockets
+    }
+
+    /// What the configuration says of it.
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
+    }
+
+    /// Removes the file of a unix socket that is still this socket's.
+    fn remove_file(&self) {
+        if let Some(path) = self.wanted.address.path()
+            && self.file.is_some()
+            && file_of(path) == self.file
+        {
+            // Somebody else may have removed it meanwhile; there is nothing left to do.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// The sockets of one configuration, in the order in which it wants them.
+#[derive(Clone, Debug, Default)]
+pub struct Listeners(Vec<Group>);
+
+/// Why the sockets of a configuration cannot be had: a line for each, in nginx's words.
+#[derive(Debug)]
+pub struct Refused {
+    /// The lines.
+    pub lines: Vec<String>,
+    /// Whether they all say that an address is in use, which may pass.
+    pub in_use: bool,
+}
+
+impl Listeners {
+    /// Binds what is wanted and is neither `held` already nor inherited. The new sockets do not
+    /// listen yet.
+    ///
+    /// # Errors
+    /// Those of binding, all of them; nothing stays bound then that was not before.
+    pub fn bind(
+        wanted: &[Wanted],
+        workers: usize,
+        held: &Listeners,
+        inherited: &Inherited,
+    ) -> Result<Listeners, Refused> {
+        let mut bound = Listeners::default();
+        let mut refused = Refused {
+            lines: Vec::new(),
+            in_use: true,
+        };
+        for wanted in wanted {
+            match bind_group(wanted, workers, held.find(&wanted.address), inherited) {
+                Ok(group) => bound.0.push(group),
+                Err(error) => refused.add("bind() to", wanted, &error),
+            }
+        }
+        if refused.lines.is_empty() {
+            return Ok(bound);
+        }
+        bound.close(held);
+        Err(refused)
+    }
+
+    /// Starts to listen on every socket, and gives those that listen already the backlog and the
+    /// options wanted now.
+    ///
+    /// # Errors
+    /// Those of the kernel, all of them; the other sockets listen.
+    pub fn listen(&self) -> Result<(), Refused> {
+        let mut refused = Refused {
+            lines: Vec::new(),
+            in_use: true,
+        };
+        for Group {
+            wanted, sockets, ..
+        } in &self.0
+        {
+            let listen = |socket: &Rc<Listener>| {
+                socket.configure(&wanted.options)?;
+                socket.listen(wanted.backlog)
+            };
+            if let Err(error) = sockets.iter().try_for_each(listen) {
+                refused.add("listen() to", wanted, &error);
+            }
+        }
+        if refused.lines.is_empty() {
+            Ok(())
+        } else {
+            Err(refused)
+        }
+    }
+
+    /// The groups, in the order in which the configuration wants them.
+    pub fn groups(&self) -> &[Group] {
+        &self.0
+    }
+
+    /// Closes what `kept` does not have, with the files of its unix sockets.
+    pub fn close(self, kept: &Listeners) {
+        for group in self.0 {
+            if kept.find(&group.wanted.address).is_none() {
+                group.remove_file();
+            }
+        }
+    }
+
+    fn find(&self, address: &Address) -> Option<&Group> {
+        self.0.iter().find(|group| group.wanted.address == *address)
+    }
+}
+
+impl Refused {
+    fn add(&mut self, what: &str, wanted: &Wanted, error: &io::Error) {
+        self.in_use &= error.kind() == ErrorKind::AddrInUse;
+        self.lines.push(format!(
+            "{what} {} failed {}",
+            wanted.address,
+            OsError(error)
+        ));
+    }
+}
+
+/// The sockets of one address: those there are, and as many more as there have to be. A group never
+/// shrinks: closing a member would reset what waits in its queue.
+fn bind_group(
+    wanted: &Wanted,
+    workers: usize,
+    held: Option<&Group>,
+    inherited: &Inherited,
+) -> io::Result<Group> {
+    let mut sockets = match held {
+        Some(group) => group.sockets.clone(),
+        None => inherited.of(&wanted.address),
+    };
+    let count = if wanted.options.reuseport { workers } else { 1 };
+    while sockets.len() < count {
+        match Listener::bind(&wanted.address, &wanted.options) {
+            Ok(socket) => sockets.push(Rc::new(socket)),
+            // A socket that was bound without `reuseport` has no companions.
+            Err(error) if error.kind() == ErrorKind::AddrInUse && !sockets.is_empty() => break,
+            Err(error) => return Err(error),
+        }
+    }
+    let file = match held {
+        Some(group) => group.file,
+        None => wanted.address.path().and_then(file_of),
+    };
+    Ok(Group {
+        wanted: wanted.clone(),
+        sockets,
+        file,
+    })
+}
+
+fn file_of(path: &Path) -> Option<(u64, u64)> {
+    file::stat(path).ok().map(|meta| (meta.device, meta.inode))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,260 @@
+//! From texts to a plan: parse, tables, what the site needs. Nothing is opened here but the texts.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::settings::{Settings, User};
+use crate::conf::diagnostic::{Entry, Reason, Severity};
+use crate::conf::parse::{self, Start};
+use crate::conf::source::Sources;
+use crate::conf::table::{
+    Arity, Call, Directive, EVENTS, Holds, Inherit, MAIN, Setter, Shape, Table,
+};
+use crate::conf::tree::{Item, Tree};
+use crate::log::Level;
+use crate::site::draft::{Draft, World};
+use crate::site::error_log::Planned;
+use crate::site::unbuilt;
+use crate::sys::{host, privilege};
+use crate::worker;
+
+/// nginx's default for `pid` and the directory that it and the default error log stand in.
+const PID: &str = "logs/nginx.pid";
+const ERROR_LOG: &str = "logs/error.log";
+/// The text of `-g`, as the parser names it; it is no file.
+const COMMAND_LINE: &str = "command line";
+
+/// Which configuration is loaded, and how. The same for each reload.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The texts.
+    pub start: Start,
+    /// What relative paths in the configuration start from.
+    pub prefix: PathBuf,
+    /// `-e`: the error log unless the configuration names one.
+    pub error_log: Option<PathBuf>,
+    /// Whether workers stay who they are where no `user` is named, instead of becoming `nobody`.
+    pub keep_user: bool,
+    /// What a start in the foreground says is served, if anything.
+    pub subject: Option<PathBuf>,
+}
+
+/// A configuration that was read; what is wrong with it is in the draft's diagnostics.
+pub struct Plan {
+    /// The texts it was read from.
+    pub sources: Sources,
+    /// The site and what it needs.
+    pub draft: Draft,
+    /// What concerns the process.
+    pub settings: Settings,
+    /// What concerns each worker.
+    pub worker: worker::settings::Settings,
+    /// Where the number of the master is to be written; `None` for nowhere.
+    pub pid: Option<PathBuf>,
+    /// The number of workers, and where it comes from.
+    pub(super) workers: (usize, Option<String>),
+    pub(super) request: Request,
+}
+
+/// What the top level of a configuration is read into.
+#[derive(Default)]
+pub struct Top {
+    settings: Settings,
+    worker: worker::settings::Settings,
+}
+
+impl Holds<Settings> for Top {
+    fn module(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+}
+
+impl Holds<worker::settings::Settings> for Top {
+    fn module(&mut self) -> &mut worker::settings::Settings {
+        &mut self.worker
+    }
+}
+
+/// The directives of the top level and of `events`.
+pub fn table() -> &'static Table<Top, Draft> {
+    static TABLE: OnceLock<Table<Top, Draft>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let mut rows = Settings::directives();
+        rows.extend(worker::settings::Settings::directives());
+        rows.push(block(
+            "events",
+            "ngx_event_core_module",
+            "How connections are waited for.",
+            events,
+        ));
+        rows.push(block(
+            "http",
+            "ngx_http_core_module",
+            "What is served over HTTP.",
+            http,
+        ));
+        Table::new(rows, unbuilt::stranger)
+    })
+}
+
+fn block(
+    name: &'static str,
+    module: &'static str,
+    doc: &'static str,
+    set: Setter<Top, Draft>,
+) -> Directive<Top, Draft> {
+    Directive {
+        name,
+        module,
+        contexts: MAIN,
+        arity: Arity::from(0),
+        shape: Shape::Scope,
+        inherit: Inherit::Once,
+        default: "",
+        doc,
+        set,
+    }
+}
+
+fn events(top: &mut Top, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    table().apply(top, draft, call.block(), EVENTS);
+    Ok(())
+}
+
+fn http(_: &mut Top, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    draft.read(call.block());
+    Ok(())
+}
+
+/// Reads a configuration. Opens nothing but its texts.
+pub fn read(request: &Request) -> Plan {
+    let mut draft = Draft::new(World {
+        prefix: request.prefix.clone(),
+        hostname: host::name().unwrap_or_default().to_lowercase().into_bytes(),
+        privileged: privilege::is_root(),
+    });
+    let Tree { sources, items } = parse::parse(request.start.clone(), &mut draft.diagnostics);
+    // The first set of logs is the process's, whatever is read first.
+    draft.error_logs.set_default(Vec::new());
+    let mut top = Top::default();
+    table().apply(&mut top, &mut draft, &items, MAIN);
+    require_events(&items, &mut draft);
+    let Top {
+        mut settings,
+        worker,
+    } = top;
+    if request.keep_user && settings.user == User::Default {
+        settings.user = User::Keep;
+    }
+    if settings.error_log.is_empty() {
+        settings
+            .error_log
+            .push(default_error_log(request, &mut draft));
+    }
+    draft.error_logs.set_default(settings.error_log.clone());
+    let pid = pid_path(&settings, &draft, &request.prefix);
+    let workers = settings.workers();
+    Plan {
+        sources,
+        draft,
+        settings,
+        worker,
+        pid,
+        workers,
+        request: request.clone(),
+    }
+}
+
+/// As in nginx, a configuration without this block is refused; it tells a fragment from a whole.
+fn require_events(items: &[Item], draft: &mut Draft) {
+    if !draft.diagnostics.errors() && !items.iter().any(|item| item.name.is("events")) {
+        draft
+            .diagnostics
+            .error(None, "no \"events\" section in configuration");
+    }
+}
+
+/// The error log of a configuration that names none: that of `-e`, nginx's, or stderr.
+fn default_error_log(request: &Request, draft: &mut Draft) -> Planned {
+    let named = request.error_log.as_deref();
+    let path = request.prefix.join(named.unwrap_or(Path::new(ERROR_LOG)));
+    if named.is_none() && !has_directory(&path) {
+        let what = format!(
+            "\"{}\" has no directory, errors go to stderr",
+            path.display()
+        );
+        draft.diagnostics.notice(Severity::Notice, None, what);
+        return Planned {
+            level: Level::Error,
+            file: None,
+        };
+    }
+    let stderr = named.is_some_and(|named| named.as_os_str() == "stderr");
+    Planned {
+        level: Level::Error,
+        file: (!stderr).then(|| draft.needs.log(path)),
+    }
+}
+
+fn has_directory(path: &Path) -> bool {
+    path.parent().is_some_and(Path::is_dir)
+}
+
+/// nginx's default is written only where its directory exists.
+fn pid_path(settings: &Settings, draft: &Draft, prefix: &Path) -> Option<PathBuf> {
+    match &settings.pid {
+        Some(path) => Some(draft.path(path.as_os_str().as_encoded_bytes())),
+        None => Some(prefix.join(PID)).filter(|path| has_directory(path)),
+    }
+}
+
+impl Plan {
+    /// Where `-s` looks for the number of the master.
+    pub fn pid_or_default(&self) -> PathBuf {
+        self.pid
+            .clone()
+            .unwrap_or_else(|| self.request.prefix.join(PID))
+    }
+
+    /// What was said about it, in lines for the log.
+    pub fn messages(&self) -> Vec<(Level, String)> {
+        let diagnostics = &self.draft.diagnostics;
+        let line = |entry: &Entry| (level(entry.severity), entry.headline(&self.sources));
+        let summary = diagnostics.summary().map(|more| (Level::Emerg, more));
+        let count = self.workers.1.clone().map(|count| (Level::Notice, count));
+        diagnostics
+            .entries()
+            .iter()
+            .map(line)
+            .chain(summary)
+            .chain(count)
+            .collect()
+    }
+
+    /// Every file it was read from, each after a line with its name (`-T`).
+    pub fn dump(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        for source in self
+            .sources
+            .iter()
+            .filter(|source| source.name != Path::new(COMMAND_LINE))
+        {
+            text.extend(format!("# configuration file {}:\n", source.name.display()).into_bytes());
+            text.extend_from_slice(&source.text);
+            text.push(b'\n');
+        }
+        text
+    }
+}
+
+/// The level that nginx logs such a thing at.
+pub fn level(severity: Severity) -> Level {
+    match severity {
+        Severity::Error => Level::Emerg,
+        Severity::Warning => Level::Warn,
+        Severity::Notice => Level::Notice,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! A configuration with its logs opened, ready to be served. It touches no socket.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use super::children::LogTable;
+use super::listeners::Wanted;
+use super::load::{Plan, Request};
+use super::settings::Settings;
+use crate::log::{self, LogFiles};
+use crate::site::draft::Site;
+use crate::sys::OsError;
+use crate::worker;
+
+/// All that a master and its workers serve with.
+pub struct Loaded {
+    /// The number of workers.
+    pub workers: usize,
+    /// What concerns the process.
+    pub settings: Settings,
+    /// What concerns each worker.
+    pub worker: worker::settings::Settings,
+    /// The sockets; endpoint `i` of the site listens on socket `i`.
+    pub listeners: Vec<Wanted>,
+    /// The logs.
+    pub logs: LogFiles,
+    /// Where the number of the master is written.
+    pub pid: Option<PathBuf>,
+    /// What is served.
+    pub site: Site,
+    request: Request,
+}
+
+impl Loaded {
+    /// Opens the logs of a plan that has no errors.
+    ///
+    /// # Errors
+    /// In nginx's words: `open() "/x/error.log" failed (2: No such file or directory)`.
+    pub fn open(plan: Plan) -> Result<Loaded, String> {
+        let Plan {
+            mut draft,
+            settings,
+            worker,
+            pid,
+            workers,
+            request,
+            ..
+        } = plan;
+        let mut logs = LogFiles::default();
+        let open = |path: &PathBuf| {
+            let failed = |e| format!("open() \"{}\" failed {}", path.display(), OsError(&e));
+            logs.open(path).map_err(failed)
+        };
+        let files = draft
+            .needs
+            .logs
+            .iter()
+            .map(open)
+            .collect::<Result<Vec<_>, _>>()?;
+        let wanted = std::mem::take(&mut draft.needs.listeners)
+            .into_iter()
+            .map(|need| Wanted {
+                address: need.address,
+                options: need.options,
+                backlog: need.backlog,
+            });
+        let listeners = wanted.collect();
+        let (site, workers) = (draft.open(&files), workers.0);
+        Ok(Loaded {
+            workers,
+            settings,
+            worker,
+            listeners,
+            logs,
+            pid,
+            site,
+            request,
+        })
+    }
+
+    /// From now on the process logs where this configuration says.
+    pub fn make_current(&self) {
+        if let Some(log) = self.site.error_logs.first() {
+            log::set_default(log.clone());
+        }
+    }
+
+    /// The paths of its logs, in the order of their table.
+    pub(super) fn log_table(&self) -> LogTable {
+        self.logs
+            .iter()
+            .map(|log| log.path().to_owned())
+            .collect::<Vec<_>>()
+            .into()
+    }
+
+    /// What a start in the foreground says on the terminal: where to open the site.
+    pub fn announcement(&self) -> Option<String> {
+        let subject = self
+            .request
+            .subject
+            .as_ref()
+            .filter(|_| !self.settings.daemon)?;
+        let address = self
+            .listeners
+            .iter()
+            .find_map(|wanted| wanted.address.ip())?;
+        Some(format!("serving {} on {}", subject.display(), url(address)))
+    }
+}
+
+/// What a browser on this machine opens.
+fn url(mut address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V4(_) if address.ip().is_unspecified() => address.set_ip([127, 0, 0, 1].into()),
+        SocketAddr::V6(_) if address.ip().is_unspecified() => {
+            address.set_ip(Ipv6Addr::LOCALHOST.into());
+        }
+        _ => {}
+    }
+    match address.port() {
+        80 => format!("http://{}/", address.to_string().trim_end_matches(":80")),
+        _ => format!("http://{address}/"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_to_open() {
+        for (address, expected) in [
+            ("127.0.0.1:8080", "http://127.0.0.1:8080/"),
+            ("0.0.0.0:80", "http://127.0.0.1/"),
+            ("0.0.0.0:8080", "http://127.0.0.1:8080/"),
+            ("[::]:80", "http://[::1]/"),
+            ("[::1]:8080", "http://[::1]:8080/"),
+        ] {
+            assert_eq!(url(address.parse().expect("an address")), expected);
+        }
+    }
+}

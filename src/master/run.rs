@@ -1,0 +1,311 @@
+//! The thin loop around the state: waits for signals, workers and time, and does what the state
+//! says.
+//!
+//! It decides nothing; what it executes is listed in [`Action`].
+
+use std::collections::VecDeque;
+use std::io;
+use std::ops::ControlFlow;
+use std::os::fd::AsRawFd;
+use std::time::Instant;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+
+use super::children::{self, Birth, Children};
+use super::listeners::{Inherited, Listeners};
+use super::loaded::Loaded;
+use super::pid_file::PidFile;
+use super::reopen::reopen;
+use super::start::{Outcome, Recruit};
+use super::state::{Action, Event, FIRST, Master, Seat};
+use super::terminal::Terminal;
+use crate::log;
+use crate::sys::OsError;
+use crate::sys::channel::Channel;
+use crate::sys::process::{self, Pid};
+use crate::sys::signal::{Signal, Signals};
+use crate::worker::command::Report;
+
+const SIGNALS: Token = Token(0);
+
+/// Reads the configuration anew; `None` when it is refused, which it has logged.
+pub type Loader = Box<dyn FnMut() -> Option<Loaded>>;
+
+/// What the master has before its loop begins.
+pub(super) struct Belongings {
+    pub loaded: Loaded,
+    pub listeners: Listeners,
+    pub pid_file: Option<PidFile>,
+    pub terminal: Terminal,
+    /// Caught since before others can know of this process.
+    pub signals: Signals,
+    pub poll: Poll,
+    pub loader: Loader,
+}
+
+/// A configuration and its sockets.
+struct Stage {
+    number: u64,
+    loaded: Loaded,
+    listeners: Listeners,
+}
+
+/// Why the loop is left.
+enum Leave {
+    Exit(i32),
+    Child(Seat, Channel),
+}
+
+pub(super) struct Loop {
+    poll: Poll,
+    signals: Signals,
+    master: Master,
+    events: VecDeque<Event>,
+    children: Children,
+    current: Stage,
+    /// The configuration whose workers start.
+    next: Option<Stage>,
+    /// The sockets of the configuration before the current one, until its workers know.
+    former: Listeners,
+    pid_file: Option<PidFile>,
+    terminal: Terminal,
+    loader: Loader,
+}
+
+/// A poll that sees signals; workers are added later.
+///
+/// # Errors
+/// EMFILE and its kin.
+pub(super) fn watch(signals: &Signals) -> io::Result<Poll> {
+    let poll = Poll::new()?;
+    let source = &mut SourceFd(&signals.as_raw_fd());
+    poll.registry()
+        .register(source, SIGNALS, Interest::READABLE)?;
+    Ok(poll)
+}
+
+impl Loop {
+    pub fn new(belongings: Belongings, daemon: bool) -> Loop {
+        let Belongings {
+            loaded,
+            listeners,
+            pid_file,
+            terminal,
+            signals,
+            poll,
+            loader,
+        } = belongings;
+        let first = Event::Loaded {
+            generation: FIRST,
+            workers: Some(loaded.workers),
+        };
+        Loop {
+            poll,
+            signals,
+            master: Master::new(daemon, Instant::now()),
+            events: VecDeque::from([first]),
+            children: Children::default(),
+            current: Stage {
+                number: FIRST,
+                loaded,
+                listeners,
+            },
+            next: None,
+            former: Listeners::default(),
+            pid_file,
+            terminal,
+            loader,
+        }
+    }
+
+    /// Runs until the master exits; returns in each new worker too.
+    pub fn run(mut self) -> Outcome {
+        loop {
+            match self.work() {
+                ControlFlow::Break(Leave::Exit(code)) => return self.exit(code),
+                ControlFlow::Break(Leave::Child(seat, channel)) => {
+                    return self.into_worker(seat, channel);
+                }
+                ControlFlow::Continue(()) => self.wait(),
+            }
+        }
+    }
+
+    fn work(&mut self) -> ControlFlow<Leave> {
+        while let Some(event) = self.events.pop_front() {
+            for action in self.master.handle(event, Instant::now()) {
+                self.execute(action)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn execute(&mut self, action: Action) -> ControlFlow<Leave> {
+        match action {
+            Action::Load(number) => self.load(number),
+            Action::Spawn(seat) => return self.spawn(seat),
+            Action::Listen(_) => self.listen(),
+            Action::Settle(_) => std::mem::take(&mut self.former).close(&self.current.listeners),
+            Action::Discard(_) => self.discard(),
+            Action::Close => self.close(),
+            Action::Tell(pid, command) => self.children.tell(pid, command),
+            Action::Kill(pid) => children::kill(pid, Signal::Kill),
+            Action::ReopenLogs => reopen(&self.current.loaded.logs, &self.children),
+            Action::Log(level, text) => log::write(level, format_args!("{text}")),
+            Action::Exit(code) => return ControlFlow::Break(Leave::Exit(code)),
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Waits for whatever comes first and notes it.
+    fn wait(&mut self) {
+        let deadline = self.master.deadline();
+        let timeout = deadline.map(|due| due.saturating_duration_since(Instant::now()));
+        let mut ready = Events::with_capacity(64);
+        if let Err(error) = self.poll.poll(&mut ready, timeout)
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            log::alert!("epoll_wait() failed {}", OsError(&error));
+        }
+        let workers = ready
+            .iter()
+            .filter_map(|event| Pid::new(event.token().0 as i32));
+        workers.for_each(|pid| self.hear(pid));
+        self.take_signals();
+        self.events.push_back(Event::Time);
+    }
+
+    fn hear(&mut self, pid: Pid) {
+        while let Some(Report::Ready) = self.children.report(self.poll.registry(), pid) {
+            self.events.push_back(Event::Ready(pid));
+        }
+    }
+
+    /// Exits come last: a worker may end because of the same signal from the terminal.
+    fn take_signals(&mut self) {
+        let arrived: Vec<Signal> = self.signals.take().collect();
+        for signal in &arrived {
+            match signal {
+                Signal::Hup => self.events.push_back(self.terminal.hangup()),
+                Signal::Chld => {}
+                other => self.events.push_back(Event::Signal(*other)),
+            }
+        }
+        if arrived.contains(&Signal::Chld) {
+            self.reap();
+        }
+    }
+
+    /// One SIGCHLD may stand for several exits.
+    fn reap(&mut self) {
+        while let Some(exit) = process::wait_any() {
+            self.hear(exit.pid);
+            self.children.remove(self.poll.registry(), exit.pid);
+            self.events.push_back(Event::Exited(exit));
+        }
+    }
+
+    fn load(&mut self, number: u64) {
+        self.next = (self.loader)().and_then(|loaded| self.stage(number, loaded));
+        let workers = self.next.as_ref().map(|stage| stage.loaded.workers);
+        self.events.push_back(Event::Loaded {
+            generation: number,
+            workers,
+        });
+    }
+
+    /// Binds what a new configuration wants; the sockets it shares with the current one are kept.
+    fn stage(&self, number: u64, loaded: Loaded) -> Option<Stage> {
+        let none = Inherited::default();
+        let held = &self.current.listeners;
+        match Listeners::bind(&loaded.listeners, loaded.workers, held, &none) {
+            Ok(listeners) => Some(Stage {
+                number,
+                loaded,
+                listeners,
+            }),
+            Err(refused) => {
+                refused.lines.iter().for_each(|line| log::emerg!("{line}"));
+                None
+            }
+        }
+    }
+
+    fn spawn(&mut self, seat: Seat) -> ControlFlow<Leave> {
+        match children::fork() {
+            Ok(Birth::Child(channel)) => return ControlFlow::Break(Leave::Child(seat, channel)),
+            Ok(Birth::Parent(pid, channel)) => {
+                let logs = self.stage_of(seat).loaded.log_table();
+                self.children.add(self.poll.registry(), pid, channel, logs);
+                self.events.push_back(Event::Spawned { seat, pid });
+            }
+            Err(error) => self.events.push_back(Event::SpawnFailed { seat, error }),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn stage_of(&self, seat: Seat) -> &Stage {
+        let next = self
+            .next
+            .as_ref()
+            .filter(|stage| stage.number == seat.generation);
+        next.unwrap_or(&self.current)
+    }
+
+    /// The next configuration becomes the current one.
+    fn listen(&mut self) {
+        let Some(next) = self.next.take() else { return };
+        if let Err(refused) = next.listeners.listen() {
+            refused.lines.iter().for_each(|line| log::alert!("{line}"));
+        }
+        self.former = std::mem::replace(&mut self.current, next).listeners;
+        self.current.loaded.make_current();
+        self.move_pid_file();
+    }
+
+    fn move_pid_file(&mut self) {
+        let path = self.current.loaded.pid.as_deref();
+        if path == self.pid_file.as_ref().map(PidFile::path) {
+            return;
+        }
+        match path.map(PidFile::write).transpose() {
+            Ok(new) => {
+                let old = std::mem::replace(&mut self.pid_file, new);
+                old.into_iter().for_each(PidFile::remove);
+            }
+            Err(text) => log::alert!("{text}"),
+        }
+    }
+
+    fn discard(&mut self) {
+        if let Some(stage) = self.next.take() {
+            stage.listeners.close(&self.current.listeners);
+        }
+    }
+
+    fn close(&mut self) {
+        self.discard();
+        std::mem::take(&mut self.current.listeners).close(&Listeners::default());
+    }
+
+    fn exit(self, code: i32) -> Outcome {
+        self.pid_file.into_iter().for_each(PidFile::remove);
+        Outcome::Exit(code)
+    }
+
+    /// In a new worker: keeps what is the worker's and drops all that is the master's.
+    fn into_worker(self, seat: Seat, channel: Channel) -> Outcome {
+        let next = self.next.filter(|stage| stage.number == seat.generation);
+        let Stage {
+            loaded, listeners, ..
+        } = next.unwrap_or(self.current);
+        let (channel, loaded) = (Some(channel), Box::new(loaded));
+        Outcome::Worker(Recruit {
+            slot: seat.slot,
+            channel,
+            loaded,
+            listeners,
+        })
+    }
+}

@@ -1,0 +1,297 @@
+//! The directives of the process: what the master does before and beside serving.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::{env, io};
+
+use crate::conf::diagnostic::{Reason, Severity};
+use crate::conf::table::{Call, Shared};
+use crate::conf::tree::Word;
+use crate::conf::value;
+use crate::directives;
+use crate::site::draft::Draft;
+use crate::site::error_log::{self, Planned};
+use crate::sys::cpu;
+use crate::sys::privilege::{Identity, is_root};
+
+/// More workers than any machine has use for; a slip of the pen must not exhaust this one.
+const MOST_WORKERS: u64 = 4096;
+
+directives! {
+    /// What concerns the process as a whole.
+    pub struct Settings in "ngx_core_module" with Draft {
+        /// Determines whether the server leaves the terminal and runs in the background.
+        daemon: bool = true => "daemon" [MAIN] 1, Once, "on", set(value::flag);
+        /// Whether workers are started. With `off` one process serves, in the foreground; it is
+        /// meant for debugging and does not reload.
+        master_process: bool = true => "master_process" [MAIN] 1, Once, "on", set(value::flag);
+        /// The file that holds the number of the master process while it runs. The default is
+        /// written only if its directory exists.
+        pid: Option<PathBuf> = None => "pid" [MAIN] 1, Once, "logs/nginx.pid", set(some_path);
+        /// The user, and the group, that the workers run as; without a group it is the one of the
+        /// user's name.
+        user: User = User::Default => "user" [MAIN] 1..=2, Once, "nobody nobody", with(user);
+        /// The directory that the workers run in.
+        working_directory: Option<PathBuf> = None =>
+            "working_directory" [MAIN] 1, Once, "", set(some_path);
+        /// Logs errors of this level and above to a file or to `stderr`; several may be given. The
+        /// default is stderr where its directory does not exist.
+        error_log: Vec<Planned> = Vec::new() =>
+            "error_log" [MAIN] 1..=2, Many, "logs/error.log error", with(error_log);
+        /// Keeps a variable in the environment of the workers, or sets it. Without any the workers
+        /// have none but `TZ`.
+        env: Vec<Variable> = Vec::new() => "env" [MAIN] 1, Many, "TZ", with(variable);
+        /// How many workers serve. `auto` is the number of processors that this process may use:
+        /// the smaller of its affinity and the quota of its control group, rounded up.
+        worker_processes: Workers = Workers::Count(1) =>
+            "worker_processes" [MAIN] 1, Once, "1", set(workers);
+    }
+    also {
+        /// Accepted: no lock file is needed.
+        "lock_file" [MAIN] 1, Once, "logs/nginx.lock", check(path);
+    }
+}
+
+/// Whom the workers run as.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum User {
+    /// `nobody` if the master runs as root, else whoever runs it.
+    #[default]
+    Default,
+    /// As named.
+    Named(Identity),
+    /// Whoever runs the master, without capabilities.
+    Keep,
+}
+
+/// The value of `worker_processes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    /// As many.
+    Count(usize),
+    /// As many as there are processors to use.
+    Auto,
+}
+
+/// The value of one `env`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    name: OsString,
+    /// `None` keeps the value that the master has.
+    value: Option<OsString>,
+}
+
+impl Settings {
+    /// The number of workers, and a line for the log that says where it comes from.
+    pub fn workers(&self) -> (usize, Option<String>) {
+        if !self.master_process {
+            return (1, None);
+        }
+        match self.worker_processes {
+            Workers::Count(count) => (count, None),
+            Workers::Auto => {
+                let available = cpu::available();
+                let count = available.count();
+                (count, Some(described(count, available)))
+            }
+        }
+    }
+
+    /// Whom the workers become; `None` when they stay who they are, which they then do without
+    /// capabilities.
+    ///
+    /// # Errors
+    /// No user is named, and the system has no `nobody`.
+    pub fn identity(&self) -> io::Result<Option<Identity>> {
+        match &self.user {
+            User::Named(identity) => Ok(Some(identity.clone()).filter(|_| is_root())),
+            User::Default if is_root() => nobody().map(Some),
+            User::Default | User::Keep => Ok(None),
+        }
+    }
+
+    /// The environment of the workers, made from the one of the master.
+    pub fn environment(&self) -> Vec<(OsString, OsString)> {
+        let zone = Variable {
+            name: "TZ".into(),
+            value: None,
+        };
+        let named = self.env.iter().any(|variable| variable.name == zone.name);
+        let variables = self.env.iter().chain(Some(&zone).filter(|_| !named));
+        let value = |variable: &Variable| {
+            let value = variable
+                .value
+                .clone()
+                .or_else(|| env::var_os(&variable.name))?;
+            Some((variable.name.clone(), value))
+        };
+        variables.filter_map(value).collect()
+    }
+}
+
+/// Debian's group of `nobody` is `nogroup`.
+fn nobody() -> io::Result<Identity> {
+    Identity::find("nobody", None).or_else(|_| Identity::find("nobody", Some("nogroup")))
+}
+
+fn described(count: usize, available: cpu::Available) -> String {
+    let affinity = available.affinity;
+    match available.quota {
+        Some(quota) => format!(
+            "worker_processes auto is {count}: affinity to {affinity} processors, quota of {quota}"
+        ),
+        None => format!("worker_processes auto is {count}: affinity to {affinity} processors"),
+    }
+}
+
+fn some_path(word: &Word) -> Result<Option<PathBuf>, Reason> {
+    path(word).map(Some)
+}
+
+fn path(word: &Word) -> Result<PathBuf, Reason> {
+    if word.text.is_empty() {
+        return Err(Reason::around("empty path in ", " directive").at(word.place));
+    }
+    Ok(os_string(&word.text).into())
+}
+
+fn os_string(text: &[u8]) -> OsString {
+    OsString::from_vec(text.to_vec())
+}
+
+fn user(this: &mut Settings, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    if !is_root() {
+        let what = "the \"user\" directive makes sense only if the master process runs with \
+                    super-user privileges, ignored";
+        draft
+            .diagnostics()
+            .notice(Severity::Warning, Some(call.item.name.place), what);
+        return Ok(());
+    }
+    let group = call.args().get(1).map(Word::str);
+    let found = Identity::find(&call.arg(0).str(), group.as_deref());
+    let found = found.map_err(|error| Reason::from(error.to_string()).at(call.arg(0).place))?;
+    this.user = User::Named(found);
+    Ok(())
+}
+
+fn error_log(this: &mut Settings, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    let planned = error_log::parse(call, |path| {
+        let path = draft.path(path);
+        Ok((path.clone(), draft.needs.log(path)))
+    })?;
+    this.error_log.push(planned);
+    Ok(())
+}
+
+fn variable(this: &mut Settings, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    let word = call.arg(0);
+    let (name, value) = match word.text.iter().position(|&byte| byte == b'=') {
+        Some(at) => (&word.text[..at], Some(os_string(&word.text[at + 1..]))),
+        None => (&word.text[..], None),
+    };
+    if name.is_empty() {
+        let what = format!("invalid variable \"{}\"", word.str());
+        return Err(Reason::from(what).at(word.place));
+    }
+    this.env.push(Variable {
+        name: os_string(name),
+        value,
+    });
+    Ok(())
+}
+
+fn workers(word: &Word) -> Result<Workers, Reason> {
+    if word.is("auto") {
+        return Ok(Workers::Auto);
+    }
+    let count = value::number(word)
+        .ok()
+        .filter(|count| (1..=MOST_WORKERS).contains(count));
+    let count = count.and_then(|count| usize::try_from(count).ok());
+    let invalid = || {
+        let what = format!("invalid number of workers \"{}\"", word.str());
+        let help = format!("1 to {MOST_WORKERS}, or \"auto\"");
+        Reason::from(what).at(word.place).help(help)
+    };
+    count.map(Workers::Count).ok_or_else(invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conf::source::Place;
+
+    fn word(text: &str) -> Word {
+        Word {
+            text: text.into(),
+            place: Place::default(),
+        }
+    }
+
+    #[test]
+    fn numbers_of_workers() {
+        assert_eq!(workers(&word("3")), Ok(Workers::Count(3)));
+        assert_eq!(workers(&word("auto")), Ok(Workers::Auto));
+        for wrong in ["0", "-1", "many", "4097", "99999999999999999999"] {
+            let reason = workers(&word(wrong)).expect_err("refused");
+            assert_eq!(
+                reason.message,
+                format!("invalid number of workers \"{wrong}\"")
+            );
+        }
+        let auto = Settings {
+            worker_processes: Workers::Auto,
+            ..Settings::default()
+        };
+        let (count, line) = auto.workers();
+        assert!(
+            count >= 1
+                && line
+                    .expect("logged")
+                    .contains(&format!("auto is {count}: "))
+        );
+        let single = Settings {
+            master_process: false,
+            ..auto
+        };
+        assert_eq!(single.workers(), (1, None));
+    }
+
+    #[test]
+    fn workers_have_the_variables_that_are_named() {
+        let variable = |name: &str, value: Option<&str>| Variable {
+            name: name.into(),
+            value: value.map(Into::into),
+        };
+        let variables = vec![
+            variable("PATH", None),
+            variable("A", Some("b=c")),
+            variable("FORKFUL_TEST_NOT_SET", None),
+            variable("TZ", Some("UTC")),
+        ];
+        let settings = Settings {
+            env: variables,
+            ..Settings::default()
+        };
+        let path = env::var_os("PATH").expect("a PATH");
+        let expected = [
+            ("PATH".into(), path),
+            ("A".into(), "b=c".into()),
+            ("TZ".into(), "UTC".into()),
+        ];
+        assert_eq!(settings.environment(), expected);
+    }
+
+    #[test]
+    fn the_user_is_kept_when_asked_to_or_when_there_is_no_choice() {
+        let keep = Settings {
+            user: User::Keep,
+            ..Settings::default()
+        };
+        assert_eq!(keep.identity().expect("known"), None);
+        let default = Settings::default().identity().expect("nobody");
+        assert_eq!(default.is_some(), is_root());
+    }
+}

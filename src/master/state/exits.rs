@@ -1,0 +1,112 @@
+//! What the end of a worker, or of the attempt to start one, means.
+
+use std::time::{Duration, Instant};
+
+use super::child::{Child, Duty};
+use super::{Action, Intent, Master, Seat};
+use crate::log::Level;
+use crate::sys::process::{Exit, ExitStatus};
+use crate::worker::command::START_FAILED;
+
+impl Master {
+    pub(super) fn exited(&mut self, exit: Exit, now: Instant) {
+        let Exit { pid, status } = exit;
+        let Some(at) = self
+            .children
+            .iter()
+            .position(|child| child.pid == Some(pid))
+        else {
+            return self.log(Level::Notice, format!("unknown process {pid} {status}"));
+        };
+        let child = self.children.remove(at);
+        let what = format!("worker process {pid} {status}");
+        if child.duty != Duty::Serve {
+            self.log(level(status, Level::Notice), what);
+        } else if self.is_starting(child.seat) {
+            self.give_up(level(status, Level::Error), &what);
+        } else if status == ExitStatus::Code(START_FAILED) && !self.ever_ready {
+            self.fail_start(&what);
+        } else {
+            self.replace(&child, status, &what, now);
+        }
+    }
+
+    pub(super) fn spawn_failed(&mut self, seat: Seat, error: &str, now: Instant) {
+        self.children.retain(|child| child.seat != seat);
+        if self.is_starting(seat) {
+            return self.give_up(Level::Alert, error);
+        }
+        match self.serving_slot(seat) {
+            Some(slot) => {
+                let delay = slot.fork_failed(now);
+                self.log(Level::Alert, format!("{error}, {}", next_attempt(delay)));
+            }
+            None => self.log(Level::Alert, error.into()),
+        }
+    }
+
+    fn replace(&mut self, child: &Child, status: ExitStatus, what: &str, now: Instant) {
+        let life = now.saturating_duration_since(child.born);
+        let Some(slot) = self.serving_slot(child.seat) else {
+            return;
+        };
+        let next = next_attempt(slot.died(life, child.ready, now));
+        let text = format!("{what} after {:.3} s, {next}", life.as_secs_f64());
+        self.log(level(status, Level::Error), text);
+    }
+
+    fn is_starting(&self, seat: Seat) -> bool {
+        self.starting
+            .as_ref()
+            .is_some_and(|generation| generation.number == seat.generation)
+    }
+
+    fn serving_slot(&mut self, seat: Seat) -> Option<&mut super::Slot> {
+        let generation = self
+            .serving
+            .as_mut()
+            .filter(|g| g.number == seat.generation)?;
+        generation.slots.get_mut(seat.slot)
+    }
+
+    /// A new generation that cannot start as a whole leaves the old one serving.
+    fn give_up(&mut self, level: Level, why: &str) {
+        let Some(generation) = self.starting.take() else {
+            return;
+        };
+        for child in &mut self.children {
+            if child.seat.generation == generation.number {
+                child.require(Duty::Stop);
+            }
+        }
+        let text = format!("{why} before the new workers were ready, the old ones go on");
+        self.log(level, text);
+        self.actions.push(Action::Discard(generation.number));
+    }
+
+    /// No worker ever got ready, and the next one would meet the same obstacle.
+    fn fail_start(&mut self, what: &str) {
+        self.log(
+            Level::Emerg,
+            format!("{what}, it cannot start and is not replaced"),
+        );
+        self.exit_code = 1;
+        self.leave(Intent::Stop);
+    }
+}
+
+/// How loud the end of a process is: a signal is an alert, as in nginx.
+fn level(status: ExitStatus, failure: Level) -> Level {
+    match status {
+        ExitStatus::Signal { .. } => Level::Alert,
+        ExitStatus::Code(0) => Level::Notice,
+        ExitStatus::Code(_) => failure,
+    }
+}
+
+fn next_attempt(delay: Duration) -> String {
+    match delay.as_millis() {
+        0 => "replaced at once".into(),
+        delay => format!("next attempt within {delay} ms"),
+    }
+}

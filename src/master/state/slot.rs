@@ -1,0 +1,85 @@
+//! A slot: one seat of a generation, and the back-off between the workers that take it in turn.
+
+use std::time::{Duration, Instant};
+
+/// The first delay of a slot whose workers keep dying; it doubles from there.
+const SHORTEST: Duration = Duration::from_millis(100);
+/// The longest delay.
+const LONGEST: Duration = Duration::from_secs(5);
+/// A worker that lived this long ends the back-off of its slot.
+const GOOD_LIFE: Duration = Duration::from_secs(10);
+
+/// One seat of a generation. Who sits in it is known to the master's list of children.
+pub(super) struct Slot {
+    /// How often in a row a worker of this slot failed; 1 is a death that is replaced at once.
+    failures: u32,
+    /// When the next worker may start.
+    pub due: Instant,
+}
+
+impl Slot {
+    /// A new slot, whose worker may start at once.
+    pub fn new(now: Instant) -> Slot {
+        Slot {
+            failures: 0,
+            due: now,
+        }
+    }
+
+    /// Notes the end of a worker that served (`ready`) or did not get that far. Returns the delay
+    /// until the next attempt.
+    pub fn died(&mut self, life: Duration, ready: bool, now: Instant) -> Duration {
+        if life >= GOOD_LIFE {
+            self.failures = 0;
+        }
+        // One that served is replaced at once; one that never did would likely fail again.
+        let least = if ready || life >= GOOD_LIFE { 1 } else { 2 };
+        self.failures = self.failures.saturating_add(1).max(least);
+        self.delay_from(now)
+    }
+
+    /// Notes a fork that failed. Returns the delay until the next attempt.
+    pub fn fork_failed(&mut self, now: Instant) -> Duration {
+        self.died(Duration::ZERO, false, now)
+    }
+
+    fn delay_from(&mut self, now: Instant) -> Duration {
+        let delay = match self.failures {
+            0 | 1 => Duration::ZERO,
+            // 100 ms shifted by 6 is past the longest already.
+            failures => (SHORTEST * (1 << (failures - 2).min(6))).min(LONGEST),
+        };
+        self.due = now + delay;
+        delay
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delays(lives: &[(u64, bool)]) -> Vec<u64> {
+        let now = Instant::now();
+        let mut slot = Slot::new(now);
+        let delay = |&(life, ready): &(u64, bool)| {
+            let delay = slot.died(Duration::from_millis(life), ready, now);
+            assert_eq!(slot.due, now + delay);
+            delay.as_millis() as u64
+        };
+        lives.iter().map(delay).collect()
+    }
+
+    #[test]
+    fn back_off() {
+        let served = delays(&[(50, true); 9]);
+        assert_eq!(served, [0, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        assert_eq!(delays(&[(5, false); 3]), [100, 200, 400], "never ready");
+        let reset = delays(&[(5, true), (5, true), (10_000, true), (9_999, true)]);
+        assert_eq!(reset, [0, 100, 0, 100], "ten seconds of life");
+        assert_eq!(
+            delays(&[(1, true); 99]).last(),
+            Some(&5000),
+            "never given up"
+        );
+    }
+}

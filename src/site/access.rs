@@ -1,0 +1,185 @@
+//! Who may see it: `allow`, `deny`, `satisfy`.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::draft::Draft;
+use super::exchange::Exchange;
+use super::run::Flow;
+use crate::conf::diagnostic::{Reason, Severity};
+use crate::conf::table::Call;
+use crate::conf::tree::Word;
+use crate::conf::value;
+use crate::directives;
+use crate::log::Level;
+
+directives! {
+    /// Who may see it.
+    pub struct Access in "ngx_http_access_module" with Draft {
+        /// Lets clients in: an address, a network (`10.0.0.0/8`), `unix:` or `all`. The first rule
+        /// that matches decides.
+        rules: Vec<Rule> = Vec::new() =>
+            "allow" [HTTP | SERVER | LOCATION | LIMIT_EXCEPT] 1, Replace, "", with(allow);
+    }
+    also {
+        /// Keeps clients out, by the same forms.
+        "deny" [HTTP | SERVER | LOCATION | LIMIT_EXCEPT] 1, Replace, "", with(deny);
+        /// Whether all access checks have to agree, or any one is enough.
+        "satisfy" [HTTP | SERVER | LOCATION] 1, Clone, "all", check(satisfy);
+    }
+}
+
+/// One `allow` or `deny`.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    who: Who,
+    allow: bool,
+    /// The block it stands in.
+    block: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Who {
+    All,
+    Unix,
+    Network(IpAddr, u8),
+}
+
+fn satisfy(word: &Word) -> Result<(), Reason> {
+    // One check exists, so all and any are the same.
+    value::one_of(word, &[("all", ()), ("any", ())])
+}
+
+fn allow(this: &mut Access, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    add(this, draft, call, true)
+}
+
+fn deny(this: &mut Access, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    add(this, draft, call, false)
+}
+
+fn add(this: &mut Access, draft: &mut Draft, call: &Call<'_>, allow: bool) -> Result<(), Reason> {
+    let block = draft.block;
+    // Either directive replaces what was inherited, so `Call::first` would not do.
+    this.rules.retain(|rule| rule.block == block);
+    let word = call.arg(0);
+    let who = who(word, draft)?;
+    this.rules.push(Rule { who, allow, block });
+    Ok(())
+}
+
+fn who(word: &Word, draft: &mut Draft) -> Result<Who, Reason> {
+    match &word.text[..] {
+        b"all" => return Ok(Who::All),
+        b"unix:" => return Ok(Who::Unix),
+        _ => {}
+    }
+    let text = word.str();
+    let (address, bits) = match text.split_once('/') {
+        Some((address, mask)) => (address, Some(mask)),
+        None => (&*text, None),
+    };
+    let invalid = || Reason::from(format!("invalid parameter \"{text}\"")).at(word.place);
+    let address: IpAddr = address.parse().map_err(|_| invalid())?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let bits = match bits {
+        None => most,
+        Some(bits) => prefix_length(bits)
+            .filter(|&bits| bits <= most)
+            .ok_or_else(invalid)?,
+    };
+    if masked(address, bits) != address {
+        let what = format!("low address bits of {text} are meaningless");
+        draft
+            .diagnostics
+            .notice(Severity::Warning, Some(word.place), what);
+    }
+    Ok(Who::Network(masked(address, bits), bits))
+}
+
+/// `24`, or `255.255.255.0`.
+fn prefix_length(text: &str) -> Option<u8> {
+    if let Ok(mask) = text.parse::<Ipv4Addr>() {
+        let mask = mask.to_bits();
+        return (mask.leading_ones() + mask.trailing_zeros() == 32 || mask == 0)
+            .then(|| mask.leading_ones() as u8);
+    }
+    text.parse().ok()
+}
+
+fn masked(address: IpAddr, bits: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(ip) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0);
+            IpAddr::from((ip.to_bits() & mask).to_be_bytes())
+        }
+        IpAddr::V6(ip) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(bits)).unwrap_or(0);
+            IpAddr::from((ip.to_bits() & mask).to_be_bytes())
+        }
+    }
+}
+
+impl Who {
+    /// Whether a client is meant; no address is a unix socket's client.
+    fn is(&self, client: Option<IpAddr>) -> bool {
+        match (self, client) {
+            (Who::All, _) | (Who::Unix, None) => true,
+            (Who::Network(network, bits), Some(client)) => {
+                client.is_ipv4() == network.is_ipv4() && masked(client, *bits) == *network
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Keeps out those who may not see it.
+pub fn check(x: &mut Exchange) -> Flow {
+    let client = x.link.peer.ip().map(|ip| ip.to_canonical());
+    let rules = &x.location.values.access.rules;
+    match rules.iter().find(|rule| rule.who.is(client)) {
+        Some(Rule { allow: false, .. }) => {
+            x.log(Level::Error, format_args!("access forbidden by rule"));
+            Flow::Fail(403)
+        }
+        _ => Flow::Next,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_hold_their_addresses() {
+        for (address, bits, client, expected) in [
+            ("10.0.0.0", 8, "10.255.1.2", true),
+            ("10.0.0.0", 8, "11.0.0.1", false),
+            ("0.0.0.0", 0, "1.2.3.4", true),
+            ("0.0.0.0", 0, "::1", false),
+            ("192.168.1.1", 32, "192.168.1.1", true),
+            ("192.168.1.1", 32, "192.168.1.2", false),
+            ("2001:db8::", 32, "2001:db8:1::1", true),
+            ("2001:db8::", 32, "2001:db9::1", false),
+            ("::", 0, "2001:db9::1", true),
+        ] {
+            let who = Who::Network(address.parse().unwrap(), bits);
+            let client = client.parse().unwrap();
+            assert_eq!(
+                who.is(Some(client)),
+                expected,
+                "{address}/{bits} and {client}"
+            );
+            assert!(!who.is(None));
+        }
+        assert!(Who::Unix.is(None) && Who::All.is(None));
+    }
+
+    #[test]
+    fn masks_are_lengths_or_addresses() {
+        assert_eq!(prefix_length("24"), Some(24));
+        assert_eq!(prefix_length("255.255.255.0"), Some(24));
+        assert_eq!(prefix_length("0.0.0.0"), Some(0));
+        assert_eq!(prefix_length("255.0.255.0"), None);
+        assert_eq!(prefix_length("x"), None);
+    }
+}

@@ -1,0 +1,382 @@
+//! Access logs: which requests are logged where, and what a line says.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::draft::Draft;
+use super::exchange::Exchange;
+use super::server::Server;
+use super::template::Template;
+use super::variables::{Registry, Variable};
+use crate::conf::diagnostic::Reason;
+use crate::conf::table::Call;
+use crate::conf::template::{self, Part as Written};
+use crate::conf::tree::Word;
+use crate::conf::value;
+use crate::directives;
+use crate::log::{Buffering, ErrorLog, LogFile, Writer};
+
+directives! {
+    /// Where requests are logged.
+    pub struct AccessLog in "ngx_http_log_module" with Draft {
+        /// Logs requests to a file: `access_log path [format [buffer=size] [flush=time]
+        /// [if=condition]]`, or `off`. Several may be given.
+        logs: Option<Vec<Log>> = None =>
+            "access_log" [HTTP | SERVER | LOCATION | LOCATION_IF | LIMIT_EXCEPT] 1.., Replace,
+            "logs/access.log combined", with(access_log);
+    }
+    also {
+        /// Names a format: `log_format name [escape=default|json|none] string ...`.
+        "log_format" [HTTP] 2.., Many, "combined", with(log_format);
+    }
+}
+
+/// One `access_log`.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// The number of its target in the draft, and of its writer in the site.
+    target: usize,
+    format: Format,
+    condition: Option<Template>,
+}
+
+/// Where lines go, and how they are gathered; two logs that agree share a writer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    file: usize,
+    buffering: Option<Buffering>,
+}
+
+impl Target {
+    /// Its writer; failures are told to `alerts`.
+    pub fn open(&self, files: &[Arc<LogFile>], alerts: &ErrorLog) -> Writer {
+        Writer::new(files[self.file].clone(), self.buffering, alerts.clone())
+    }
+}
+
+/// What a line says.
+#[derive(Clone, Debug)]
+pub struct Format(Rc<Line>);
+
+#[derive(Debug)]
+struct Line {
+    escape: Escape,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug)]
+enum Part {
+    Literal(Vec<u8>),
+    Variable(Variable),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Escape {
+    Default,
+    Json,
+    None,
+}
+
+const COMBINED: &[u8] = b"$remote_addr - $remote_user [$time_local] \"$request\" \
+    $status $body_bytes_sent \"$http_referer\" \"$http_user_agent\"";
+
+/// The formats that exist without being declared.
+pub fn formats() -> HashMap<Vec<u8>, Format> {
+    let parts = parts(COMBINED, &mut Registry::default()).expect("all of its variables exist");
+    let combined = Format(Rc::new(Line {
+        escape: Escape::Default,
+        parts,
+    }));
+    HashMap::from([(b"combined".to_vec(), combined)])
+}
+
+fn parts(text: &[u8], variables: &mut Registry) -> Result<Vec<Part>, Reason> {
+    let part = |part| match part {
+        Written::Literal(text) => Ok(Part::Literal(text)),
+        Written::Variable(name) => Ok(Part::Variable(variables.reference(&name, None))),
+        Written::Capture(number) => Err(format!("\"${number}\" is not available in a log").into()),
+    };
+    template::split(text)?.into_iter().map(part).collect()
+}
+
+fn log_format(_: &mut AccessLog, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    let name = call.arg(0);
+    let mut words = &call.args()[1..];
+    let mut escape = Escape::Default;
+    if let Some(text) = words[0].text.strip_prefix(b"escape=") {
+        escape = match text {
+            b"default" => Escape::Default,
+            b"json" => Escape::Json,
+            b"none" => Escape::None,
+            _ => {
+                let what = format!("unknown log format escaping \"{}\"", text.escape_ascii());
+                return Err(Reason::from(what).at(words[0].place));
+            }
+        };
+        words = &words[1..];
+    }
+    let mut all = Vec::new();
+    for word in words {
+        all.extend(
+            parts(&word.text, &mut draft.variables).map_err(|reason| reason.at(word.place))?,
+        );
+    }
+    let format = Format(Rc::new(Line { escape, parts: all }));
+    if draft.formats.insert(name.text.clone(), format).is_some() {
+        let what = format!("duplicate \"log_format\" name \"{}\"", name.str());
+        return Err(Reason::from(what).at(name.place));
+    }
+    Ok(())
+}
+
+fn access_log(this: &mut AccessLog, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    let path = call.arg(0);
+    if path.is("off") {
+        if call.args().len() > 1 {
+            let what = format!("invalid parameter \"{}\"", call.arg(1).str());
+            return Err(Reason::from(what).at(call.arg(1).place));
+        }
+        this.logs = Some(Vec::new());
+        return Ok(());
+    }
+    let log = plan(draft, call)?;
+    match &mut this.logs {
+        Some(logs) if !call.first => logs.push(log),
+        logs => *logs = Some(vec![log]),
+    }
+    Ok(())
+}
+
+fn plan(draft: &mut Draft, call: &Call<'_>) -> Result<Log, Reason> {
+    let path = call.arg(0);
+    let refused = if path.text.starts_with(b"syslog:") {
+        Some("logging to syslog is not supported")
+    } else if template::has_variables(&path.text) {
+        Some("variables in the path of a log are not supported")
+    } else {
+        None
+    };
+    if let Some(what) = refused {
+        return Err(Reason::from(what).at(path.place));
+    }
+    let args = call.args();
+    let named = args.get(1).filter(|word| !is_parameter(word));
+    let name = named.map_or(&b"combined"[..], |word| &word.text);
+    let Some(format) = draft.formats.get(name).cloned() else {
+        let what = format!("unknown log format \"{}\"", name.escape_ascii());
+        return Err(Reason::from(what).at(named.unwrap_or(path).place));
+    };
+    let parameters = &args[1 + usize::from(named.is_some())..];
+    let (buffering, condition) = parameters_of(draft, parameters)?;
+    let path = draft.path(&path.text);
+    let target = Target {
+        file: draft.needs.log(path),
+        buffering,
+    };
+    let known = draft.access_logs.iter().position(|other| *other == target);
+    let target = known.unwrap_or_else(|| {
+        draft.access_logs.push(target);
+        draft.access_logs.len() - 1
+    });
+    Ok(Log {
+        target,
+        format,
+        condition,
+    })
+}
+
+fn is_parameter(word: &Word) -> bool {
+    [&b"buffer="[..], b"flush=", b"if=", b"gzip="]
+        .iter()
+        .any(|p| word.text.starts_with(p))
+        || word.is("gzip")
+}
+
+/// What a buffer holds, and when it is flushed, where only the other is given: nginx's numbers.
+const BUFFER: usize = 64 << 10;
+
+fn parameters_of(
+    draft: &mut Draft,
+    words: &[Word],
+) -> Result<(Option<Buffering>, Option<Template>), Reason> {
+    let (mut size, mut flush, mut condition) = (None, None, None);
+    for word in words {
+        let invalid =
+            |what: &str| Reason::from(format!("invalid {what} \"{}\"", word.str())).at(word.place);
+        if let Some(text) = word.text.strip_prefix(b"buffer=") {
+            let bytes = value::parse_size(text).and_then(|n| usize::try_from(n).ok());
+            size = Some(
+                bytes
+                    .filter(|&n| n > 0)
+                    .ok_or_else(|| invalid("buffer size"))?,
+            );
+        } else if let Some(text) = word.text.strip_prefix(b"flush=") {
+            let time = value::parse_milliseconds(text).filter(|time| *time > Duration::ZERO);
+            flush = Some(time.ok_or_else(|| invalid("flush time"))?);
+        } else if let Some(text) = word.text.strip_prefix(b"if=") {
+            condition = Some(Template::compile_part(text, word, draft)?);
+        } else if word.text.starts_with(b"gzip") {
+            return Err(Reason::from("compressed logs are not supported").at(word.place));
+        } else {
+            return Err(invalid("parameter"));
+        }
+    }
+    if flush.is_some() && size.is_none() {
+        return Err("no buffer is defined for access_log".into());
+    }
+    Ok((
+        size.map(|size| Buffering {
+            size: size.max(1).min(BUFFER << 10),
+            flush,
+        }),
+        condition,
+    ))
+}
+
+/// The log for requests of which the configuration says nothing; none if there are none.
+pub fn plan_default(draft: &mut Draft) -> Option<Log> {
+    let silent = |server: &Server| server.location.values.access_log.logs.is_none();
+    if !draft.servers.iter().any(silent) {
+        return None;
+    }
+    let path = draft.path(b"logs/access.log");
+    let target = Target {
+        file: draft.needs.log(path),
+        buffering: None,
+    };
+    draft.access_logs.push(target);
+    let format = draft.formats.get(&b"combined"[..]).cloned()?;
+    Some(Log {
+        target: draft.access_logs.len() - 1,
+        format,
+        condition: None,
+    })
+}
+
+/// Logs a request that is over.
+pub fn write(x: &Exchange) {
+    let Some(logs) = &x.location.values.access_log.logs else {
+        return write_default(x);
+    };
+    for log in logs {
+        let wanted = log.condition.as_ref().is_none_or(|condition| {
+            let value = condition.value(x);
+            !value.is_empty() && *value != *b"0"
+        });
+        if wanted {
+            write_line(x, &log.format, log.target);
+        }
+    }
+}
+
+fn write_default(x: &Exchange) {
+    if let Some(log) = &x.site.default_access_log {
+        write_line(x, &log.format, log.target);
+    }
+}
+
+fn write_line(x: &Exchange, format: &Format, target: usize) {
+    let mut line = Vec::with_capacity(256);
+    format.write(x, &mut line);
+    line.push(b'\n');
+    x.site.access_logs[target]
+        .borrow_mut()
+        .write(&line, x.clock().now());
+}
+
+impl Format {
+    fn write(&self, x: &Exchange, out: &mut Vec<u8>) {
+        let mut value = Vec::new();
+        for part in &self.0.parts {
+            match part {
+                Part::Literal(text) => out.extend_from_slice(text),
+                Part::Variable(variable) => {
+                    value.clear();
+                    let found = variable.write(x, &mut value);
+                    self.0.escape.write(found.then_some(&value[..]), out);
+                }
+            }
+        }
+    }
+}
+
+impl Escape {
+    /// Appends a value; one that does not exist is `-` in a line for people.
+    fn write(self, value: Option<&[u8]>, out: &mut Vec<u8>) {
+        match (self, value) {
+            (Escape::Default, None) => out.push(b'-'),
+            (_, None) => {}
+            (Escape::None, Some(value)) => out.extend_from_slice(value),
+            (Escape::Default, Some(value)) => escape_default(value, out),
+            (Escape::Json, Some(value)) => escape_json(value, out),
+        }
+    }
+}
+
+/// As nginx: quotes, backslashes, control characters and all beyond ASCII are `\xHH`.
+fn escape_default(value: &[u8], out: &mut Vec<u8>) {
+    for &byte in value {
+        match byte {
+            b'"' | b'\\' | 0..=0x1f | 0x7f..=0xff => drop(write!(out, "\\x{byte:02X}")),
+            byte => out.push(byte),
+        }
+    }
+}
+
+/// The inside of a JSON string (RFC 8259 section 7). Bytes that are no UTF-8 become U+FFFD, so
+/// that a line is JSON whatever a client sends.
+fn escape_json(value: &[u8], out: &mut Vec<u8>) {
+    for chunk in value.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '"' => out.extend_from_slice(b"\\\""),
+                '\\' => out.extend_from_slice(b"\\\\"),
+                '\n' => out.extend_from_slice(b"\\n"),
+                '\r' => out.extend_from_slice(b"\\r"),
+                '\t' => out.extend_from_slice(b"\\t"),
+                '\u{8}' => out.extend_from_slice(b"\\b"),
+                '\u{c}' => out.extend_from_slice(b"\\f"),
+                c if c.is_ascii_control() => drop(write!(out, "\\u{:04X}", u32::from(c))),
+                c => drop(write!(out, "{c}")),
+            }
+        }
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_escaped() {
+        let cases: [(Escape, Option<&[u8]>, &str); 8] = [
+            (Escape::Default, None, "-"),
+            (Escape::Default, Some(b""), ""),
+            (
+                Escape::Default,
+                Some(b"a\"b\\c\n\x7f\xc3\xa9"),
+                "a\\x22b\\x5Cc\\x0A\\x7F\\xC3\\xA9",
+            ),
+            (Escape::Json, None, ""),
+            (
+                Escape::Json,
+                Some(b"a\"b\\c\n\x01"),
+                "a\\\"b\\\\c\\n\\u0001",
+            ),
+            (Escape::Json, Some(b"\xc3\xa9\xff!"), "\u{e9}\u{fffd}!"),
+            (Escape::None, None, ""),
+            (Escape::None, Some(b"a\"b"), "a\"b"),
+        ];
+        for (escape, value, expected) in cases {
+            let mut out = Vec::new();
+            escape.write(value, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+}

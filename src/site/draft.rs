@@ -1,0 +1,216 @@
+//! A site while it is read, and the site once it is whole: servers, endpoints, logs.
+//!
+//! Loading has two halves, so that `site` never sees a socket: [`plan`] reads the configuration
+//! and says what it needs; [`Draft::open`] takes what was opened for it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::access_log::{self, Format};
+use super::endpoints;
+use super::error_log::ErrorLogs;
+use super::location::Location;
+use super::scope::{self, Scope};
+use super::server::{Endpoint, Server};
+use super::variables::Registry;
+use crate::conf::diagnostic::{Diagnostics, Reason};
+use crate::conf::source::Place;
+use crate::conf::table::{HTTP, Shared};
+use crate::conf::tree::Item;
+use crate::log::{ErrorLog, LogFile, Writer};
+use crate::sys::socket::{Address, Options};
+
+/// What is known before the configuration is read.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// What relative paths start from.
+    pub prefix: PathBuf,
+    /// The name of this machine, in lower case.
+    pub hostname: Vec<u8>,
+    /// Whether ports below 1024 can be bound; decides the default port.
+    pub privileged: bool,
+}
+
+/// A socket that the site wants to listen.
+#[derive(Clone, Debug)]
+pub struct ListenerNeed {
+    /// Where.
+    pub address: Address,
+    /// Its options.
+    pub options: Options,
+    /// Connections that may wait to be accepted.
+    pub backlog: i32,
+    /// What asks for it.
+    pub place: Option<Place>,
+}
+
+/// What has to be opened for a site.
+#[derive(Debug, Default)]
+pub struct Needs {
+    /// Sockets; endpoint `i` of the site listens on socket `i`.
+    pub listeners: Vec<ListenerNeed>,
+    /// Log files, each once.
+    pub logs: Vec<PathBuf>,
+}
+
+impl Needs {
+    /// The number of the log file of this path.
+    pub fn log(&mut self, path: PathBuf) -> usize {
+        self.logs
+            .iter()
+            .position(|known| *known == path)
+            .unwrap_or_else(|| {
+                self.logs.push(path);
+                self.logs.len() - 1
+            })
+    }
+}
+
+/// A site while it is read.
+pub struct Draft {
+    /// Errors and notices so far.
+    pub diagnostics: Diagnostics,
+    /// Names of variables so far.
+    pub variables: Registry,
+    /// What has to be opened, so far.
+    pub needs: Needs,
+    /// The name of this machine.
+    pub hostname: Vec<u8>,
+    /// Steps a pattern may take.
+    pub match_limit: u64,
+    /// Formats of access logs by name.
+    pub formats: HashMap<Vec<u8>, Format>,
+    /// Access logs, each path and buffer once.
+    pub access_logs: Vec<access_log::Target>,
+    /// Sets of error logs.
+    pub error_logs: ErrorLogs,
+    /// Servers so far.
+    pub servers: Vec<Server>,
+    /// Where requests are logged of which the configuration says nothing; known at the end.
+    pub default_access_log: Option<access_log::Log>,
+    /// What will listen; known at the end.
+    pub endpoints: Vec<Endpoint>,
+    /// Which block is being read, counted; setters see by it what their own block has set.
+    pub block: u64,
+    /// The path that an `alias` in this block replaces; none in a block that may not have one.
+    pub alias_of: Option<AliasOf>,
+    world: World,
+}
+
+/// What an `alias` replaces.
+#[derive(Clone, Debug)]
+pub enum AliasOf {
+    /// So many bytes at the start of the path.
+    Bytes(usize),
+    /// The whole path: the location is a pattern.
+    All,
+}
+
+impl Shared for Draft {
+    fn diagnostics(&mut self) -> &mut Diagnostics {
+        &mut self.diagnostics
+    }
+}
+
+impl Draft {
+    /// Nothing read yet.
+    pub fn new(world: World) -> Draft {
+        Draft {
+            diagnostics: Diagnostics::default(),
+            variables: Registry::default(),
+            needs: Needs::default(),
+            hostname: world.hostname.clone(),
+            match_limit: super::matching::LIMIT,
+            formats: access_log::formats(),
+            access_logs: Vec::new(),
+            error_logs: ErrorLogs::default(),
+            servers: Vec::new(),
+            default_access_log: None,
+            endpoints: Vec::new(),
+            block: 0,
+            alias_of: None,
+            world,
+        }
+    }
+
+    /// A path of the configuration; a relative one starts from the prefix.
+    pub fn path(&self, text: &[u8]) -> PathBuf {
+        self.world
+            .prefix
+            .join(Path::new(std::ffi::OsStr::from_bytes(text)))
+    }
+
+    /// The port where a server listens that does not say where.
+    pub fn default_port(&self) -> u16 {
+        if self.world.privileged { 80 } else { 8000 }
+    }
+
+    /// Reads the `http` block; what is wrong with it is in [`Draft::diagnostics`].
+    pub fn read(&mut self, http: &[Item]) {
+        scope::read(&Scope::default(), self, http, HTTP);
+        self.endpoints = endpoints::assemble(self);
+        self.default_access_log = access_log::plan_default(self);
+        for (name, place) in self.variables.unknown() {
+            self.diagnostics
+                .error(place, Reason::from(format!("unknown \"{name}\" variable")));
+        }
+    }
+
+    /// The site, with what was opened for it: one log file for each of [`Needs::logs`].
+    pub fn open(self, files: &[Arc<LogFile>]) -> Site {
+        let error_logs = self.error_logs.open(files);
+        let default_root = self.path(b"html");
+        let writer = |target: &access_log::Target| RefCell::new(target.open(files, &error_logs[0]));
+        Site {
+            access_logs: self.access_logs.iter().map(writer).collect(),
+            error_logs,
+            slots: self.variables.slots(),
+            hostname: self.hostname,
+            default_root,
+            default_access_log: self.default_access_log,
+            endpoints: self.endpoints,
+            servers: self.servers,
+        }
+    }
+}
+
+/// All that is served: read-only once the workers run, but for the buffers of its logs.
+pub struct Site {
+    /// What listens, and who answers there.
+    pub endpoints: Vec<Endpoint>,
+    /// All servers.
+    pub servers: Vec<Server>,
+    /// Writers of access logs.
+    pub access_logs: Vec<RefCell<Writer>>,
+    /// Where requests are logged of which the configuration says nothing.
+    pub default_access_log: Option<access_log::Log>,
+    /// Sets of error logs; the first is the process's.
+    pub error_logs: Vec<ErrorLog>,
+    /// Variables that an exchange has room for.
+    pub slots: usize,
+    /// The name of this machine.
+    pub hostname: Vec<u8>,
+    /// The directory of files where no `root` is set.
+    pub default_root: PathBuf,
+}
+
+impl Site {
+    /// The numbers of access logs that are flushed by time.
+    pub fn timed_logs(&self) -> Vec<usize> {
+        let timed = |(_, writer): &(usize, &RefCell<Writer>)| writer.borrow().is_timed();
+        self.access_logs
+            .iter()
+            .enumerate()
+            .filter(timed)
+            .map(|(number, _)| number)
+            .collect()
+    }
+
+    /// The error log of a location.
+    pub fn error_log(&self, location: &Location) -> &ErrorLog {
+        &self.error_logs[location.values.error_log.set]
+    }
+}

@@ -1,0 +1,143 @@
+//! From the `listen` directives of all servers to sockets: one for each address, with the rules
+//! about servers that disagree on it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::draft::{Draft, ListenerNeed};
+use super::listen::Entry;
+use super::server::{Endpoint, Hosts};
+use crate::conf::diagnostic::{Diagnostics, Reason, Severity};
+use crate::sys::socket::Address;
+
+/// All that several servers say of one address.
+struct Shared {
+    need: ListenerNeed,
+    hosts: Hosts,
+    /// Options of the socket, or `bind`, were given.
+    explicit: bool,
+    /// A server said `default_server`.
+    claimed: bool,
+}
+
+/// The endpoints of all servers; endpoint `i` listens on socket `i` of the needs.
+pub fn assemble(draft: &mut Draft) -> Vec<Endpoint> {
+    let mut all: Vec<Shared> = Vec::new();
+    for (number, server) in draft.servers.iter().enumerate() {
+        for entry in &server.location.own.listen.entries {
+            let index = join(&mut all, entry, number, &mut draft.diagnostics);
+            let shared = &mut all[index];
+            for name in &server.location.own.names.list {
+                if !shared.hosts.names.add(name, number) {
+                    let what = format!(
+                        "conflicting server name \"{name}\" on {}, ignored",
+                        shared.need.address
+                    );
+                    draft
+                        .diagnostics
+                        .notice(Severity::Warning, entry.place, what);
+                }
+            }
+        }
+    }
+    let (sockets, single): (Vec<_>, Vec<_>) = {
+        let wildcards: Vec<Address> = all
+            .iter()
+            .filter(|s| is_wildcard(&s.need.address))
+            .map(|s| s.need.address.clone())
+            .collect();
+        all.into_iter().partition(|shared| {
+            shared.explicit
+                || !wildcards
+                    .iter()
+                    .any(|any| covers(any, &shared.need.address))
+        })
+    };
+    let mut endpoints: Vec<Endpoint> = Vec::new();
+    for shared in sockets {
+        let address = shared.need.address.clone();
+        draft.needs.listeners.push(shared.need);
+        endpoints.push(Endpoint {
+            address,
+            any: shared.hosts,
+            single: Vec::new(),
+        });
+    }
+    for shared in single {
+        let address = &shared.need.address;
+        let any = endpoints
+            .iter_mut()
+            .find(|endpoint| covers(&endpoint.address, address));
+        if let (Some(any), Some(ip)) = (any, address.ip()) {
+            any.single.push((ip.ip(), shared.hosts));
+        }
+    }
+    endpoints
+}
+
+/// Adds what a server says of an address to what others said of it; returns its index.
+fn join(all: &mut Vec<Shared>, entry: &Entry, server: usize, errors: &mut Diagnostics) -> usize {
+    let Some(index) = all
+        .iter()
+        .position(|shared| shared.need.address == entry.address)
+    else {
+        all.push(Shared {
+            need: ListenerNeed {
+                address: entry.address.clone(),
+                options: entry.options.clone(),
+                backlog: entry.backlog,
+                place: entry.place,
+            },
+            hosts: Hosts {
+                default: server,
+                ..Hosts::default()
+            },
+            explicit: entry.explicit,
+            claimed: entry.default,
+        });
+        return all.len() - 1;
+    };
+    let shared = &mut all[index];
+    let mut wrong = |what: &str| {
+        errors.error(
+            entry.place,
+            Reason::from(format!("{what} for {}", entry.address)),
+        );
+    };
+    if entry.explicit {
+        if shared.explicit {
+            wrong("duplicate listen options");
+        }
+        shared.explicit = true;
+        shared.need.options = entry.options.clone();
+        shared.need.backlog = entry.backlog;
+    }
+    if entry.default {
+        if shared.claimed {
+            wrong("a duplicate default server");
+        }
+        shared.claimed = true;
+        shared.hosts.default = server;
+    }
+    index
+}
+
+fn is_wildcard(address: &Address) -> bool {
+    address
+        .ip()
+        .is_some_and(|address| address.ip().is_unspecified())
+}
+
+/// Whether a socket on `any` takes the connections to `address`, too.
+fn covers(any: &Address, address: &Address) -> bool {
+    let (Some(any), Some(one)) = (any.ip(), address.ip()) else {
+        return false;
+    };
+    let same_family = |a: &SocketAddr, b: &SocketAddr| a.is_ipv4() == b.is_ipv4();
+    any.ip().is_unspecified() && any != one && any.port() == one.port() && same_family(&any, &one)
+}
+
+/// The address of a connection as servers name it: an IPv4 address that came through an IPv6
+/// socket is an IPv4 address.
+pub fn canonical(ip: IpAddr) -> IpAddr {
+    ip.to_canonical()
+}

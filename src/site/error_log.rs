@@ -1,0 +1,98 @@
+//! `error_log` within `http`: sets of logs that hold in some places.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::draft::Draft;
+use crate::conf::diagnostic::Reason;
+use crate::conf::table::Call;
+use crate::directives;
+use crate::log::{self, Level, LogFile, Sink, Target};
+
+directives! {
+    /// Where errors are logged.
+    pub struct ErrorLog in "ngx_core_module" with Draft {
+        /// Logs errors of this level and above to a file or to `stderr`; several may be given.
+        set: usize = 0 => "error_log" [HTTP | SERVER | LOCATION] 1..=2, Replace, "", with(error_log);
+    }
+}
+
+/// One `error_log`: what goes where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// The least severe level that is logged.
+    pub level: Level,
+    /// The log file's number in the needs; none for stderr.
+    pub file: Option<usize>,
+}
+
+/// All sets of error logs of a configuration; the first is the process's.
+#[derive(Debug, Default)]
+pub struct ErrorLogs {
+    sets: Vec<Vec<Planned>>,
+}
+
+impl ErrorLogs {
+    /// Sets what holds where nothing else is said.
+    pub fn set_default(&mut self, logs: Vec<Planned>) {
+        match self.sets.first_mut() {
+            Some(first) => *first = logs,
+            None => self.sets.push(logs),
+        }
+    }
+
+    /// The logs, with the files that were opened.
+    pub fn open(&self, files: &[Arc<LogFile>]) -> Vec<log::ErrorLog> {
+        let sink = |planned: &Planned| Sink {
+            level: planned.level,
+            target: match planned.file {
+                Some(file) => Target::File(files[file].clone()),
+                None => Target::Stderr,
+            },
+        };
+        self.sets
+            .iter()
+            .map(|set| log::ErrorLog::new(set.iter().map(sink).collect()))
+            .collect()
+    }
+}
+
+/// What one directive says.
+///
+/// # Errors
+/// An unknown level, or a target that is not supported.
+pub fn parse(
+    call: &Call<'_>,
+    mut file: impl FnMut(&[u8]) -> Result<(PathBuf, usize), Reason>,
+) -> Result<Planned, Reason> {
+    let target = call.arg(0);
+    if target.text.starts_with(b"syslog:") || target.text.starts_with(b"memory:") {
+        let what = format!("logging to \"{}\" is not supported", target.str());
+        return Err(Reason::from(what).at(target.place));
+    }
+    let level = match call.args().get(1) {
+        None => Level::Error,
+        Some(word) => word.str().parse().map_err(|_| {
+            Reason::from(format!("invalid log level \"{}\"", word.str())).at(word.place)
+        })?,
+    };
+    let file = match &target.text[..] {
+        b"stderr" => None,
+        path => Some(file(path)?.1),
+    };
+    Ok(Planned { level, file })
+}
+
+fn error_log(this: &mut ErrorLog, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    let planned = parse(call, |path| {
+        let path = draft.path(path);
+        let number = draft.needs.log(path.clone());
+        Ok((path, number))
+    })?;
+    if call.first {
+        draft.error_logs.sets.push(Vec::new());
+        this.set = draft.error_logs.sets.len() - 1;
+    }
+    draft.error_logs.sets[this.set].push(planned);
+    Ok(())
+}

@@ -1,0 +1,252 @@
+//! One request and all that is known of it until its line is logged: a value that knows its phase.
+
+use std::cell::{Cell, OnceCell};
+use std::fmt;
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::clock::Clock;
+use super::draft::Site;
+use super::env::{Env, Need};
+use super::location::Location;
+use super::run::Phase;
+use super::server::{Endpoint, Hosts, Server};
+use crate::conf::pattern;
+use crate::files::{Found, Query};
+use crate::http::Method;
+use crate::http::{Head, Length, ResponseHead, SentBytes};
+use crate::log::Level;
+use crate::sys::file::Meta;
+use crate::sys::socket::{Address, PeerAddress, Stream};
+
+/// Internal redirects, named locations and error pages that one request may go through.
+pub const MAX_REDIRECTS: u8 = 10;
+
+/// A client's connection, as far as the requests on it can see.
+pub struct Link {
+    /// Its number, unique in the process (`$connection`).
+    pub number: u64,
+    /// The socket, for what only the kernel knows of it.
+    pub stream: Stream,
+    /// The client.
+    pub peer: PeerAddress,
+    /// What listens there.
+    pub endpoint: &'static Endpoint,
+    /// The servers for it.
+    pub hosts: &'static Hosts,
+    /// When it was accepted.
+    pub accepted: Instant,
+    /// Requests so far, this one included (`$connection_requests`).
+    pub requests: Cell<u64>,
+    /// The clock of the event loop.
+    pub clock: Rc<Clock>,
+    /// Where it was accepted, once somebody asked.
+    pub local: OnceCell<Address>,
+}
+
+impl Link {
+    /// The address the client connected to.
+    pub fn local(&self) -> &Address {
+        self.local.get_or_init(|| {
+            self.stream
+                .local_address()
+                .unwrap_or_else(|_| self.endpoint.address.clone())
+        })
+    }
+}
+
+/// What was sent, for the log.
+#[derive(Default)]
+pub struct Sent {
+    /// The status; 0 if there was no answer.
+    pub status: u16,
+    /// The head of the answer; none if there was no answer.
+    pub head: Option<ResponseHead>,
+    /// The length that the head told.
+    pub length: Option<u64>,
+    /// Whether the head told that the connection stays open.
+    pub keep_alive: bool,
+    /// Bytes of head and body (`$bytes_sent`).
+    pub bytes: u64,
+    /// Bytes of the body (`$body_bytes_sent`).
+    pub body: u64,
+    /// Whether all of it went out (`$request_completion`).
+    pub complete: bool,
+}
+
+/// The text a pattern matched, and where its captures are.
+#[derive(Default)]
+pub struct Captures {
+    /// The text.
+    pub subject: Vec<u8>,
+    /// Where they are.
+    pub groups: pattern::Captures,
+}
+
+/// One request on its way to its answer.
+pub struct Exchange {
+    /// The request's head, as received.
+    pub head: Head,
+    /// The connection it came on.
+    pub link: Rc<Link>,
+    /// The whole configuration.
+    pub site: &'static Site,
+    /// The server that answers.
+    pub server: &'static Server,
+    /// The location that answers; the server's own until one is found.
+    pub location: &'static Location,
+    /// The method, which an error page may turn to GET.
+    pub method: Method,
+    /// The path: decoded, normalised (`$uri`).
+    pub uri: Vec<u8>,
+    /// The query, without `?` (`$args`).
+    pub args: Vec<u8>,
+    /// Whether an internal redirect led here.
+    pub internal: bool,
+    /// When its first byte was seen.
+    pub started: Instant,
+    /// Bytes of the request so far, head and body (`$request_length`).
+    pub received: u64,
+    /// What the file was like that was promised in the head.
+    pub promised: Option<Meta>,
+    /// Whether it came right behind another (`$pipe`).
+    pub pipelined: bool,
+    /// Captures of the latest pattern that matched.
+    pub captures: Captures,
+    /// The status to answer with in place of 200, while an error page is made.
+    pub error_status: Option<u16>,
+    /// What was sent.
+    pub sent: Sent,
+    /// A number drawn at random when somebody asks (`$request_id`).
+    pub id: OnceCell<[u8; 16]>,
+    pub(super) phase: Phase,
+    pub(super) redirects_left: u8,
+    pub(super) in_error_page: bool,
+    pub(super) slots: Vec<Option<Vec<u8>>>,
+    /// The connection is to be closed after the answer, whatever the client wants.
+    pub(super) must_close: bool,
+    /// The size of the file of which a part was asked for that does not exist.
+    pub(super) unsatisfied: Option<u64>,
+    /// `try_files` found a name below an `alias` that replaces the whole path.
+    pub(super) alias_keeps_uri: bool,
+    found: Option<Found>,
+}
+
+impl Exchange {
+    /// The exchange for a request that came over `link`.
+    pub fn new(head: Head, link: Rc<Link>, site: &'static Site, started: Instant) -> Exchange {
+        let server = &site.servers[link.hosts.default];
+        Exchange {
+            method: head.method(),
+            head,
+            site,
+            server,
+            location: &server.location,
+            uri: Vec::new(),
+            args: Vec::new(),
+            internal: false,
+            started,
+            received: 0,
+            promised: None,
+            pipelined: false,
+            captures: Captures::default(),
+            error_status: None,
+            sent: Sent::default(),
+            id: OnceCell::new(),
+            phase: Phase::Start,
+            redirects_left: MAX_REDIRECTS,
+            in_error_page: false,
+            slots: vec![None; site.slots],
+            must_close: false,
+            unsatisfied: None,
+            alias_keeps_uri: false,
+            found: None,
+            link,
+        }
+    }
+
+    /// The clock of the event loop.
+    pub fn clock(&self) -> &Clock {
+        &self.link.clock
+    }
+
+    /// Capture `number` of the latest pattern that matched; empty if there is none.
+    pub fn capture(&self, number: usize) -> &[u8] {
+        match self.captures.groups.get(number) {
+            Some(range) => &self.captures.subject[range],
+            None => b"",
+        }
+    }
+
+    /// Hands over the answer to what it waited for.
+    pub(super) fn wake(&mut self, found: Found) {
+        self.found = Some(found);
+    }
+
+    /// Asks the file system: the answer it was woken with, or one at hand, or a need to wait.
+    pub(super) fn look(&mut self, env: &mut dyn Env, query: Query) -> Result<Found, Need> {
+        match self.found.take().or_else(|| env.look(&query)) {
+            Some(found) => Ok(found),
+            None => Err(Need::Lookup(query)),
+        }
+    }
+
+    /// Notes the head that is going out.
+    pub fn answered(&mut self, head: ResponseHead, length: Length) {
+        self.sent.status = head.status;
+        self.sent.length = match length {
+            Length::Known(length) => Some(length),
+            _ => None,
+        };
+        self.sent.keep_alive = head.keep_alive;
+        self.sent.head = Some(head);
+    }
+
+    /// Notes how it ended; `unanswered` is its status if it had no answer.
+    pub fn ended(&mut self, sent: SentBytes, unanswered: u16) {
+        if self.sent.status == 0 {
+            self.sent.status = unanswered;
+        }
+        self.sent.bytes = sent.total;
+        self.sent.body = sent.body;
+        self.sent.complete = sent.complete;
+    }
+
+    /// Writes a line to the error log of its location, with what identifies the request.
+    pub fn log(&self, level: Level, what: fmt::Arguments<'_>) {
+        let log = self.site.error_log(self.location);
+        if log.enabled(level) {
+            log.write(
+                level,
+                Some(self.link.number),
+                format_args!("{what}{}", Who(self)),
+            );
+        }
+    }
+}
+
+/// Identifies a request at the end of a line, as nginx does.
+struct Who<'a>(&'a Exchange);
+
+impl fmt::Display for Who<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let x = self.0;
+        write!(
+            f,
+            ", client: {}, server: {}",
+            x.link.peer,
+            x.server.name().escape_ascii()
+        )?;
+        let line = x.head.request_line();
+        if !line.is_empty() {
+            write!(f, ", request: \"{}\"", line.escape_ascii())?;
+        }
+        if let Some(host) = x.head.field("host") {
+            write!(f, ", host: \"{}\"", host.escape_ascii())?;
+        }
+        if let Some(referrer) = x.head.field("referer") {
+            write!(f, ", referrer: \"{}\"", referrer.escape_ascii())?;
+        }
+        Ok(())
+    }
+}

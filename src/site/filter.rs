@@ -1,0 +1,49 @@
+//! What happens to every answer before it goes out, in nginx's order: conditions, fields, ranges.
+
+use super::answer::{Answer, Body, Response};
+use super::exchange::Exchange;
+use super::transport::Transport;
+use super::{conditional, headers, ranges};
+use crate::http::{Length, ResponseHead};
+
+/// Turns an answer into a response.
+///
+/// # Errors
+/// The status of the error that is the answer instead: 412, 416.
+pub fn apply(x: &mut Exchange, mut answer: Answer) -> Result<Response, u16> {
+    if let Some(status) = x.error_status {
+        answer.status = status;
+    }
+    conditional::filter(x, &mut answer)?;
+    headers::filter(x, &mut answer);
+    ranges::filter(x, &mut answer)?;
+    Ok(respond(x, answer))
+}
+
+fn respond(x: &mut Exchange, answer: Answer) -> Response {
+    let bodiless = crate::http::status::is_bodiless(answer.status);
+    let transport: &'static Transport = &x.location.values.transport;
+    let keep_alive = transport.keeps_alive(x) && !x.must_close;
+    let mut fields = answer.fields;
+    if let Some(etag) = answer.etag {
+        fields.insert(0, ("ETag".into(), etag.into()));
+    }
+    let head = ResponseHead {
+        status: answer.status,
+        reason: None,
+        server: x.location.values.tokens.name(x),
+        content_type: answer.content_type.filter(|t| !bodiless && !t.is_empty()),
+        last_modified: answer.last_modified,
+        location: answer.location,
+        fields,
+        keep_alive,
+        keep_alive_header: transport.told_timeout(),
+    };
+    let length = if bodiless {
+        Length::None
+    } else {
+        Length::Known(answer.body.len())
+    };
+    let body = if bodiless { Body::Empty } else { answer.body };
+    Response { head, length, body }
+}

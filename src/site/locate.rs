@@ -1,0 +1,61 @@
+//! Which server and which location answer a request: the phases before the location's own.
+
+use super::exchange::Exchange;
+use super::location::Location;
+use super::matching::TooHard;
+use super::run::Flow;
+use crate::http::path;
+use crate::log::Level;
+
+/// Finds the server by the request's host, and makes its path one that can be looked up.
+pub fn server(x: &mut Exchange) -> Flow {
+    let host = x.head.host().unwrap_or_default().to_vec();
+    match x.link.hosts.names.find(&host, x) {
+        Ok(Some(server)) => x.server = &x.site.servers[server],
+        Ok(None) => {}
+        Err(TooHard) => return too_hard(x, "server name"),
+    }
+    x.location = &x.server.location;
+    if let Some(fault) = x.head.fault() {
+        let (status, reason) = (fault.status, fault.reason);
+        x.log(Level::Info, format_args!("{reason}"));
+        return Flow::Fail(status);
+    }
+    let merge = x.location.values.limits.merge_slashes;
+    let mut uri = std::mem::take(&mut x.uri);
+    let normalised = path::normalise_into(x.head.path(), merge, &mut uri);
+    x.uri = uri;
+    if let Err(fault) = normalised {
+        x.log(Level::Info, format_args!("{}", fault.reason));
+        return Flow::Fail(fault.status);
+    }
+    x.args = x.head.query().unwrap_or_default().to_vec();
+    Flow::Next
+}
+
+/// Finds the location for the path.
+pub fn location(x: &mut Exchange) -> Flow {
+    let found = match x.server.locations.find(x) {
+        Ok(found) => found.unwrap_or(&x.server.location),
+        Err(TooHard) => return too_hard(x, "location"),
+    };
+    enter(x, found);
+    if found.own.internal.only && !x.internal {
+        return Flow::Fail(404);
+    }
+    Flow::Next
+}
+
+/// Makes a location the one that answers, or what its `limit_except` says for this method.
+pub fn enter(x: &mut Exchange, location: &'static Location) {
+    x.location = match &location.except {
+        Some(except) if !except.methods.contains(&x.method) => &except.location,
+        _ => location,
+    };
+}
+
+fn too_hard(x: &Exchange, what: &str) -> Flow {
+    let what = format_args!("the pattern of a {what} exceeded regex_match_limit");
+    x.log(Level::Error, what);
+    Flow::Fail(500)
+}

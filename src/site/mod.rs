@@ -1,0 +1,155 @@
+//! What is served: servers and locations, how a request finds its own, and how it is answered.
+//! It knows no sockets, no processes and no threads; nothing in here blocks.
+//!
+//! A feature is one file, one line in the list of modules below, and one line in `run` for each
+//! phase it acts in.
+
+pub mod access;
+pub mod access_log;
+pub mod address;
+pub mod answer;
+pub mod body;
+pub mod clock;
+pub mod conditional;
+pub mod draft;
+pub mod endpoints;
+pub mod env;
+pub mod error_log;
+pub mod error_page;
+pub mod exchange;
+pub mod filter;
+pub mod headers;
+pub mod index;
+pub mod internal;
+pub mod limit_except;
+pub mod limits;
+pub mod listen;
+pub mod listing;
+pub mod locate;
+pub mod location;
+pub mod matching;
+pub mod mime;
+pub mod names;
+pub mod pages;
+pub mod ranges;
+pub mod redirect;
+pub mod returning;
+pub mod root;
+pub mod run;
+pub mod scope;
+pub mod server;
+pub mod sizing;
+pub mod static_file;
+pub mod template;
+pub mod tokens;
+pub mod transport;
+pub mod try_files;
+pub mod unbuilt;
+pub mod variables;
+
+use std::rc::Rc;
+
+use crate::conf::table::{Directive, Holds};
+use draft::Draft;
+use scope::Scope;
+
+/// Declares the modules: those whose values blocks inherit, and those each block has for itself.
+macro_rules! modules {
+    (
+        inherited { $($(#[doc = $doc:literal])+ $field:ident: $Module:ty,)+ }
+        own { $($(#[doc = $own_doc:literal])+ $own:ident: $Own:ty,)+ }
+    ) => {
+        /// Values of all modules that a block takes over from the block around it.
+        #[derive(Clone, Debug, Default)]
+        pub struct Values {
+            $($(#[doc = $doc])+ pub $field: Rc<$Module>,)+
+        }
+
+        /// Values that hold for one block alone.
+        #[derive(Clone, Debug, Default)]
+        pub struct Own {
+            $($(#[doc = $own_doc])+ pub $own: $Own,)+
+        }
+
+        $(impl Holds<$Module> for Scope {
+            fn module(&mut self) -> &mut $Module {
+                Rc::make_mut(&mut self.values.$field)
+            }
+        })+
+
+        $(impl Holds<$Own> for Scope {
+            fn module(&mut self) -> &mut $Own {
+                &mut self.own.$own
+            }
+        })+
+
+        fn module_directives() -> Vec<Directive<Scope, Draft>> {
+            let mut rows = Vec::new();
+            $(rows.extend(<$Module>::directives());)+
+            $(rows.extend(<$Own>::directives());)+
+            rows
+        }
+    };
+}
+
+modules! {
+    inherited {
+        /// Who may see it.
+        access: access::Access,
+        /// Where requests are logged.
+        access_log: access_log::AccessLog,
+        /// Bodies of requests.
+        body: body::Body,
+        /// Validators and conditional requests.
+        conditional: conditional::Conditional,
+        /// Where errors are logged.
+        error_log: error_log::ErrorLog,
+        /// Pages in place of errors.
+        error_page: error_page::ErrorPages,
+        /// Fields added to answers.
+        headers: headers::Headers,
+        /// Index files.
+        index: index::Index,
+        /// What is read of a request's head.
+        limits: limits::Limits,
+        /// Listings of directories.
+        listing: listing::Listing,
+        /// Media types.
+        mime: mime::Mime,
+        /// Limits of pattern matching.
+        matching: matching::Matching,
+        /// Parts of a file.
+        ranges: ranges::Ranges,
+        /// How redirects are written.
+        redirect: redirect::Redirect,
+        /// Where files are.
+        root: root::Root,
+        /// Sizes that size themselves here.
+        sizing: sizing::Sizing,
+        /// Files as answers.
+        static_file: static_file::StaticFile,
+        /// How the server names itself.
+        tokens: tokens::Tokens,
+        /// Time-outs, keep-alive and the ways bytes are sent.
+        transport: transport::Transport,
+    }
+    own {
+        /// Whether only internal redirects reach it.
+        internal: internal::Internal,
+        /// Where the server listens.
+        listen: listen::Listen,
+        /// What the server is called.
+        names: names::Names,
+        /// Answers without a file.
+        returning: returning::Returning,
+        /// Files to try.
+        try_files: try_files::TryFiles,
+    }
+}
+
+/// Every directive of the `http` block and within.
+pub fn directives() -> Vec<Directive<Scope, Draft>> {
+    let mut rows = scope::directives();
+    rows.extend(module_directives());
+    rows
+}

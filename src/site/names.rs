@@ -1,0 +1,162 @@
+//! `server_name`: which server a host belongs to. Exact names come first, then the longest
+//! wildcard in front, then the longest at the end, then patterns in their order.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::rc::Rc;
+
+use super::draft::Draft;
+use super::exchange::Exchange;
+use super::matching::{Matcher, TooHard};
+use crate::conf::diagnostic::Reason;
+use crate::conf::table::Call;
+use crate::conf::tree::Word;
+use crate::directives;
+
+directives! {
+    /// What a server is called.
+    pub struct Names in "ngx_http_core_module" with Draft {
+        /// Sets the names of the server: exact, with a leading or trailing `*`, or `~` and a
+        /// pattern. The first is `$server_name`.
+        list: Vec<Name> = Vec::new() => "server_name" [SERVER] 1.., Many, "\"\"", with(server_name);
+    }
+}
+
+/// One name of a server.
+#[derive(Clone, Debug)]
+pub enum Name {
+    /// `example.com`
+    Exact(Vec<u8>),
+    /// `*.example.com`, without the asterisk; `.example.com` is this and the exact name.
+    Leading(Vec<u8>),
+    /// `www.example.*`, without the asterisk.
+    Trailing(Vec<u8>),
+    /// `~^www\d+\.example\.com$`
+    Pattern(Rc<Matcher>),
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Name::Exact(text) => write!(f, "{}", text.escape_ascii()),
+            Name::Leading(text) => write!(f, "*{}", text.escape_ascii()),
+            Name::Trailing(text) => write!(f, "{}*", text.escape_ascii()),
+            Name::Pattern(matcher) => write!(f, "~{}", matcher.text().escape_ascii()),
+        }
+    }
+}
+
+fn server_name(this: &mut Names, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    for word in call.args() {
+        parse(this, draft, word).map_err(|reason| reason.at(word.place))?;
+    }
+    Ok(())
+}
+
+fn parse(this: &mut Names, draft: &mut Draft, word: &Word) -> Result<(), Reason> {
+    if let Some(pattern) = word.text.strip_prefix(b"~") {
+        if pattern.is_empty() {
+            return Err("empty regex in server name".into());
+        }
+        // Hosts are compared in lower case, so upper case in a pattern can only be meant loosely.
+        let caseless = pattern.iter().any(u8::is_ascii_uppercase);
+        this.list.push(Name::Pattern(Rc::new(Matcher::new(
+            pattern, caseless, draft,
+        )?)));
+        return Ok(());
+    }
+    let text = word.text.to_ascii_lowercase();
+    let text = if text == b"$hostname" {
+        draft.hostname.clone()
+    } else {
+        text
+    };
+    let inner = text
+        .strip_prefix(b"*.")
+        .or_else(|| text.strip_prefix(b"."))
+        .unwrap_or(&text);
+    let inner = if inner.len() == text.len() {
+        text.strip_suffix(b".*").unwrap_or(&text)
+    } else {
+        inner
+    };
+    let bare_wildcard = inner.is_empty() && !text.is_empty();
+    if bare_wildcard || inner.contains(&b'*') || text.contains(&b'/') {
+        let shown = word.str();
+        return Err(format!("invalid server name or wildcard \"{shown}\"").into());
+    }
+    match text.first() {
+        Some(b'*') => this.list.push(Name::Leading(text[1..].to_vec())),
+        Some(b'.') => {
+            this.list.push(Name::Exact(text[1..].to_vec()));
+            this.list.push(Name::Leading(text.clone()));
+        }
+        _ if text.ends_with(b".*") => {
+            this.list
+                .push(Name::Trailing(text[..text.len() - 1].to_vec()));
+        }
+        _ => this.list.push(Name::Exact(text)),
+    }
+    Ok(())
+}
+
+/// The names of all servers on one address.
+#[derive(Debug, Default)]
+pub struct NameIndex {
+    exact: HashMap<Vec<u8>, usize>,
+    leading: HashMap<Vec<u8>, usize>,
+    trailing: HashMap<Vec<u8>, usize>,
+    patterns: Vec<(Rc<Matcher>, usize)>,
+}
+
+impl NameIndex {
+    /// Adds a name of server `server`; `false` if another server has it already.
+    pub fn add(&mut self, name: &Name, server: usize) -> bool {
+        let (map, text) = match name {
+            Name::Exact(text) => (&mut self.exact, text),
+            Name::Leading(text) => (&mut self.leading, text),
+            Name::Trailing(text) => (&mut self.trailing, text),
+            Name::Pattern(matcher) => {
+                self.patterns.push((matcher.clone(), server));
+                return true;
+            }
+        };
+        *map.entry(text.clone()).or_insert(server) == server
+    }
+
+    /// The server for `host` (in lower case); a pattern that matches leaves its captures in `x`.
+    ///
+    /// # Errors
+    /// A pattern gave up.
+    pub fn find(&self, host: &[u8], x: &mut Exchange) -> Result<Option<usize>, TooHard> {
+        if let Some(&server) = self.exact.get(host) {
+            return Ok(Some(server));
+        }
+        if let Some(server) = self.wildcard(host) {
+            return Ok(Some(server));
+        }
+        if host.is_empty() {
+            return Ok(None);
+        }
+        for (matcher, server) in &self.patterns {
+            if matcher.matches(host, x)? {
+                return Ok(Some(*server));
+            }
+        }
+        Ok(None)
+    }
+
+    fn wildcard(&self, host: &[u8]) -> Option<usize> {
+        let dots = || (0..host.len()).filter(|&i| host[i] == b'.');
+        let leading = || {
+            dots()
+                .filter(|&i| i > 0)
+                .find_map(|i| self.leading.get(&host[i..]))
+        };
+        let trailing = || dots().rev().find_map(|i| self.trailing.get(&host[..=i]));
+        let leading = (!self.leading.is_empty()).then(leading).flatten();
+        leading
+            .or_else(|| (!self.trailing.is_empty()).then(trailing).flatten())
+            .copied()
+    }
+}

@@ -1,0 +1,171 @@
+//! The phases of a request, from its head to its answer. nginx's order, read top to bottom.
+//! A phase that has to wait is resumed where it waited, never rerun from the top.
+
+use super::answer::{Answer, Response};
+use super::env::{Env, Need, Wake};
+use super::exchange::Exchange;
+use super::location::Location;
+use super::{
+    access, body, error_page, filter, index, listing, locate, returning, static_file, try_files,
+};
+use crate::log::Level;
+
+/// Where a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Its server is to be found.
+    Start,
+    /// What the server says for all its requests.
+    ServerRewrite,
+    /// Its location is to be found.
+    Locate,
+    /// Its body is to be read, where only its end tells whether it is one.
+    Body,
+    /// What the location says for all its requests.
+    Rewrite,
+    /// Who may see it.
+    Access,
+    /// `try_files`: this one is next.
+    TryFiles(usize),
+    /// Index files: this one is next.
+    Index(usize),
+    /// A listing.
+    Listing,
+    /// A file.
+    File,
+}
+
+/// What a phase decided.
+pub enum Flow {
+    /// Go on with the next phase.
+    Next,
+    /// Go on there.
+    Goto(Phase),
+    /// Start over with another path and query, inside.
+    Internal {
+        /// The path.
+        uri: Vec<u8>,
+        /// The query.
+        args: Vec<u8>,
+    },
+    /// Go on in a named location.
+    Named(&'static Location),
+    /// This is the answer.
+    Answer(Box<Answer>),
+    /// Answer with this error.
+    Fail(u16),
+    /// Wait.
+    Wait(Need),
+    /// Close the connection without a word (`return 444`).
+    Drop,
+}
+
+/// What came of running an exchange.
+pub enum Step {
+    /// Its answer.
+    Answer(Box<Response>),
+    /// It waits.
+    Wait(Need),
+    /// Its connection is to be closed without an answer.
+    Drop,
+}
+
+/// Runs an exchange until it has an answer or has to wait.
+pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
+    let mut flow = match why {
+        Wake::Start => phase(x, env),
+        Wake::Found(found) => {
+            x.wake(found);
+            phase(x, env)
+        }
+        Wake::Body(Ok(())) => Flow::Next,
+        Wake::Body(Err(fault)) => {
+            x.log(Level::Info, format_args!("{}", fault.reason));
+            Flow::Fail(fault.status)
+        }
+    };
+    loop {
+        flow = match flow {
+            Flow::Next => {
+                x.phase = following(x.phase);
+                phase(x, env)
+            }
+            Flow::Goto(next) => {
+                x.phase = next;
+                phase(x, env)
+            }
+            Flow::Internal { uri, args } => redirect(x, uri, args),
+            Flow::Named(location) => enter_named(x, location),
+            Flow::Fail(status) => error_page::answer(x, status),
+            Flow::Answer(answer) => match filter::apply(x, *answer) {
+                Ok(response) => return Step::Answer(Box::new(response)),
+                Err(status) => Flow::Fail(status),
+            },
+            Flow::Wait(need) => return Step::Wait(need),
+            Flow::Drop => return Step::Drop,
+        };
+    }
+}
+
+fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
+    match x.phase {
+        Phase::Start => locate::server(x),
+        Phase::ServerRewrite => returning::server(x),
+        Phase::Locate => locate::location(x),
+        Phase::Body => body::discard(x),
+        Phase::Rewrite => returning::location(x),
+        Phase::Access => access::check(x),
+        Phase::TryFiles(at) => try_files::run(x, env, at),
+        Phase::Index(at) => index::run(x, env, at),
+        Phase::Listing => listing::run(x, env),
+        Phase::File => static_file::run(x, env),
+    }
+}
+
+fn following(phase: Phase) -> Phase {
+    match phase {
+        Phase::Start => Phase::ServerRewrite,
+        Phase::ServerRewrite => Phase::Locate,
+        Phase::Locate => Phase::Body,
+        Phase::Body => Phase::Rewrite,
+        Phase::Rewrite => Phase::Access,
+        Phase::Access => Phase::TryFiles(0),
+        Phase::TryFiles(_) => Phase::Index(0),
+        Phase::Index(_) => Phase::Listing,
+        Phase::Listing | Phase::File => Phase::File,
+    }
+}
+
+fn redirect(x: &mut Exchange, uri: Vec<u8>, args: Vec<u8>) -> Flow {
+    if !spend_redirect(x) {
+        let what = "rewrite or internal redirection cycle while internally redirecting to";
+        x.log(
+            Level::Error,
+            format_args!("{what} \"{}\"", uri.escape_ascii()),
+        );
+        return Flow::Fail(500);
+    }
+    x.uri = uri;
+    x.args = args;
+    x.location = &x.server.location;
+    Flow::Goto(Phase::ServerRewrite)
+}
+
+fn enter_named(x: &mut Exchange, location: &'static Location) -> Flow {
+    if !spend_redirect(x) {
+        let what = "rewrite or internal redirection cycle while redirect to named location";
+        x.log(Level::Error, format_args!("{what} \"{}\"", location.name));
+        return Flow::Fail(500);
+    }
+    locate::enter(x, location);
+    Flow::Goto(Phase::Rewrite)
+}
+
+fn spend_redirect(x: &mut Exchange) -> bool {
+    x.internal = true;
+    match x.redirects_left.checked_sub(1) {
+        Some(left) => x.redirects_left = left,
+        None => return false,
+    }
+    true
+}

@@ -1,0 +1,115 @@
+//! A file as the answer, and what stands in its way.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use super::answer::{Answer, Body};
+use super::draft::Draft;
+use super::env::Env;
+use super::exchange::Exchange;
+use super::listing;
+use super::redirect;
+use super::run::Flow;
+use crate::conf::value;
+use crate::directives;
+use crate::files::{Found, Opened, Query};
+use crate::http::path::{self, Escape};
+use crate::http::{Method, validator};
+use crate::log::Level;
+use crate::sys::OsError;
+use crate::sys::file::{Absence, Kind};
+
+directives! {
+    /// Files as answers.
+    pub struct StaticFile in "ngx_http_core_module" with Draft {
+        /// Logs files that were asked for and do not exist.
+        log_not_found: bool = true =>
+            "log_not_found" [HTTP | SERVER | LOCATION] 1, Clone, "on", set(value::flag);
+    }
+}
+
+/// The path of the file for a request's path.
+pub fn file_path(x: &Exchange, uri: &[u8]) -> PathBuf {
+    let mut out = Vec::with_capacity(128);
+    x.location.values.root.write_path(x, uri, &mut out);
+    PathBuf::from(OsString::from_vec(out))
+}
+
+/// Answers with the file that the request's path names.
+pub fn run(x: &mut Exchange, env: &mut dyn Env) -> Flow {
+    if !matches!(x.method, Method::Get | Method::Head | Method::Post) {
+        return Flow::Fail(405);
+    }
+    if x.uri.ends_with(b"/") {
+        return listing::forbidden(x);
+    }
+    let path = file_path(x, &x.uri);
+    match x.look(env, Query::Open(path.clone())) {
+        Ok(Found::Opened(Ok(opened))) => answer(x, &path, opened),
+        Ok(Found::Opened(Err(error))) => failed(x, "open", &path, &error),
+        Ok(_) => Flow::Fail(500),
+        Err(need) => Flow::Wait(need),
+    }
+}
+
+fn answer(x: &mut Exchange, path: &Path, opened: Opened) -> Flow {
+    match opened.meta.kind {
+        Kind::Directory => return to_directory(x),
+        Kind::Other => {
+            x.log(
+                Level::Crit,
+                format_args!("\"{}\" is not a regular file", path.display()),
+            );
+            return Flow::Fail(404);
+        }
+        Kind::Regular => {}
+    }
+    if x.method == Method::Post {
+        return Flow::Fail(405);
+    }
+    let meta = opened.meta;
+    x.promised = Some(meta);
+    let values = &x.location.values;
+    let etag = values
+        .conditional
+        .etag
+        .then(|| validator::etag_of(meta.mtime, meta.size));
+    Flow::Answer(Box::new(Answer {
+        status: 200,
+        content_type: Some(values.mime.of(&x.uri)),
+        last_modified: Some(meta.mtime),
+        etag,
+        body: Body::File(opened.file, meta),
+        ranges: true,
+        ..Answer::default()
+    }))
+}
+
+/// A directory is named with a slash at the end, so that relative links in its index hold.
+fn to_directory(x: &mut Exchange) -> Flow {
+    let mut uri = path::escape(&x.uri, Escape::Uri).into_owned();
+    uri.push(b'/');
+    if !x.args.is_empty() {
+        uri.push(b'?');
+        uri.extend_from_slice(&x.args);
+    }
+    redirect::answer(x, 301, uri)
+}
+
+/// Answers for a file that cannot be had.
+pub fn failed(x: &mut Exchange, call: &str, path: &Path, error: &io::Error) -> Flow {
+    let (status, level) = match Absence::of(error) {
+        Absence::Missing => (404, Level::Error),
+        Absence::Forbidden => (403, Level::Error),
+        Absence::Failed => (500, Level::Crit),
+    };
+    if status != 404 || x.location.values.static_file.log_not_found {
+        x.log(
+            level,
+            format_args!("{call}() \"{}\" failed {}", path.display(), OsError(error)),
+        );
+    }
+    Flow::Fail(status)
+}

@@ -1,0 +1,95 @@
+//! Strings with variables, compiled once: nothing is looked up by name per request.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use super::draft::Draft;
+use super::exchange::Exchange;
+use super::variables::Variable;
+use crate::conf::diagnostic::Reason;
+use crate::conf::template::{self, Part as Written};
+use crate::conf::tree::Word;
+
+/// A string that may depend on the request.
+#[derive(Clone, Debug)]
+pub struct Template(Rc<[Part]>);
+
+#[derive(Clone, Debug)]
+enum Part {
+    Literal(Rc<[u8]>),
+    Variable(Variable),
+    Capture(usize),
+}
+
+impl Template {
+    /// A string without variables.
+    pub fn literal(text: &[u8]) -> Template {
+        Template(Rc::new([Part::Literal(text.into())]))
+    }
+
+    /// Compiles a word of the configuration.
+    ///
+    /// # Errors
+    /// A name that is no variable's, or none at all.
+    pub fn compile(word: &Word, draft: &mut Draft) -> Result<Template, Reason> {
+        Template::compile_part(&word.text, word, draft)
+    }
+
+    /// Compiles a text that is a part of a word, or made of one.
+    ///
+    /// # Errors
+    /// As [`Template::compile`].
+    pub fn compile_part(text: &[u8], word: &Word, draft: &mut Draft) -> Result<Template, Reason> {
+        let compile = |part| match part {
+            Written::Literal(text) => Part::Literal(text.into()),
+            Written::Capture(number) => Part::Capture(number),
+            Written::Variable(name) => {
+                Part::Variable(draft.variables.reference(&name, Some(word.place)))
+            }
+        };
+        let parts = template::split(text).map_err(|reason| reason.at(word.place))?;
+        Ok(Template(parts.into_iter().map(compile).collect()))
+    }
+
+    /// The text, if it is the same for every request.
+    pub fn fixed(&self) -> Option<&[u8]> {
+        match &*self.0 {
+            [] => Some(b""),
+            [Part::Literal(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What it starts with, whatever the request.
+    pub fn prefix(&self) -> &[u8] {
+        match self.0.first() {
+            Some(Part::Literal(text)) => text,
+            _ => b"",
+        }
+    }
+
+    /// Appends its value for this request.
+    pub fn write(&self, x: &Exchange, out: &mut Vec<u8>) {
+        for part in &*self.0 {
+            match part {
+                Part::Literal(text) => out.extend_from_slice(text),
+                Part::Variable(variable) => {
+                    variable.write(x, out);
+                }
+                Part::Capture(number) => out.extend_from_slice(x.capture(*number)),
+            }
+        }
+    }
+
+    /// Its value for this request.
+    pub fn value(&self, x: &Exchange) -> Cow<'_, [u8]> {
+        match self.fixed() {
+            Some(text) => Cow::Borrowed(text),
+            None => {
+                let mut out = Vec::new();
+                self.write(x, &mut out);
+                Cow::Owned(out)
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! How a connection is driven: time-outs, keep-alive, the end, and the ways bytes are sent.
+
+use std::time::Duration;
+
+use super::draft::Draft;
+use super::exchange::Exchange;
+use crate::conf::diagnostic::Reason;
+use crate::conf::table::Call;
+use crate::conf::tree::Word;
+use crate::conf::value;
+use crate::directives;
+use crate::http::{Linger, Method};
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+directives! {
+    /// Time-outs, keep-alive and the ways bytes are sent.
+    pub struct Transport in "ngx_http_core_module" with Draft {
+        /// Time for the whole head of a request, from its first byte; for a new connection, from
+        /// its acceptance.
+        header_timeout: Duration = secs(60) =>
+            "client_header_timeout" [HTTP | SERVER] 1, Clone, "60s", set(value::milliseconds);
+        /// Time between two reads of a request's body.
+        body_timeout: Duration = secs(60) =>
+            "client_body_timeout" [HTTP | SERVER | LOCATION] 1, Clone, "60s", set(value::milliseconds);
+        /// Time between two writes that make progress.
+        send_timeout: Duration = secs(60) =>
+            "send_timeout" [HTTP | SERVER | LOCATION] 1, Clone, "60s", set(value::milliseconds);
+        /// Time that an idle connection stays open, 0 closes it after each request; the second
+        /// argument is told to the client in `Keep-Alive`.
+        keep_alive: KeepAlive = KeepAlive { idle: secs(75), told: None } =>
+            "keepalive_timeout" [HTTP | SERVER | LOCATION] 1..=2, Clone, "75s", with(keepalive_timeout);
+        /// Idleness granted to a connection when its worker is told to leave. nginx's default is
+        /// 0: clients that use a connection at that moment fail.
+        keep_alive_min: Duration = secs(1) =>
+            "keepalive_min_timeout" [HTTP | SERVER | LOCATION] 1, Clone, "1s", set(value::milliseconds);
+        /// Requests that one connection may make.
+        keep_alive_requests: u64 = 1000 =>
+            "keepalive_requests" [HTTP | SERVER | LOCATION] 1, Clone, "1000", set(value::number);
+        /// Time after which a connection is closed with its next answer.
+        keep_alive_time: Duration = secs(3600) =>
+            "keepalive_time" [HTTP | SERVER | LOCATION] 1, Clone, "1h", set(value::milliseconds);
+        /// Browsers whose connections are closed after each request: `msie6` after a POST, `safari`.
+        keep_alive_disable: Disabled = Disabled { msie6: true, safari: false } =>
+            "keepalive_disable" [HTTP | SERVER | LOCATION] 1..=2, Clone, "msie6", with(keepalive_disable);
+        /// Whether to read on after an answer until the client has seen it: when more data may
+        /// come, never, or always.
+        lingering_close: Linger = Linger::On =>
+            "lingering_close" [HTTP | SERVER | LOCATION] 1, Clone, "on", set(lingering_close);
+        /// Time that lingering may take in all.
+        lingering_time: Duration = secs(30) =>
+            "lingering_time" [HTTP | SERVER | LOCATION] 1, Clone, "30s", set(value::milliseconds);
+        /// Time that lingering waits for more data.
+        lingering_timeout: Duration = secs(5) =>
+            "lingering_timeout" [HTTP | SERVER | LOCATION] 1, Clone, "5s", set(value::milliseconds);
+        /// Resets connections that timed out, so that the kernel forgets what they were to get.
+        reset_timed_out: bool = false =>
+            "reset_timedout_connection" [HTTP | SERVER | LOCATION] 1, Clone, "off", set(value::flag);
+        /// Sends files with sendfile(2); otherwise they are read and written.
+        sendfile: bool = false =>
+            "sendfile" [HTTP | SERVER | LOCATION | LOCATION_IF] 1, Clone, "off", set(value::flag);
+        /// Bytes that one connection may send before the others get their turn.
+        sendfile_max_chunk: u64 = 2 << 20 =>
+            "sendfile_max_chunk" [HTTP | SERVER | LOCATION] 1, Clone, "2m", set(value::size);
+        /// Sends small answers at once (TCP_NODELAY).
+        tcp_nodelay: bool = true =>
+            "tcp_nodelay" [HTTP | SERVER | LOCATION] 1, Clone, "on", set(value::flag);
+        /// Number and size of the buffers that a file is read into without `sendfile`.
+        output_buffers: (usize, usize) = (2, 32 << 10) =>
+            "output_buffers" [HTTP | SERVER | LOCATION] 2, Clone, "2 32k", with(output_buffers);
+    }
+    also {
+        /// Accepted: the head always travels with the first bytes of the body.
+        "tcp_nopush" [HTTP | SERVER | LOCATION] 1, Clone, "off", check(value::flag);
+    }
+}
+
+/// What `keepalive_timeout` says.
+#[derive(Clone, Copy, Debug)]
+pub struct KeepAlive {
+    /// Time that an idle connection stays open.
+    pub idle: Duration,
+    /// What the client is told of it.
+    pub told: Option<Duration>,
+}
+
+/// What `keepalive_disable` says.
+#[derive(Clone, Copy, Debug)]
+pub struct Disabled {
+    msie6: bool,
+    safari: bool,
+}
+
+fn keepalive_timeout(this: &mut Transport, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    let idle = value::milliseconds(call.arg(0))?;
+    let told = call.args().get(1).map(value::seconds).transpose()?;
+    this.keep_alive = KeepAlive { idle, told };
+    Ok(())
+}
+
+fn keepalive_disable(this: &mut Transport, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    let mut disabled = Disabled {
+        msie6: false,
+        safari: false,
+    };
+    for word in call.args() {
+        match &word.text[..] {
+            b"none" => {}
+            b"msie6" => disabled.msie6 = true,
+            b"safari" => disabled.safari = true,
+            _ => {
+                let what = format!("invalid value \"{}\"", word.str());
+                return Err(Reason::from(what).at(word.place));
+            }
+        }
+    }
+    this.keep_alive_disable = disabled;
+    Ok(())
+}
+
+fn lingering_close(word: &Word) -> Result<Linger, Reason> {
+    value::one_of(
+        word,
+        &[
+            ("off", Linger::Off),
+            ("on", Linger::On),
+            ("always", Linger::Always),
+        ],
+    )
+}
+
+fn output_buffers(this: &mut Transport, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    this.output_buffers = value::buffers(call.arg(0), call.arg(1))?;
+    Ok(())
+}
+
+impl Transport {
+    /// Whether the connection may stay open after this request, as far as the site can tell.
+    pub fn keeps_alive(&self, x: &Exchange) -> bool {
+        let age = x.clock().now().saturating_duration_since(x.link.accepted);
+        !self.keep_alive.idle.is_zero()
+            && x.link.requests.get() < self.keep_alive_requests
+            && age < self.keep_alive_time
+            && !self.keep_alive_disable.concerns(x)
+    }
+
+    /// Seconds told to the client in `Keep-Alive`.
+    pub fn told_timeout(&self) -> Option<u64> {
+        self.keep_alive
+            .told
+            .map(|told| told.as_secs())
+            .filter(|&seconds| seconds > 0)
+    }
+}
+
+impl Disabled {
+    fn concerns(self, x: &Exchange) -> bool {
+        if !self.safari && x.method != Method::Post {
+            return false;
+        }
+        let Some(agent) = x.head.field("user-agent") else {
+            return false;
+        };
+        let has = |name: &[u8]| agent.windows(name.len()).any(|window| window == name);
+        let msie6 = self.msie6 && x.method == Method::Post && has(b"MSIE 6.");
+        let safari = self.safari && has(b"Safari/") && has(b"Mac OS X") && !has(b"Chrome/");
+        msie6 || safari
+    }
+}

@@ -1,0 +1,214 @@
+//! Variables of the request as it was received and as it is being processed.
+
+use std::io::Write;
+
+use super::{Declared, Exchange};
+use crate::sys::random;
+
+pub const DECLARED: Declared = Declared {
+    variables: &[
+        ("args", args),
+        ("content_length", |x, out| field(x, b"content_length", out)),
+        ("content_type", |x, out| field(x, b"content_type", out)),
+        ("document_root", document_root),
+        ("document_uri", uri),
+        ("host", host),
+        ("https", empty),
+        ("is_args", is_args),
+        ("is_request_port", is_request_port),
+        ("query_string", args),
+        ("realpath_root", realpath_root),
+        ("remote_user", remote_user),
+        ("request", request),
+        ("request_body", |_, _| false),
+        ("request_body_file", |_, _| false),
+        ("request_filename", request_filename),
+        ("request_id", request_id),
+        ("request_length", request_length),
+        ("request_method", request_method),
+        ("request_port", request_port),
+        ("request_time", request_time),
+        ("request_uri", request_uri),
+        ("scheme", scheme),
+        ("server_name", server_name),
+        ("server_protocol", server_protocol),
+        ("uri", uri),
+    ],
+    families: &[("arg_", argument), ("cookie_", cookie), ("http_", field)],
+};
+
+fn put(text: &[u8], out: &mut Vec<u8>) -> bool {
+    out.extend_from_slice(text);
+    true
+}
+
+fn empty(_: &Exchange, _: &mut Vec<u8>) -> bool {
+    true
+}
+
+fn args(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    put(&x.args, out)
+}
+
+fn is_args(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    put(if x.args.is_empty() { b"" } else { b"?" }, out)
+}
+
+/// `$http_name`: all fields of that name, joined; `_` in the name stands for `-`.
+fn field(x: &Exchange, name: &[u8], out: &mut Vec<u8>) -> bool {
+    let separator: &[u8] = if name == b"cookie" { b"; " } else { b", " };
+    let mut found = false;
+    for (_, value) in x.head.fields().filter(|(field, _)| same_name(field, name)) {
+        if found {
+            out.extend_from_slice(separator);
+        }
+        found = true;
+        out.extend_from_slice(value);
+    }
+    found
+}
+
+/// Whether a field is the one that a variable names.
+pub fn same_name(field: &[u8], variable: &[u8]) -> bool {
+    field.len() == variable.len()
+        && field.iter().zip(variable).all(|(f, v)| match f {
+            b'-' => *v == b'_',
+            f => f.to_ascii_lowercase() == *v,
+        })
+}
+
+fn argument(x: &Exchange, name: &[u8], out: &mut Vec<u8>) -> bool {
+    let mut pairs = x.args.split(|&b| b == b'&');
+    let value = pairs.find_map(|pair| {
+        let (key, value) = split_once(pair, b'=')?;
+        key.eq_ignore_ascii_case(name).then_some(value)
+    });
+    value.is_some_and(|value| put(value, out))
+}
+
+fn cookie(x: &Exchange, name: &[u8], out: &mut Vec<u8>) -> bool {
+    let fields = x
+        .head
+        .fields()
+        .filter(|(field, _)| field.eq_ignore_ascii_case(b"cookie"));
+    let mut pairs = fields.flat_map(|(_, value)| value.split(|&b| b == b';' || b == b','));
+    let value = pairs.find_map(|pair| {
+        let (key, value) = split_once(pair.trim_ascii(), b'=')?;
+        key.eq_ignore_ascii_case(name).then_some(value)
+    });
+    value.is_some_and(|value| put(value, out))
+}
+
+fn split_once(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let index = text.iter().position(|&b| b == at)?;
+    Some((&text[..index], &text[index + 1..]))
+}
+
+fn document_root(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    x.location.values.root.write_root(x, out);
+    true
+}
+
+/// Asks the file system, as it must: the answer changes when a deployment switches a link.
+fn realpath_root(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let mut root = Vec::new();
+    x.location.values.root.write_root(x, &mut root);
+    match std::fs::canonicalize(std::ffi::OsStr::from_bytes(&root)) {
+        Ok(path) => put(&path.into_os_string().into_vec(), out),
+        Err(_) => false,
+    }
+}
+
+/// The host of the request; else the name of the server.
+fn host(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    match x.head.host() {
+        Some(host) if !host.is_empty() => put(host, out),
+        _ => server_name(x, out),
+    }
+}
+
+fn request_port(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    x.head
+        .port()
+        .is_none_or(|port| write!(out, "{port}").is_ok())
+}
+
+fn is_request_port(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    put(if x.head.port().is_some() { b":" } else { b"" }, out)
+}
+
+/// The user of Basic credentials (RFC 7617), checked or not.
+fn remote_user(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD_NO_PAD;
+    let credentials = x.head.field("authorization").and_then(|value| {
+        let (scheme, encoded) = split_once(value, b' ')?;
+        scheme
+            .eq_ignore_ascii_case(b"basic")
+            .then_some(encoded.trim_ascii())
+    });
+    let Some(encoded) = credentials else {
+        return false;
+    };
+    let end = encoded
+        .iter()
+        .rposition(|&b| b != b'=')
+        .map_or(0, |last| last + 1);
+    let decoded = STANDARD_NO_PAD.decode(&encoded[..end]).unwrap_or_default();
+    match split_once(&decoded, b':') {
+        Some((user, _)) if !user.is_empty() => put(user, out),
+        _ => false,
+    }
+}
+
+fn request(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    put(x.head.request_line(), out)
+}
+
+fn request_filename(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    x.location.values.root.write_path(x, &x.uri, out);
+    true
+}
+
+fn request_id(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    let id = x.id.get_or_init(|| {
+        let mut id = [0; 16];
+        random::fill(&mut id).unwrap_or_default();
+        id
+    });
+    id.iter().all(|byte| write!(out, "{byte:02x}").is_ok())
+}
+
+fn request_length(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    write!(out, "{}", x.received).is_ok()
+}
+
+fn request_method(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    put(x.head.method_name(), out)
+}
+
+fn request_time(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    let time = x.clock().now().saturating_duration_since(x.started);
+    write!(out, "{}.{:03}", time.as_secs(), time.subsec_millis()).is_ok()
+}
+
+fn request_uri(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    put(x.head.request_uri(), out)
+}
+
+fn scheme(_: &Exchange, out: &mut Vec<u8>) -> bool {
+    put(b"http", out)
+}
+
+fn server_name(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    put(x.server.name(), out)
+}
+
+fn server_protocol(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    put(x.head.version_text(), out)
+}
+
+fn uri(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    put(&x.uri, out)
+}

@@ -1,0 +1,80 @@
+//! Variables of the answer; before there is one they are empty.
+
+use std::io::Write;
+
+use super::request::same_name;
+use super::{Declared, Exchange};
+use crate::http::date;
+
+pub const DECLARED: Declared = Declared {
+    variables: &[
+        ("body_bytes_sent", |x, out| {
+            write!(out, "{}", x.sent.body).is_ok()
+        }),
+        ("bytes_sent", |x, out| {
+            write!(out, "{}", x.sent.bytes).is_ok()
+        }),
+        ("request_completion", request_completion),
+        ("status", status),
+    ],
+    families: &[
+        ("sent_http_", sent_field),
+        ("sent_trailer_", |_, _, _| false),
+    ],
+};
+
+fn request_completion(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    if x.sent.complete {
+        out.extend_from_slice(b"OK");
+    }
+    true
+}
+
+fn status(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    write!(out, "{:03}", x.sent.status).is_ok()
+}
+
+/// `$sent_http_name`: a field of the answer, those that are written with the head included.
+fn sent_field(x: &Exchange, name: &[u8], out: &mut Vec<u8>) -> bool {
+    let Some(head) = &x.sent.head else {
+        return false;
+    };
+    let mut put = |value: &[u8]| {
+        out.extend_from_slice(value);
+        true
+    };
+    match name {
+        b"content_type" => head.content_type.as_deref().is_some_and(put),
+        b"content_length" => x.sent.length.is_some_and(|n| put(n.to_string().as_bytes())),
+        b"connection" => put(if x.sent.keep_alive {
+            b"keep-alive"
+        } else {
+            b"close"
+        }),
+        b"keep_alive" => match head.keep_alive_header {
+            Some(seconds) if x.sent.keep_alive => put(format!("timeout={seconds}").as_bytes()),
+            _ => false,
+        },
+        b"last_modified" => head
+            .last_modified
+            .is_some_and(|time| put(&date::format(time))),
+        b"location" if head.location.is_some() => head.location.as_deref().is_some_and(put),
+        _ => other_field(head.fields.iter().map(|(n, v)| (&**n, &**v)), name, out),
+    }
+}
+
+fn other_field<'a>(
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    name: &[u8],
+    out: &mut Vec<u8>,
+) -> bool {
+    let mut found = false;
+    for (_, value) in fields.filter(|(field, _)| same_name(field, name)) {
+        if found {
+            out.extend_from_slice(b", ");
+        }
+        found = true;
+        out.extend_from_slice(value);
+    }
+    found
+}

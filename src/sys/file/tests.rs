@@ -1,0 +1,117 @@
+use std::os::fd::AsFd;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use tempfile::TempDir;
+
+use super::*;
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+#[test]
+fn what_was_opened_is_described() {
+    let folder = folder();
+    let path = folder.path().join("a");
+    fs::write(&path, "12345").expect("written");
+    let (file, meta) = open(&path).expect("opened");
+    assert_eq!((meta.size, meta.kind), (5, Kind::Regular));
+    assert_eq!(meta, stat(&path).expect("there"));
+    assert!(meta.mtime > 1_600_000_000);
+    fs::rename(&path, folder.path().join("b")).expect("renamed");
+    let mut buffer = [0; 8];
+    assert_eq!(pread(&file, &mut buffer, 1).expect("read"), 4);
+    assert_eq!(&buffer[..4], b"2345");
+    assert_eq!(pread(&file, &mut buffer, 9).expect("past the end"), 0);
+    assert_eq!(open(folder.path()).expect("opened").1.kind, Kind::Directory);
+}
+
+#[test]
+fn special_files_never_block() {
+    let folder = folder();
+    let fifo = folder.path().join("fifo");
+    mkfifo(&fifo, Mode::S_IRWXU).expect("a FIFO");
+    assert_eq!(open(&fifo).expect("opened").1.kind, Kind::Other);
+    assert_eq!(
+        open(Path::new("/dev/null")).expect("opened").1.kind,
+        Kind::Other
+    );
+    let socket = folder.path().join("socket");
+    let _listener = UnixListener::bind(&socket).expect("bound");
+    assert_eq!(open(&socket).unwrap_err().raw_os_error(), Some(libc::ENXIO));
+}
+
+#[test]
+fn listings_follow_symlinks_and_show_broken_ones() {
+    let folder = folder();
+    fs::write(folder.path().join("file"), "123").expect("written");
+    fs::create_dir(folder.path().join("dir")).expect("made");
+    symlink("file", folder.path().join("link")).expect("linked");
+    symlink("nowhere", folder.path().join("broken")).expect("linked");
+    let mut entries = list(folder.path()).expect("listed");
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    let seen: Vec<_> = entries
+        .iter()
+        .map(|e| (e.name.as_slice(), e.meta.kind))
+        .collect();
+    let names: [(&[u8], Kind); 4] = [
+        (b"broken", Kind::Other),
+        (b"dir", Kind::Directory),
+        (b"file", Kind::Regular),
+        (b"link", Kind::Regular),
+    ];
+    assert_eq!(seen, names);
+    assert_eq!(entries[3].meta.size, 3);
+}
+
+#[test]
+fn logs_are_appended_to_and_swapped_in_place() {
+    let folder = folder();
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    fs::write(&one, "old\n").expect("written");
+    let mut log = open_log(&one).expect("opened");
+    log.write_all(b"first\n").expect("written");
+    let number = log.as_raw_fd();
+    dup_over(open_log(&two).expect("opened").as_fd(), log.as_fd()).expect("swapped");
+    log.write_all(b"second\n").expect("written");
+    assert_eq!(log.as_raw_fd(), number);
+    assert_eq!(fs::read(&one).expect("read"), b"old\nfirst\n");
+    assert_eq!(fs::read(&two).expect("read"), b"second\n");
+}
+
+#[test]
+fn small_files_are_replaced_whole() {
+    let folder = folder();
+    let path = folder.path().join("pid");
+    for text in ["12345\n", "1\n"] {
+        write_atomically(&path, text.as_bytes()).expect("written");
+        assert_eq!(fs::read_to_string(&path).expect("read"), text);
+    }
+    assert_eq!(
+        list(folder.path()).expect("listed").len(),
+        1,
+        "nothing is left beside it"
+    );
+    assert!(write_atomically(&folder.path().join("none/pid"), b"1").is_err());
+}
+
+#[test]
+fn symlinks_are_replaced_and_devices_written() {
+    let folder = folder();
+    let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+    fs::write(&target, "precious").expect("written");
+    symlink(&target, &link).expect("linked");
+    write_atomically(&link, b"1").expect("written");
+    assert_eq!(fs::read(&target).expect("read"), b"precious");
+    assert!(fs::symlink_metadata(&link).expect("there").is_file());
+
+    let null = folder.path().join("null");
+    symlink("/dev/null", &null).expect("linked");
+    for path in [null.as_path(), Path::new("/dev/null")] {
+        write_atomically(path, b"1").expect("written");
+        assert_eq!(stat(path).expect("there").kind, Kind::Other);
+    }
+}

@@ -1,0 +1,105 @@
+//! Resource limits of the process.
+
+use std::io;
+
+use nix::sys::resource::{Resource as System, getrlimit, setrlimit};
+
+/// No limit.
+pub const INFINITE: u64 = nix::sys::resource::RLIM_INFINITY;
+
+/// What is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// Open descriptors (nginx: `worker_rlimit_nofile`).
+    Descriptors,
+    /// Bytes of a core file (nginx: `worker_rlimit_core`).
+    Core,
+}
+
+impl Resource {
+    fn system(self) -> System {
+        match self {
+            Resource::Descriptors => System::RLIMIT_NOFILE,
+            Resource::Core => System::RLIMIT_CORE,
+        }
+    }
+}
+
+/// A limit: the soft one counts, and may be raised to the hard one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// What counts.
+    pub soft: u64,
+    /// What `soft` may be raised to without privileges.
+    pub hard: u64,
+}
+
+/// The limit now.
+///
+/// # Errors
+/// None that the kernel documents for these resources.
+pub fn get(resource: Resource) -> io::Result<Limit> {
+    let (soft, hard) = getrlimit(resource.system())?;
+    Ok(Limit { soft, hard })
+}
+
+/// Sets the limit.
+///
+/// # Errors
+/// EPERM for a hard limit above the present one, without privileges; EINVAL for a soft one above
+/// the hard one.
+pub fn set(resource: Resource, limit: Limit) -> io::Result<()> {
+    Ok(setrlimit(resource.system(), limit.soft, limit.hard)?)
+}
+
+/// Raises the soft limit of open descriptors to the hard one, and says what it is now.
+///
+/// # Errors
+/// None that the kernel documents.
+pub fn raise_descriptors() -> io::Result<u64> {
+    let Limit { soft, hard } = get(Resource::Descriptors)?;
+    if soft < hard {
+        set(Resource::Descriptors, Limit { soft: hard, hard })?;
+    }
+    Ok(hard)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::alone::alone;
+    use super::*;
+
+    #[test]
+    fn the_soft_limit_is_raised_to_the_hard_one() {
+        alone(
+            "sys::limit::tests::the_soft_limit_is_raised_to_the_hard_one",
+            || {
+                set(
+                    Resource::Descriptors,
+                    Limit {
+                        soft: 50,
+                        hard: 100,
+                    },
+                )
+                .expect("lowered");
+                assert_eq!(raise_descriptors().expect("raised"), 100);
+                let now = get(Resource::Descriptors).expect("known");
+                assert_eq!(
+                    now,
+                    Limit {
+                        soft: 100,
+                        hard: 100
+                    }
+                );
+                set(Resource::Core, Limit { soft: 0, hard: 0 }).expect("set");
+                assert_eq!(get(Resource::Core).expect("known").soft, 0);
+                let above = Limit {
+                    soft: 200,
+                    hard: 100,
+                };
+                let error = set(Resource::Descriptors, above).unwrap_err();
+                assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
+            },
+        );
+    }
+}

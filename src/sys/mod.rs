@@ -1,0 +1,25 @@
+//! The operating system: small safe surfaces over Linux. The only home of `unsafe`, `libc` and
+//! `nix`.
+//!
+//! Knows nothing of HTTP or of the configuration. Errors are `std::io::Error`; every descriptor is
+//! close-on-exec.
+#![allow(unsafe_code)]
+
+pub mod channel;
+pub mod clock;
+pub mod cpu;
+mod error;
+pub mod file;
+pub mod host;
+pub mod limit;
+pub mod poll;
+pub mod privilege;
+pub mod process;
+pub mod random;
+pub mod signal;
+pub mod socket;
+
+#[cfg(test)]
+mod alone;
+
+pub use error::OsError;

@@ -1,0 +1,11 @@
+//! Stream sockets over TCP and unix paths: addresses, listeners, connections. Not how an address is
+//! written in a file.
+
+mod address;
+mod listener;
+mod option;
+mod stream;
+
+pub use address::{Address, PeerAddress};
+pub use listener::{KeepAlive, Listener, Options};
+pub use stream::{Stream, TcpInfo};

@@ -1,0 +1,327 @@
+//! A client's connection: its protocol machine, its socket, and the requests that are under way.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::deadlines::Deadline;
+use crate::files;
+use crate::http::{Chunk, Clock, Connection, Event, Head, Id, Piece, Pool, SentBytes, Timeout};
+use crate::site::access_log;
+use crate::site::answer::{Body, Response};
+use crate::site::draft::Site;
+use crate::site::env::{Env, Need, Wake};
+use crate::site::exchange::{Exchange, Link};
+use crate::site::run::{Step, run};
+use crate::site::transport::Transport;
+
+/// nginx's status for a request whose client went away before it was answered.
+const CLIENT_GONE: u16 = 499;
+/// nginx's status for a request that is closed without an answer.
+const DROPPED: u16 = 444;
+
+/// What the file system answers at once.
+pub struct Reach;
+
+impl Env for Reach {
+    fn look(&mut self, query: &files::Query) -> Option<files::Found> {
+        Some(files::look(query))
+    }
+}
+
+/// A connection to a client.
+pub struct Client {
+    /// What its requests can see of it.
+    pub link: Rc<Link>,
+    /// The protocol.
+    pub http: Connection,
+    /// Whether the socket may have more to read.
+    pub readable: bool,
+    /// Whether the kernel said that the client sends no more: a short read is not the last then.
+    pub end_announced: bool,
+    /// Whether the socket may take more.
+    pub writable: bool,
+    /// Whether the event loop watches the socket.
+    pub registered: bool,
+    /// Whether it stands in the queue of those that have work left.
+    pub queued: bool,
+    /// Its place among the deadlines.
+    pub deadline: Deadline,
+    /// What holds for it since its latest answer.
+    pub transport: &'static Transport,
+    /// Whether its sending side was shut down.
+    pub shut: bool,
+    site: &'static Site,
+    pool: Rc<Pool>,
+    exchanges: VecDeque<(Id, Box<Exchange>)>,
+    feeding: Option<(Id, std::vec::IntoIter<Piece>)>,
+    timer: Timer,
+    nodelay: bool,
+    /// When the first byte of the request came that is being read.
+    first_byte: Option<Instant>,
+}
+
+/// Which time-out runs, and since when.
+struct Timer {
+    kind: Timeout,
+    since: Instant,
+    /// When lingering began.
+    lingering: Option<Instant>,
+    /// Bytes went in or out since the timer was looked at.
+    moved: bool,
+    /// A request began since the timer was looked at.
+    turned: bool,
+}
+
+impl Client {
+    /// A connection that was just accepted.
+    pub fn new(link: Rc<Link>, site: &'static Site, pool: Rc<Pool>) -> Client {
+        let location = &site.servers[link.hosts.default].location;
+        let now = link.clock.now();
+        Client {
+            http: Connection::new(location.protocol.clone(), pool.clone()),
+            readable: true,
+            end_announced: false,
+            writable: true,
+            registered: false,
+            queued: false,
+            deadline: Deadline::default(),
+            transport: &location.values.transport,
+            shut: false,
+            site,
+            pool,
+            exchanges: VecDeque::new(),
+            feeding: None,
+            timer: Timer {
+                kind: Timeout::Header,
+                since: now,
+                lingering: None,
+                moved: false,
+                turned: false,
+            },
+            nodelay: true,
+            first_byte: None,
+            link,
+        }
+    }
+
+    /// Takes bytes that came in.
+    pub fn received(&mut self, bytes: &[u8]) {
+        self.timer.moved = true;
+        self.first_byte.get_or_insert(self.link.clock.now());
+        self.http.received(bytes);
+    }
+
+    /// So many bytes went out.
+    pub fn sent(&mut self, count: u64) {
+        self.timer.moved = true;
+        self.http.sent(count);
+    }
+
+    /// Lets the protocol and the site do what they can.
+    pub fn work(&mut self) {
+        loop {
+            while let Some(event) = self.http.event() {
+                self.happened(event);
+            }
+            if !self.feed() {
+                return;
+            }
+        }
+    }
+
+    fn happened(&mut self, event: Event) {
+        match event {
+            Event::Head(id, head) => self.begin(id, head),
+            Event::Data(..) => {}
+            Event::End(id) => self.run(id, Wake::Body(Ok(()))),
+            Event::Broken(id, fault) => self.run(id, Wake::Body(Err(fault))),
+            Event::Gone(id, sent) => self.end(id, sent),
+        }
+    }
+
+    fn begin(&mut self, id: Id, head: Head) {
+        self.timer.turned = true;
+        self.link.requests.set(self.link.requests.get() + 1);
+        let now = self.link.clock.now();
+        let first_byte = self.first_byte.take();
+        let mut x = Exchange::new(
+            head,
+            self.link.clone(),
+            self.site,
+            first_byte.unwrap_or(now),
+        );
+        x.pipelined = first_byte.is_none();
+        self.exchanges.push_back((id, Box::new(x)));
+        self.run(id, Wake::Start);
+    }
+
+    /// Runs an exchange as far as it goes.
+    fn run(&mut self, id: Id, why: Wake) {
+        let Some((_, x)) = self.exchanges.iter_mut().find(|(known, _)| *known == id) else {
+            return;
+        };
+        let mut why = why;
+        loop {
+            match run(x, &mut Reach, why) {
+                Step::Answer(response) => return self.answer(id, *response),
+                Step::Wait(Need::Lookup(query)) => why = Wake::Found(files::look(&query)),
+                Step::Wait(Need::Body(limit)) => {
+                    self.http.body_limit(id, limit);
+                    return self.http.discard_body(id);
+                }
+                Step::Drop => {
+                    x.sent.status = DROPPED;
+                    return self.http.close();
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, id: Id, response: Response) {
+        let Some((_, x)) = self.exchanges.iter_mut().find(|(known, _)| *known == id) else {
+            return;
+        };
+        let Response { head, length, body } = response;
+        self.transport = &x.location.values.transport;
+        self.http.set_limits(x.location.protocol.clone());
+        if self.transport.tcp_nodelay != self.nodelay {
+            self.nodelay = self.transport.tcp_nodelay;
+            // A unix socket has no such option and needs none.
+            let _ = self.link.stream.set_nodelay(self.nodelay);
+        }
+        let date = self.link.clock.date();
+        self.http.answer(id, &head, length, &Clock { date: &date });
+        x.answered(head, length);
+        self.feeding = Some((id, pieces(body).into_iter()));
+    }
+
+    /// Hands over pieces of the answer, as many as there is room for; whether that ended it.
+    fn feed(&mut self) -> bool {
+        let Some((id, pieces)) = &mut self.feeding else {
+            return false;
+        };
+        let id = *id;
+        while !pieces.as_slice().is_empty() {
+            match self.http.room() {
+                Some((whose, _)) if whose == id => {}
+                _ => return false,
+            }
+            if let Some(piece) = pieces.next() {
+                self.http.piece(id, piece);
+            }
+        }
+        self.feeding = None;
+        self.http.finish(id, &Vec::new());
+        true
+    }
+
+    fn end(&mut self, id: Id, sent: SentBytes) {
+        let Some(at) = self.exchanges.iter().position(|(known, _)| *known == id) else {
+            return;
+        };
+        let Some((_, mut x)) = self.exchanges.remove(at) else {
+            return;
+        };
+        x.ended(sent, CLIENT_GONE);
+        access_log::write(&x);
+        if self
+            .feeding
+            .as_ref()
+            .is_some_and(|(feeding, _)| *feeding == id)
+        {
+            self.feeding = None;
+        }
+        self.pool.recycle(x.head);
+    }
+
+    /// Ends everything at once; its requests are logged as far as they got.
+    pub fn close(&mut self) {
+        self.http.close();
+        self.work();
+    }
+
+    /// The exchange whose answer is being sent.
+    pub fn sending(&self) -> Option<&Exchange> {
+        self.exchanges.front().map(|(_, x)| &**x)
+    }
+
+    /// When its time-out will be over. `leaving` says how long an idle connection may still stay.
+    pub fn due(&mut self, leaving: Option<Leave>) -> Option<Instant> {
+        let now = self.link.clock.now();
+        self.restart_timer(now);
+        let transport = self.transport;
+        let after = |time: Duration| Some(self.timer.since + time);
+        let due = match self.timer.kind {
+            Timeout::None => None,
+            Timeout::Header => after(transport.header_timeout),
+            Timeout::Body => after(transport.body_timeout),
+            Timeout::Send => after(transport.send_timeout),
+            Timeout::KeepAlive => after(transport.keep_alive.idle),
+            Timeout::Lingering => {
+                let all = self.timer.lingering.unwrap_or(now) + transport.lingering_time;
+                after(transport.lingering_timeout).map(|due| due.min(all))
+            }
+        };
+        let idle = match leaving {
+            Some(Leave::Soon) if self.http.is_idle() => after(transport.keep_alive_min),
+            Some(Leave::Now) if self.http.is_idle() => Some(now),
+            _ => None,
+        };
+        due.into_iter().chain(idle).min()
+    }
+
+    fn restart_timer(&mut self, now: Instant) {
+        let kind = self.http.timeout();
+        let timer = &mut self.timer;
+        let renews = matches!(kind, Timeout::Body | Timeout::Send | Timeout::Lingering);
+        if kind != timer.kind || timer.turned || (timer.moved && renews) {
+            timer.since = now;
+        }
+        if kind == Timeout::Lingering {
+            timer.lingering.get_or_insert(now);
+        }
+        timer.kind = kind;
+        timer.moved = false;
+        timer.turned = false;
+    }
+
+    /// Its time-out is over.
+    pub fn timed_out(&mut self) {
+        let abrupt = matches!(
+            self.timer.kind,
+            Timeout::Body | Timeout::Send | Timeout::Header
+        );
+        if abrupt && self.transport.reset_timed_out {
+            // The kernel refuses this to a connection that is gone already.
+            let _ = self.link.stream.set_linger_zero();
+            self.http.close();
+        }
+        if self.http.is_idle() {
+            self.http.close();
+        } else {
+            self.http.timed_out();
+        }
+    }
+}
+
+/// How long idle connections may stay when a worker leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// As long as `keepalive_min_timeout` says.
+    Soon,
+    /// Not at all.
+    Now,
+}
+
+fn pieces(body: Body) -> Vec<Piece> {
+    match body {
+        Body::Empty => Vec::new(),
+        Body::Bytes(bytes) => vec![Piece::Bytes(Chunk::from(bytes))],
+        Body::File(file, meta) => vec![Piece::File {
+            file,
+            range: 0..meta.size,
+        }],
+        Body::Pieces(pieces) => pieces,
+    }
+}

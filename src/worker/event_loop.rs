@@ -1,0 +1,275 @@
+//! The event loop: waits, lets everybody who can do something do it, and waits again.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+
+use super::accept::{Accepting, Shortage};
+use super::client::Client;
+use super::command::Report;
+use super::deadlines::Deadlines;
+use super::drive::{Wants, drive};
+use super::leave::Stage;
+use super::setup::{Setup, Socket};
+use crate::http::Pool;
+use crate::log::{self, LogFiles};
+use crate::site::clock::Clock;
+use crate::site::draft::Site;
+use crate::sys::OsError;
+use crate::sys::channel::Channel;
+use crate::sys::signal::Signals;
+
+/// Events that are taken in one turn.
+const EVENTS: usize = 512;
+/// Bytes that are received, or read of a file, by one call.
+const BUFFER: usize = 64 << 10;
+
+const SIGNALS: Token = Token(usize::MAX - 1);
+const CHANNEL: Token = Token(usize::MAX - 2);
+
+/// One process's event loop and all it serves. Listeners have the first tokens, connections those
+/// after them.
+pub struct Worker {
+    pub(super) poll: Poll,
+    pub(super) site: &'static Site,
+    pub(super) sockets: Vec<Socket>,
+    pub(super) logs: LogFiles,
+    pub(super) signals: Signals,
+    pub(super) channel: Option<Channel>,
+    pub(super) clock: Rc<Clock>,
+    pub(super) pool: Rc<Pool>,
+    pub(super) clients: Slab<Client>,
+    pub(super) max_clients: usize,
+    pub(super) multi_accept: bool,
+    pub(super) shutdown_timeout: Option<Duration>,
+    pub(super) accepting: Accepting,
+    pub(super) shortage: Shortage,
+    pub(super) stage: Stage,
+    /// The number of the latest connection, and how far the next one's is from it: workers count
+    /// in step, so that no two connections have the same number.
+    pub(super) accepted: u64,
+    pub(super) stride: u64,
+    /// Where the search for idle connections goes on.
+    pub(super) reclaim_at: usize,
+    deadlines: Deadlines,
+    /// Connections that have work left.
+    ready: VecDeque<usize>,
+    buffer: Box<[u8]>,
+    /// Access logs that are flushed by time.
+    timed_logs: Vec<usize>,
+}
+
+impl Worker {
+    /// # Errors
+    /// EMFILE and its kin.
+    pub fn new(setup: Setup, signals: Signals) -> io::Result<Worker> {
+        let poll = Poll::new()?;
+        let registry = poll.registry();
+        registry.register(
+            &mut SourceFd(&signals.as_raw_fd()),
+            SIGNALS,
+            Interest::READABLE,
+        )?;
+        if let Some(channel) = &setup.channel {
+            let fd = channel.as_raw_fd();
+            registry.register(&mut SourceFd(&fd), CHANNEL, Interest::READABLE)?;
+        }
+        let site = setup.site;
+        let fixed = setup.sockets.len() + usize::from(setup.channel.is_some());
+        Ok(Worker {
+            poll,
+            site,
+            sockets: setup.sockets,
+            logs: setup.logs,
+            signals,
+            channel: setup.channel,
+            clock: Rc::default(),
+            pool: Pool::new(),
+            clients: Slab::new(),
+            max_clients: (setup.settings.connections as usize)
+                .saturating_sub(fixed)
+                .max(1),
+            multi_accept: setup.settings.multi_accept,
+            shutdown_timeout: setup.settings.shutdown_timeout,
+            accepting: Accepting::Off,
+            shortage: Shortage::default(),
+            stage: Stage::Serving,
+            accepted: setup.slot as u64 + 1,
+            stride: setup.workers.max(1) as u64,
+            reclaim_at: 0,
+            deadlines: Deadlines::default(),
+            ready: VecDeque::new(),
+            buffer: vec![0; BUFFER].into(),
+            timed_logs: site.timed_logs(),
+        })
+    }
+
+    /// Serves until it is time to leave.
+    pub fn run(mut self) -> i32 {
+        match &self.channel {
+            Some(channel) => {
+                if let Err(error) = channel.send(&Report::Ready.message(), &[]) {
+                    log::alert!("the master cannot be told: {}", OsError(&error));
+                }
+            }
+            None => self.admit(),
+        }
+        let mut events = Events::with_capacity(EVENTS);
+        while !self.is_done() {
+            self.turn(&mut events);
+        }
+        self.flush_all();
+        0
+    }
+
+    fn turn(&mut self, events: &mut Events) {
+        let timeout = self.timeout();
+        match self.poll.poll(events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                log::alert!("epoll_wait() failed {}", OsError(&error));
+            }
+            _ => {}
+        }
+        self.clock.tick();
+        for event in events.iter() {
+            match event.token() {
+                SIGNALS => self.take_signals(),
+                CHANNEL => self.take_commands(),
+                Token(index) if index < self.sockets.len() => self.accept(index),
+                Token(token) => {
+                    let key = token - self.sockets.len();
+                    let Some(client) = self.clients.get_mut(key) else {
+                        continue;
+                    };
+                    client.readable |= event.is_readable();
+                    client.writable |= event.is_writable();
+                    client.end_announced |= event.is_read_closed() || event.is_error();
+                    self.drive(key);
+                }
+            }
+        }
+        for _ in 0..self.ready.len() {
+            if let Some(key) = self.ready.pop_front() {
+                if let Some(client) = self.clients.get_mut(key) {
+                    client.queued = false;
+                }
+                self.drive(key);
+            }
+        }
+        self.pass_time();
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        if !self.ready.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let resting = match self.accepting {
+            Accepting::Resting(until) => Some(until),
+            _ => None,
+        };
+        let due = [
+            self.deadlines.next(),
+            resting,
+            self.stage.deadline(),
+            self.next_flush(),
+        ];
+        let now = Instant::now();
+        due.into_iter()
+            .flatten()
+            .min()
+            .map(|due| due.saturating_duration_since(now))
+    }
+
+    fn pass_time(&mut self) {
+        let now = self.clock.now();
+        while let Some((queued, key)) = self.deadlines.pop(now) {
+            let Some(client) = self.clients.get_mut(key) else {
+                continue;
+            };
+            if self.deadlines.met(&mut client.deadline, key, queued, now) {
+                client.timed_out();
+                self.drive(key);
+            }
+        }
+        if matches!(self.accepting, Accepting::Resting(until) if until <= now) {
+            self.admit();
+        }
+        if self.stage.deadline().is_some_and(|due| due <= now) {
+            self.cut();
+        }
+        for &log in &self.timed_logs {
+            let mut writer = self.site.access_logs[log].borrow_mut();
+            if writer.deadline().is_some_and(|due| due <= now) {
+                writer.flush(now);
+            }
+        }
+    }
+
+    fn next_flush(&self) -> Option<Instant> {
+        let writer = |log: &usize| self.site.access_logs[*log].borrow().deadline();
+        self.timed_logs.iter().filter_map(writer).min()
+    }
+
+    /// Writes all that waits in buffers of logs.
+    pub(super) fn flush_all(&self) {
+        let now = self.clock.now();
+        for writer in &self.site.access_logs {
+            writer.borrow_mut().flush(now);
+        }
+    }
+
+    /// Drives a connection, and sees to it that it is driven again.
+    pub(super) fn drive(&mut self, key: usize) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        match drive(client, &mut self.buffer) {
+            Wants::Nothing => return drop(self.clients.remove(key)),
+            Wants::Turn => {
+                if !client.queued {
+                    client.queued = true;
+                    self.ready.push_back(key);
+                }
+            }
+            Wants::Socket => {
+                if !client.registered && !self.register(key) {
+                    return self.close(key);
+                }
+            }
+        }
+        let leaving = self.stage.leave();
+        let client = &mut self.clients[key];
+        let due = client.due(leaving);
+        self.deadlines.set(&mut client.deadline, key, due);
+    }
+
+    /// Watches a socket: for good, and for edges only. Many connections are over before this.
+    fn register(&mut self, key: usize) -> bool {
+        let token = Token(self.sockets.len() + key);
+        let client = &mut self.clients[key];
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let fd = client.link.stream.as_raw_fd();
+        let registered = self
+            .poll
+            .registry()
+            .register(&mut SourceFd(&fd), token, interest);
+        client.registered = registered.is_ok();
+        if let Err(error) = registered {
+            log::alert!("epoll_ctl() failed {}", OsError(&error));
+        }
+        client.registered
+    }
+
+    /// Ends a connection at once.
+    pub(super) fn close(&mut self, key: usize) {
+        if let Some(mut client) = self.clients.try_remove(key) {
+            client.close();
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Being told: commands of the master, signals, and the ways to leave.
+
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use super::client::Leave;
+use super::command::{Command, LONGEST};
+use super::event_loop::Worker;
+use crate::log;
+use crate::sys::OsError;
+use crate::sys::signal::Signal;
+
+/// Where a worker's life stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It serves.
+    Serving,
+    /// It finishes what it has; past the deadline, if there is one, it cuts it.
+    Leaving {
+        /// How long idle connections may stay.
+        leave: Leave,
+        /// `worker_shutdown_timeout`
+        deadline: Option<Instant>,
+    },
+    /// It is over.
+    Stopped,
+}
+
+impl Stage {
+    /// When what is left will be cut.
+    pub fn deadline(self) -> Option<Instant> {
+        match self {
+            Stage::Leaving { deadline, .. } => deadline,
+            _ => None,
+        }
+    }
+
+    /// How long idle connections may stay, if it leaves.
+    pub fn leave(self) -> Option<Leave> {
+        match self {
+            Stage::Leaving { leave, .. } => Some(leave),
+            _ => None,
+        }
+    }
+}
+
+impl Worker {
+    /// Whether it is on its way out.
+    pub fn is_leaving(&self) -> bool {
+        self.stage != Stage::Serving
+    }
+
+    /// Whether nothing is left to do.
+    pub fn is_done(&self) -> bool {
+        match self.stage {
+            Stage::Serving => false,
+            Stage::Leaving { .. } => self.clients.is_empty(),
+            Stage::Stopped => true,
+        }
+    }
+
+    /// Does what signals say; they mean the same to a worker as to nginx's.
+    pub fn take_signals(&mut self) {
+        let arrived: Vec<Signal> = self.signals.take().collect();
+        for signal in arrived {
+            match signal {
+                Signal::Term | Signal::Int => self.stage = Stage::Stopped,
+                Signal::Quit => self.leave(Leave::Now),
+                Signal::Usr1 => self.reopen_by_path(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Does what the master says. A master that is gone is as good as one that says to leave.
+    pub fn take_commands(&mut self) {
+        let mut message = [0; LONGEST];
+        loop {
+            let Some(channel) = &self.channel else { return };
+            let (count, descriptors) = match channel.recv(&mut message) {
+                Ok(Some(received)) => received,
+                Ok(None) => {
+                    if !self.is_leaving() {
+                        log::notice!("the master is gone, leaving");
+                    }
+                    self.channel = None;
+                    return self.leave(Leave::Soon);
+                }
+                Err(_) => return,
+            };
+            match Command::read(&message[..count]) {
+                Some(Command::Admit) if !self.is_leaving() => self.admit(),
+                Some(Command::Admit) | None => {}
+                Some(Command::Pause) => self.pause(),
+                Some(Command::Retire) => self.leave(Leave::Soon),
+                Some(Command::Quit) => self.leave(Leave::Now),
+                Some(Command::Stop) => self.stage = Stage::Stopped,
+                Some(Command::Reopen { first }) => {
+                    self.flush_all();
+                    for (place, descriptor) in (first as usize..).zip(&descriptors) {
+                        self.replace_log(place, descriptor.as_fd());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Stops accepting, finishes what it has, then leaves.
+    pub fn leave(&mut self, how: Leave) {
+        match &mut self.stage {
+            Stage::Serving => {
+                let deadline = self.shutdown_timeout.map(|time| self.clock.now() + time);
+                self.stage = Stage::Leaving {
+                    leave: how,
+                    deadline,
+                };
+            }
+            Stage::Leaving { leave, .. } if how == Leave::Now => *leave = how,
+            _ => return,
+        }
+        self.pause();
+        let keys: Vec<usize> = self.clients.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.clients[key].http.quit();
+            self.drive(key);
+        }
+    }
+
+    /// Ends what is left.
+    pub fn cut(&mut self) {
+        if !self.clients.is_empty() {
+            let count = self.clients.len();
+            log::notice!("worker_shutdown_timeout is over, {count} connections are cut");
+        }
+        let keys: Vec<usize> = self.clients.iter().map(|(key, _)| key).collect();
+        keys.into_iter().for_each(|key| self.close(key));
+        self.stage = Stage::Stopped;
+    }
+
+    fn replace_log(&self, place: usize, with: std::os::fd::BorrowedFd<'_>) {
+        let Some(log) = self.logs.at(place) else {
+            return;
+        };
+        if let Err(error) = log.replace(with) {
+            log::alert!(
+                "dup3() for \"{}\" failed {}",
+                log.path().display(),
+                OsError(&error)
+            );
+        }
+    }
+
+    /// A worker that is told directly opens its logs itself, if it may.
+    fn reopen_by_path(&self) {
+        self.flush_all();
+        for log in self.logs.iter() {
+            let replaced = log.reopen().and_then(|file| log.replace(file.as_fd()));
+            if let Err(error) = replaced {
+                log::emerg!(
+                    "open() \"{}\" failed {}",
+                    log.path().display(),
+                    OsError(&error)
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Directives that concern each worker process and its event loop.
+
+use std::time::Duration;
+
+use crate::conf::diagnostic::Reason;
+use crate::conf::table::Call;
+use crate::conf::tree::Word;
+use crate::conf::value;
+use crate::directives;
+use crate::site::draft::Draft;
+
+directives! {
+    /// What concerns each worker.
+    pub struct Settings in "ngx_core_module" with Draft {
+        /// Connections that a worker holds at the same time. Beyond them idle ones are closed.
+        connections: u64 = 512 =>
+            "worker_connections" [EVENTS] 1, Clone, "512", set(value::number);
+        /// Descriptors that a worker may have open. Without it the soft limit is raised to the
+        /// hard one.
+        descriptors: Option<u64> = None =>
+            "worker_rlimit_nofile" [MAIN] 1, Clone, "", set(some_number);
+        /// The CPUs that workers run on: a mask for each (`0101`), or `auto` with an optional mask
+        /// of those that may be used.
+        affinity: Affinity = Affinity::Any =>
+            "worker_cpu_affinity" [MAIN] 1.., Clone, "", with(worker_cpu_affinity);
+        /// Time that a worker has to finish its requests once it was told to leave.
+        shutdown_timeout: Option<Duration> = None =>
+            "worker_shutdown_timeout" [MAIN] 1, Clone, "", set(some_time);
+        /// Accepts all waiting connections at once instead of one at a time.
+        multi_accept: bool = false =>
+            "multi_accept" [EVENTS] 1, Clone, "off", set(value::flag);
+    }
+    also {
+        /// Accepted: epoll is always used.
+        "use" [EVENTS] 1, Clone, "epoll", check(method);
+        /// Accepted: workers never wait for each other to accept.
+        "accept_mutex" [EVENTS] 1, Clone, "off", check(value::flag);
+        /// Accepted: see `accept_mutex`.
+        "accept_mutex_delay" [EVENTS] 1, Clone, "500ms", check(value::milliseconds);
+        /// Accepted: there is no AIO to size.
+        "worker_aio_requests" [EVENTS] 1, Clone, "32", check(value::number);
+    }
+}
+
+/// Which CPUs workers run on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Affinity {
+    /// Any.
+    Any,
+    /// One each, of those in the mask; of all without one.
+    Auto(Option<Vec<usize>>),
+    /// Worker `i` on set `i`; the last set holds for all that follow.
+    Sets(Vec<Vec<usize>>),
+}
+
+fn some_number(word: &Word) -> Result<Option<u64>, Reason> {
+    value::number(word).map(Some)
+}
+
+fn some_time(word: &Word) -> Result<Option<Duration>, Reason> {
+    value::milliseconds(word).map(Some)
+}
+
+fn method(word: &Word) -> Result<(), Reason> {
+    match &word.text[..] {
+        b"epoll" => Ok(()),
+        _ => Err(Reason::from(format!("invalid event type \"{}\"", word.str())).at(word.place)),
+    }
+}
+
+fn worker_cpu_affinity(this: &mut Settings, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    let args = call.args();
+    this.affinity = match args {
+        [auto] if auto.is("auto") => Affinity::Auto(None),
+        [auto, set] if auto.is("auto") => Affinity::Auto(Some(mask(set)?)),
+        sets => Affinity::Sets(sets.iter().map(mask).collect::<Result<_, _>>()?),
+    };
+    Ok(())
+}
+
+/// CPUs of a mask like `0101`; the last digit is CPU 0.
+fn mask(word: &Word) -> Result<Vec<usize>, Reason> {
+    let bits: Vec<u8> = word
+        .text
+        .iter()
+        .copied()
+        .filter(|&digit| digit != b' ')
+        .collect();
+    if let Some(wrong) = bits.iter().find(|digit| !matches!(digit, b'0' | b'1')) {
+        let what = format!(
+            "invalid character \"{}\" in \"worker_cpu_affinity\"",
+            wrong.escape_ascii()
+        );
+        return Err(Reason::from(what).at(word.place));
+    }
+    Ok(bits
+        .iter()
+        .rev()
+        .enumerate()
+        .filter(|(_, bit)| **bit == b'1')
+        .map(|(cpu, _)| cpu)
+        .collect())
+}
+
+impl Affinity {
+    /// The CPUs for a worker; none for any. `allowed` are those the process may use.
+    pub fn cpus(&self, slot: usize, allowed: &[usize]) -> Option<Vec<usize>> {
+        match self {
+            Affinity::Any => None,
+            Affinity::Sets(sets) => sets.get(slot).or(sets.last()).cloned(),
+            Affinity::Auto(set) => {
+                let usable: Vec<usize> = match set {
+                    Some(set) => allowed
+                        .iter()
+                        .copied()
+                        .filter(|cpu| set.contains(cpu))
+                        .collect(),
+                    None => allowed.to_vec(),
+                };
+                let cpu = usable.get(slot.checked_rem(usable.len())?)?;
+                Some(vec![*cpu])
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_are_read_from_the_right() {
+        let word = |text: &str| Word {
+            text: text.into(),
+            place: Default::default(),
+        };
+        assert_eq!(mask(&word("0101")).unwrap(), [0, 2]);
+        assert_eq!(mask(&word("1000")).unwrap(), [3]);
+        assert!(mask(&word("0121")).is_err());
+    }
+
+    #[test]
+    fn each_worker_gets_its_cpus() {
+        let allowed = [1, 2, 5];
+        assert_eq!(Affinity::Any.cpus(0, &allowed), None);
+        assert_eq!(Affinity::Auto(None).cpus(4, &allowed), Some(vec![2]));
+        assert_eq!(
+            Affinity::Auto(Some(vec![5])).cpus(1, &allowed),
+            Some(vec![5])
+        );
+        assert_eq!(Affinity::Auto(Some(vec![9])).cpus(1, &allowed), None);
+        let sets = Affinity::Sets(vec![vec![0], vec![1, 2]]);
+        assert_eq!(sets.cpus(0, &allowed), Some(vec![0]));
+        assert_eq!(sets.cpus(7, &allowed), Some(vec![1, 2]));
+    }
+}

@@ -1,0 +1,126 @@
+//! What a worker is given, and how it becomes one: limits, CPUs, user and groups, capabilities,
+//! then the loop, then it says that it is ready.
+
+use std::io;
+use std::rc::Rc;
+
+use super::command::START_FAILED;
+use super::event_loop::Worker;
+use super::settings::Settings;
+use crate::log::{self, LogFiles};
+use crate::site::draft::Site;
+use crate::sys::channel::Channel;
+use crate::sys::limit::{self, Limit, Resource};
+use crate::sys::privilege::{self, Identity};
+use crate::sys::signal::{self, Signal, Signals};
+use crate::sys::socket::Listener;
+use crate::sys::{OsError, cpu};
+
+/// All that a worker needs to serve.
+pub struct Setup {
+    /// Its number among the workers, from 0.
+    pub slot: usize,
+    /// How many there are.
+    pub workers: usize,
+    /// What it serves.
+    pub site: &'static Site,
+    /// What concerns it.
+    pub settings: Settings,
+    /// Who it is to be.
+    pub who: Who,
+    /// What it accepts from.
+    pub sockets: Vec<Socket>,
+    /// The logs, in the order that the master knows them by.
+    pub logs: LogFiles,
+    /// To the master; none if there is none.
+    pub channel: Option<Channel>,
+}
+
+/// A socket that listens, and what answers there.
+#[derive(Clone)]
+pub struct Socket {
+    /// The socket.
+    pub listener: Rc<Listener>,
+    /// The endpoint's number in the site.
+    pub endpoint: usize,
+}
+
+/// Who a worker is to be.
+pub enum Who {
+    /// Whoever started it, without capabilities.
+    Powerless,
+    /// Somebody else, for good.
+    Other(Identity),
+}
+
+/// Becomes a worker and serves until it is time to leave. Returns the code to exit with.
+///
+/// Signals are expected to be blocked, and nobody else in this process to catch them.
+pub fn run(setup: Setup) -> i32 {
+    if let Err(what) = prepare(&setup) {
+        log::emerg!("{what}");
+        return START_FAILED;
+    }
+    let signals = match catch_signals() {
+        Ok(signals) => signals,
+        Err(error) => {
+            log::emerg!("signals cannot be caught {}", OsError(&error));
+            return START_FAILED;
+        }
+    };
+    match Worker::new(setup, signals) {
+        Ok(worker) => worker.run(),
+        Err(error) => {
+            log::emerg!("epoll_create() failed {}", OsError(&error));
+            START_FAILED
+        }
+    }
+}
+
+fn catch_signals() -> io::Result<Signals> {
+    let signals = Signals::new(&Signal::CATCHABLE)?;
+    signal::ignore_sigpipe()?;
+    signal::unblock_all()?;
+    Ok(signals)
+}
+
+fn prepare(setup: &Setup) -> Result<(), String> {
+    limit_descriptors(&setup.settings);
+    let allowed = cpu::affinity().unwrap_or_default();
+    if let Some(cpus) = setup.settings.affinity.cpus(setup.slot, &allowed)
+        && let Err(error) = cpu::set_affinity(&cpus)
+    {
+        log::alert!("sched_setaffinity() failed {}", OsError(&error));
+    }
+    for socket in &setup.sockets {
+        // Accepted connections inherit it; a unix socket has no such option and needs none.
+        let _ = socket.listener.set_nodelay();
+    }
+    match &setup.who {
+        Who::Powerless => privilege::drop_capabilities(),
+        Who::Other(identity) => privilege::drop_privileges(identity),
+    }
+    .map_err(|error| error.to_string())
+}
+
+/// A worker that gets fewer descriptors than it was promised goes on: that is for the log.
+fn limit_descriptors(settings: &Settings) {
+    let result = match settings.descriptors {
+        None => limit::raise_descriptors().map(drop),
+        Some(count) => limit::set(
+            Resource::Descriptors,
+            Limit {
+                soft: count,
+                hard: count,
+            },
+        ),
+    };
+    if let Err(error) = result {
+        log::alert!("setrlimit(RLIMIT_NOFILE) failed {}", OsError(&error));
+    }
+    let available = limit::get(Resource::Descriptors).map_or(u64::MAX, |limit| limit.soft);
+    if settings.connections > available {
+        let wanted = settings.connections;
+        log::warn!("{wanted} worker_connections exceed open file resource limit: {available}");
+    }
+}
