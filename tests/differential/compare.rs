@@ -78,7 +78,7 @@ const LENGTH: [&str; 2] = ["Content-Length", "Transfer-Encoding"];
 /// Error pages and listings are of the server's own making: their length belongs to their body.
 fn made_page(ours: &Response, theirs: &Response) -> Option<&'static str> {
     let text = theirs.text();
-    let title = format!("<title>{} {}", theirs.status, theirs.reason);
+    let title = format!("<title>{} ", theirs.status);
     if text.contains(&title) && ours.text().contains(&title) {
         Some("error page")
     } else if text.contains("<title>Index of ") && ours.text().contains("Index of ") {
