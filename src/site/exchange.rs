@@ -106,8 +106,6 @@ pub struct Exchange {
     pub internal: bool,
     /// When its first byte was seen.
     pub started: Instant,
-    /// Bytes of the request so far, head and body (`$request_length`).
-    pub received: u64,
     /// What the file was like that was promised in the head.
     pub promised: Option<Meta>,
     /// Whether it came right behind another (`$pipe`).
@@ -151,7 +149,6 @@ impl Exchange {
             args: Vec::new(),
             internal: false,
             started,
-            received: 0,
             promised: None,
             pipelined: false,
             captures: Captures::default(),

@@ -69,6 +69,7 @@ fn run(x: &mut Exchange) -> Flow {
     let Some(answer) = &x.location.own.returning.answer else {
         return Flow::Next;
     };
+    x.answer.status = answer.status;
     let text = answer.text.as_ref().map(|text| text.value(x).into_owned());
     match (answer.status, text) {
         (444, _) => Flow::Drop,
