@@ -321,6 +321,9 @@ impl<T, S: Shared> Table<T, S> {
     }
 
     fn report_stranger(&self, shared: &mut S, item: &Item, name: &str, context: Contexts) {
+        if shared.knows(name) {
+            return report(shared, item, misplaced(name));
+        }
         match (self.stranger)(item, context) {
             Stranger::Notice(why) => {
                 let what = format!("\"{name}\" directive has no effect: {why}");
@@ -334,9 +337,6 @@ impl<T, S: Shared> Table<T, S> {
                     item,
                     format!("\"{name}\" directive is not supported: {why}"),
                 );
-            }
-            Stranger::Unknown if shared.knows(name) => {
-                report(shared, item, misplaced(name));
             }
             Stranger::Unknown => {
                 let known = self.rows.iter().filter(|r| r.contexts.contains(context));
