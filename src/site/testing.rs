@@ -63,7 +63,7 @@ pub struct Kit {
 
 /// What is said about a configuration: `error: ...` and `warning: ...` lines with their place.
 pub fn said(http: &str) -> Vec<String> {
-    let (draft, _) = draft(Path::new("/prefix"), http);
+    let (draft, _) = draft(Path::new("/prefix"), &format!("access_log off; {http}"));
     lines(&draft)
 }
 
@@ -134,11 +134,6 @@ impl Kit {
         paths.iter().fold(self, |kit, path| kit.file(path, path))
     }
 
-    /// Adds a directory.
-    pub fn directory(self, path: &str) -> Kit {
-        self.add(path, Node::Directory)
-    }
-
     /// Adds a FIFO, or something of the kind.
     pub fn special(self, path: &str) -> Kit {
         self.add(path, Node::Special)
@@ -201,6 +196,11 @@ impl Kit {
         assert_eq!(quick, late, "{request}");
         assert_eq!(asked, asked_late, "{request}");
         Answer::from(quick)
+    }
+
+    /// Sends bytes whose answer is another one each time.
+    pub fn once(&self, request: &str) -> Answer {
+        Answer::from(self.connection(&mut Vec::new(), true).talk(request))
     }
 
     /// The last line of a log.
@@ -286,6 +286,7 @@ impl Talk<'_> {
     /// Sends a request and the end of the stream; all that comes back.
     fn talk(mut self, request: &str) -> String {
         self.http.received(request.as_bytes());
+        self.work();
         self.http.ended();
         self.work();
         String::from_utf8_lossy(&self.received).into_owned()
