@@ -38,7 +38,10 @@ const CHANNEL: Token = Token(usize::MAX - 2);
 pub struct Worker {
     pub(super) poll: Poll,
     pub(super) site: &'static Site,
+    /// What it accepts from; none once it leaves.
     pub(super) sockets: Vec<Socket>,
+    /// The token of the connection with key 0.
+    first_token: usize,
     pub(super) logs: LogFiles,
     pub(super) signals: Signals,
     pub(super) channel: Option<Channel>,
@@ -85,6 +88,7 @@ impl Worker {
         Ok(Worker {
             poll,
             site,
+            first_token: setup.sockets.len(),
             sockets: setup.sockets,
             logs: setup.logs,
             signals,
@@ -141,9 +145,9 @@ impl Worker {
             match event.token() {
                 SIGNALS => self.take_signals(),
                 CHANNEL => self.take_commands(),
-                Token(index) if index < self.sockets.len() => self.accept(index),
+                Token(index) if index < self.first_token => self.accept(index),
                 Token(token) => {
-                    let key = token - self.sockets.len();
+                    let key = token - self.first_token;
                     let Some(client) = self.clients.get_mut(key) else {
                         continue;
                     };
@@ -251,7 +255,7 @@ impl Worker {
 
     /// Watches a socket: for good, and for edges only. Many connections are over before this.
     fn register(&mut self, key: usize) -> bool {
-        let token = Token(self.sockets.len() + key);
+        let token = Token(self.first_token + key);
         let client = &mut self.clients[key];
         let interest = Interest::READABLE | Interest::WRITABLE;
         let fd = client.link.stream.as_raw_fd();
