@@ -242,9 +242,8 @@ pub fn plan_default(draft: &mut Draft) -> Option<Log> {
     if !draft.servers.iter().any(silent) {
         return None;
     }
-    let path = draft.path(b"logs/access.log");
     let target = Target {
-        file: draft.needs.log(path),
+        file: draft.default_log("logs/access.log")?,
         buffering: None,
     };
     draft.access_logs.push(target);

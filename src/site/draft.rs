@@ -150,6 +150,14 @@ impl Draft {
             .join(Path::new(std::ffi::OsStr::from_bytes(text)))
     }
 
+    /// The number of the log file at one of nginx's default paths; none where its directory does
+    /// not exist.
+    pub fn default_log(&mut self, path: &str) -> Option<usize> {
+        let path = self.path(path.as_bytes());
+        let exists = path.parent().is_some_and(Path::is_dir);
+        exists.then(|| self.needs.log(path))
+    }
+
     /// The port where a server listens that does not say where.
     pub fn default_port(&self) -> u16 {
         if self.world.privileged { 80 } else { 8000 }

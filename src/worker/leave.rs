@@ -119,6 +119,7 @@ impl Worker {
             _ => return,
         }
         self.pause();
+        self.sockets.clear();
         let keys: Vec<usize> = self.clients.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.clients[key].http.quit();
