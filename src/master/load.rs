@@ -180,11 +180,7 @@ fn default_error_log(request: &Request, draft: &mut Draft) -> Planned {
     let file = match &request.error_log {
         Some(named) if named.as_os_str() == "stderr" => None,
         Some(named) => Some(draft.needs.log(request.prefix.join(named))),
-        None => draft.default_log(ERROR_LOG).or_else(|| {
-            let what = format!("\"{ERROR_LOG}\" has no directory, errors go to stderr");
-            draft.diagnostics.notice(Severity::Notice, None, what);
-            None
-        }),
+        None => draft.default_log(ERROR_LOG, "errors go to stderr"),
     };
     Planned { level: Level::Error, file }
 }

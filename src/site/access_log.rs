@@ -243,7 +243,7 @@ pub fn plan_default(draft: &mut Draft) -> Option<Log> {
         return None;
     }
     let target = Target {
-        file: draft.default_log("logs/access.log")?,
+        file: draft.default_log("logs/access.log", "requests are not logged")?,
         buffering: None,
     };
     draft.access_logs.push(target);

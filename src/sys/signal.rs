@@ -318,7 +318,13 @@ mod tests {
             match fork().expect("fork") {
                 Fork::Parent(child) => {
                     let status = wait(child).expect("child").status;
-                    let ended = matches!(status, ExitStatus::Signal { number: libc::SIGSEGV, .. });
+                    let ended = matches!(
+                        status,
+                        ExitStatus::Signal {
+                            number: libc::SIGSEGV,
+                            ..
+                        }
+                    );
                     assert!(ended, "{status}");
                 }
                 Fork::Child => {
