@@ -182,7 +182,10 @@ fn default_error_log(request: &Request, draft: &mut Draft) -> Planned {
         Some(named) => Some(draft.needs.log(request.prefix.join(named))),
         None => draft.default_log(ERROR_LOG, "errors go to stderr"),
     };
-    Planned { level: Level::Error, file }
+    Planned {
+        level: Level::Error,
+        file,
+    }
 }
 
 fn has_directory(path: &Path) -> bool {
