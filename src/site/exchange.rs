@@ -14,7 +14,7 @@ use super::server::{Endpoint, Hosts, Server};
 use crate::conf::pattern;
 use crate::files::{Found, Query};
 use crate::http::Method;
-use crate::http::{Head, Length, ResponseHead, SentBytes};
+use crate::http::{Framing, Head, Length, ResponseHead, SentBytes};
 use crate::log::Level;
 use crate::sys::file::Meta;
 use crate::sys::socket::{Address, PeerAddress, Stream};
@@ -138,6 +138,7 @@ impl Exchange {
         let server = &site.servers[link.hosts.default];
         Exchange {
             method: head.method(),
+            received: head.len() as u64,
             head,
             site,
             server,
@@ -146,7 +147,6 @@ impl Exchange {
             args: Vec::new(),
             internal: false,
             started,
-            received: 0,
             promised: None,
             pipelined: false,
             captures: Captures::default(),
@@ -206,6 +206,12 @@ impl Exchange {
     pub fn ended(&mut self, sent: SentBytes, unanswered: u16) {
         if self.sent.status == 0 {
             self.sent.status = unanswered;
+        }
+        if let (true, true, Framing::Length(body)) =
+            (sent.complete, self.sent.keep_alive, self.head.framing())
+        {
+            // Only a connection that goes on has read all of it for certain.
+            self.received += body;
         }
         self.sent.bytes = sent.total;
         self.sent.body = sent.body;
