@@ -131,10 +131,8 @@ fn with_page(x: &mut Exchange, status: u16, page: &Page) -> Flow {
             }
         },
         _ => {
-            let status = match x.error_status.take() {
-                Some(status @ (301 | 302 | 303 | 307 | 308)) => status,
-                _ => 302,
-            };
+            let redirects = |status: &u16| matches!(status, 301 | 302 | 303 | 307 | 308);
+            let status = x.error_status.take().filter(redirects).unwrap_or(302);
             x.leads_to = Some(uri);
             default_page(x, status)
         }

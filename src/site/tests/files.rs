@@ -261,7 +261,7 @@ fn listings() {
         page.find(text)
             .unwrap_or_else(|| panic!("no {text} in {page}"))
     };
-    assert!(at("sub/") < at("a&amp;b.txt") && at("a&amp;b.txt") < at("b.txt\""));
+    assert!(at("sub/") < at("a&amp;b.txt") && at("a&amp;b.txt") < at("\"b.txt\""));
     assert!(!page.contains(".hidden") && page.contains("06-Nov-1994 08:49"));
     check(
         &kit,
