@@ -98,6 +98,7 @@ mod tests {
         assert_eq!(files.at(1).map(LogFile::path), Some(&*two));
         assert!(files.at(2).is_none());
         assert_eq!(files.iter().len(), 2);
+        assert!(files.open(&folder.path().join("none/log")).is_err());
     }
 
     #[test]
