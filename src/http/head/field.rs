@@ -132,15 +132,23 @@ pub(super) fn take(
     }
 }
 
-/// Whether nginx finds a name odd, of those that may be names at all.
+/// Whether nginx finds a name odd.
 fn is_odd(name: &[u8], limits: &Limits) -> bool {
-    let is_plain = |&byte: &u8| {
-        byte.is_ascii_alphanumeric()
-            || byte == b'-'
-            || byte == b'_' && limits.underscores_in_headers
-    };
+    let is_plain =
+        |&byte: &u8| PLAIN[usize::from(byte)] || byte == b'_' && limits.underscores_in_headers;
     !name.iter().all(is_plain)
 }
+
+/// Bytes that are in no name odd.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < plain.len() {
+        plain[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'-';
+        byte += 1;
+    }
+    plain
+};
 
 /// Name and value of a line that httparse refuses. To nginx the name may hold more than a token
 /// does (RFC 9110, 5.6.2), but no white space: neither before the colon nor to continue the line

@@ -13,6 +13,7 @@ const FIELD_TOO_LONG: Fault = Fault {
     status: 494,
     reason: "client sent too long header line",
 };
+
 /// Parts of a head are named by 32-bit offsets, whatever the limits allow.
 const MAX_SIZE: usize = u32::MAX as usize;
 
@@ -108,9 +109,10 @@ impl Reader {
             self.searched = self.line + 1;
             return Err(INVALID_START);
         }
-        let Some(line) = self.take_line(input, self.searched, limits)? else {
+        let Some(end) = line_end(input, self.searched) else {
             return Ok(());
         };
+        let line = self.take_line(input, end, limits)?;
         self.in_fields = true;
         head.line = Span::find(line, &input[self.start..]);
         request_line::parse(line, head)
@@ -124,7 +126,7 @@ impl Reader {
         head: &mut Head,
     ) -> Result<bool, Fault> {
         // A line that trickles in is not parsed before its end is there.
-        if memchr::memchr(b'\n', &input[self.searched..]).is_none() {
+        if line_end(input, self.searched).is_none() {
             return Ok(false);
         }
         let bytes = &input[self.start..];
@@ -133,36 +135,30 @@ impl Reader {
             let outcome = httparse::parse_headers(&input[self.line..], &mut fields)
                 .map(|status| status.is_complete());
             for field in fields.iter().take_while(|field| !field.name.is_empty()) {
-                self.take_line(input, past(field.value, input), limits)?;
+                self.take_line(input, end_after(field.value, input), limits)?;
                 field::take(field.name.as_bytes(), field.value, bytes, limits, head)?;
             }
-            match outcome {
-                Ok(false) => return Ok(false),
-                Ok(true) => return self.take_line(input, self.line, limits).map(|_| true),
-                Err(httparse::Error::TooManyHeaders) => {}
-                Err(_) => {
-                    let Some(line) = self.take_line(input, self.line, limits)? else {
-                        return Ok(false);
-                    };
-                    let (name, value) = field::split(line)?;
+            let end = line_end(input, self.line);
+            match (outcome, end) {
+                (Err(httparse::Error::TooManyHeaders), _) => {}
+                (Ok(false), _) | (_, None) => return Ok(false),
+                (Ok(true), Some(end)) => return self.take_line(input, end, limits).map(|_| true),
+                (Err(_), Some(end)) => {
+                    let (name, value) = field::split(self.take_line(input, end, limits)?)?;
                     field::take(name, value, bytes, limits, head)?;
                 }
             }
         }
     }
 
-    /// Takes the next line off the input, and returns it without its end, which is looked for from
-    /// `from` on. `None`: the line is not whole yet.
+    /// Takes the line that ends before `end` off the input, and returns it without its end.
     fn take_line<'i>(
         &mut self,
         input: &'i [u8],
-        from: usize,
+        end: usize,
         limits: &Limits,
-    ) -> Result<Option<&'i [u8]>, Fault> {
-        let Some(length) = memchr::memchr(b'\n', &input[from..]) else {
-            return Ok(None);
-        };
-        let (start, end) = (self.line, from + length + 1);
+    ) -> Result<&'i [u8], Fault> {
+        let start = self.line;
         self.buffers = self.with_line(end - start, limits)?;
         if end - self.start > MAX_SIZE {
             return Err(self.too_long());
@@ -170,7 +166,7 @@ impl Reader {
         self.line = end;
         self.searched = end;
         let line = &input[start..end - 1];
-        Ok(Some(line.strip_suffix(b"\r").unwrap_or(line)))
+        Ok(line.strip_suffix(b"\r").unwrap_or(line))
     }
 
     /// The buffers with another line in them. Of one that does not fit, no more is kept than would,
@@ -191,9 +187,17 @@ impl Reader {
     }
 }
 
-/// The offset at which a part of the input ends.
-fn past(part: &[u8], input: &[u8]) -> usize {
-    part.as_ptr_range().end.addr() - input.as_ptr().addr()
+/// The offset past the next line end from `from` on.
+fn line_end(input: &[u8], from: usize) -> Option<usize> {
+    memchr::memchr(b'\n', &input[from..]).map(|length| from + length + 1)
+}
+
+/// The offset past the line end after a value, which stands before at most white space.
+fn end_after(value: &[u8], input: &[u8]) -> usize {
+    let from = value.as_ptr_range().end.addr() - input.as_ptr().addr();
+    let is_end = |&byte: &u8| byte == b'\n';
+    let length = input[from..].iter().position(is_end);
+    length.map_or(input.len(), |length| from + length + 1)
 }
 
 /// nginx's accounts: a first buffer, then a number of large ones; no line is split over two.
