@@ -3,15 +3,15 @@
 use std::env;
 use std::process::ExitCode;
 
-use forkful::cli;
 use forkful::master::Outcome;
+use forkful::{cli, worker};
 
 fn main() -> ExitCode {
     let code = match cli::run(env::args_os().skip(1)) {
         Outcome::Exit(code) => code,
-        Outcome::Worker(recruit) => recruit.work(),
-        Outcome::Alone(recruit, estate) => {
-            let code = recruit.work();
+        Outcome::Worker(setup) => worker::run(*setup),
+        Outcome::Alone(setup, estate) => {
+            let code = worker::run(*setup);
             estate.remove();
             code
         }

@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use crate::sys::socket::{Address, Listener, Options};
 use crate::sys::{OsError, file};
+use crate::worker::Socket;
 
 pub use inherited::Inherited;
 
@@ -29,9 +30,9 @@ pub struct Wanted {
 }
 
 /// The sockets of one address: one that all workers share, or with `reuseport` one or more for each
-/// slot.
+/// slot: number i is that of slot i modulo the number of workers.
 #[derive(Clone, Debug)]
-pub struct Group {
+struct Group {
     wanted: Wanted,
     sockets: Vec<Rc<Listener>>,
     /// The device and the inode of a unix socket's file.
@@ -39,14 +40,14 @@ pub struct Group {
 }
 
 impl Group {
-    /// Every socket. With `reuseport` number i belongs to slot i modulo the number of workers.
-    pub fn sockets(&self) -> &[Rc<Listener>] {
-        &self.sockets
-    }
-
-    /// What the configuration says of it.
-    pub fn wanted(&self) -> &Wanted {
-        &self.wanted
+    /// Several sockets are shared out among the slots; one belongs to all.
+    fn of_slot(&self, slot: usize, workers: usize) -> impl Iterator<Item = &Rc<Listener>> {
+        let shared = self.sockets.len() == 1;
+        let own = move |number: usize| shared || number % workers == slot;
+        let numbered = self.sockets.iter().enumerate();
+        numbered
+            .filter(move |(number, _)| own(*number))
+            .map(|(_, socket)| socket)
     }
 
     /// Removes the file of a unix socket that is still this socket's.
@@ -133,9 +134,23 @@ impl Listeners {
         }
     }
 
-    /// The groups, in the order in which the configuration wants them.
-    pub fn groups(&self) -> &[Group] {
-        &self.0
+    /// What the worker of a slot accepts from. Endpoint `i` of the site is group `i` here.
+    pub fn sockets_of(&self, slot: usize, workers: usize) -> Vec<Socket> {
+        let of_group = |(endpoint, group): (usize, &Group)| {
+            let own: Vec<_> = group.of_slot(slot, workers).cloned().collect();
+            own.into_iter()
+                .map(move |listener| Socket { listener, endpoint })
+        };
+        self.0.iter().enumerate().flat_map(of_group).collect()
+    }
+
+    /// The same without the sockets: what [`Listeners::close`] needs to remove their files.
+    pub fn files(&self) -> Listeners {
+        let without = |group: &Group| Group {
+            sockets: Vec::new(),
+            ..group.clone()
+        };
+        Listeners(self.0.iter().map(without).collect())
     }
 
     /// Closes what `kept` does not have, with the files of its unix sockets.

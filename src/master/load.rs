@@ -14,7 +14,7 @@ use crate::conf::tree::{Item, Tree};
 use crate::log::Level;
 use crate::site::draft::{Draft, World};
 use crate::site::error_log::Planned;
-use crate::site::unbuilt;
+use crate::site::{scope, unbuilt};
 use crate::sys::{host, privilege};
 use crate::worker;
 
@@ -133,6 +133,7 @@ pub fn read(request: &Request) -> Plan {
         hostname: host::name().unwrap_or_default().to_lowercase().into_bytes(),
         privileged: privilege::is_root(),
     });
+    draft.known = |name| table().knows(name) || scope::table().knows(name);
     let Tree { sources, items } = parse::parse(request.start.clone(), &mut draft.diagnostics);
     // The first set of logs is the process's, whatever is read first.
     draft.error_logs.set_default(Vec::new());
@@ -176,23 +177,14 @@ fn require_events(items: &[Item], draft: &mut Draft) {
 
 /// The error log of a configuration that names none: that of `-e`, nginx's, or stderr.
 fn default_error_log(request: &Request, draft: &mut Draft) -> Planned {
-    let named = request.error_log.as_deref();
-    let path = request.prefix.join(named.unwrap_or(Path::new(ERROR_LOG)));
-    if named.is_none() && !has_directory(&path) {
-        let what = format!(
-            "\"{}\" has no directory, errors go to stderr",
-            path.display()
-        );
-        draft.diagnostics.notice(Severity::Notice, None, what);
-        return Planned {
-            level: Level::Error,
-            file: None,
-        };
-    }
-    let stderr = named.is_some_and(|named| named.as_os_str() == "stderr");
+    let file = match &request.error_log {
+        Some(named) if named.as_os_str() == "stderr" => None,
+        Some(named) => Some(draft.needs.log(request.prefix.join(named))),
+        None => draft.default_log(ERROR_LOG, "errors go to stderr"),
+    };
     Planned {
         level: Level::Error,
-        file: (!stderr).then(|| draft.needs.log(path)),
+        file,
     }
 }
 

@@ -25,4 +25,4 @@ mod terminal;
 
 pub use loaded::Loaded;
 pub use run::Loader;
-pub use start::{Estate, Outcome, Recruit, serve};
+pub use start::{Estate, Outcome, serve};

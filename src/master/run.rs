@@ -17,7 +17,6 @@ use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
 use super::pid_file::PidFile;
 use super::reopen::reopen;
-use super::start::{Outcome, Recruit};
 use super::state::{Action, Event, FIRST, Master, Seat};
 use super::terminal::Terminal;
 use crate::log;
@@ -42,6 +41,20 @@ pub(super) struct Belongings {
     pub signals: Signals,
     pub poll: Poll,
     pub loader: Loader,
+}
+
+/// How the loop ends: the master exits, or this process is a new worker.
+pub(super) enum End {
+    Exit(i32),
+    Worker(Box<Recruit>),
+}
+
+/// What becomes a worker.
+pub(super) struct Recruit {
+    pub slot: usize,
+    pub channel: Option<Channel>,
+    pub loaded: Loaded,
+    pub listeners: Listeners,
 }
 
 /// A configuration and its sockets.
@@ -120,7 +133,7 @@ impl Loop {
     }
 
     /// Runs until the master exits; returns in each new worker too.
-    pub fn run(mut self) -> Outcome {
+    pub fn run(mut self) -> End {
         loop {
             match self.work() {
                 ControlFlow::Break(Leave::Exit(code)) => return self.exit(code),
@@ -289,23 +302,22 @@ impl Loop {
         std::mem::take(&mut self.current.listeners).close(&Listeners::default());
     }
 
-    fn exit(self, code: i32) -> Outcome {
+    fn exit(self, code: i32) -> End {
         self.pid_file.into_iter().for_each(PidFile::remove);
-        Outcome::Exit(code)
+        End::Exit(code)
     }
 
     /// In a new worker: keeps what is the worker's and drops all that is the master's.
-    fn into_worker(self, seat: Seat, channel: Channel) -> Outcome {
+    fn into_worker(self, seat: Seat, channel: Channel) -> End {
         let next = self.next.filter(|stage| stage.number == seat.generation);
         let Stage {
             loaded, listeners, ..
         } = next.unwrap_or(self.current);
-        let (channel, loaded) = (Some(channel), Box::new(loaded));
-        Outcome::Worker(Recruit {
+        End::Worker(Box::new(Recruit {
             slot: seat.slot,
-            channel,
+            channel: Some(channel),
             loaded,
             listeners,
-        })
+        }))
     }
 }

@@ -14,6 +14,7 @@ use crate::site::draft::Draft;
 use crate::site::error_log::{self, Planned};
 use crate::sys::cpu;
 use crate::sys::privilege::{Identity, is_root};
+use crate::worker::Who;
 
 /// More workers than any machine has use for; a slip of the pen must not exhaust this one.
 const MOST_WORKERS: u64 = 4096;
@@ -98,16 +99,15 @@ impl Settings {
         }
     }
 
-    /// Whom the workers become; `None` when they stay who they are, which they then do without
-    /// capabilities.
+    /// Whom the workers become.
     ///
     /// # Errors
     /// No user is named, and the system has no `nobody`.
-    pub fn identity(&self) -> io::Result<Option<Identity>> {
+    pub fn who(&self) -> io::Result<Who> {
         match &self.user {
-            User::Named(identity) => Ok(Some(identity.clone()).filter(|_| is_root())),
-            User::Default if is_root() => nobody().map(Some),
-            User::Default | User::Keep => Ok(None),
+            User::Named(identity) if is_root() => Ok(Who::Other(identity.clone())),
+            User::Default if is_root() => nobody().map(Who::Other),
+            _ => Ok(Who::Powerless),
         }
     }
 
@@ -286,12 +286,15 @@ mod tests {
 
     #[test]
     fn the_user_is_kept_when_asked_to_or_when_there_is_no_choice() {
-        let keep = Settings {
-            user: User::Keep,
-            ..Settings::default()
+        let who = |user| {
+            Settings {
+                user,
+                ..Settings::default()
+            }
+            .who()
+            .expect("known")
         };
-        assert_eq!(keep.identity().expect("known"), None);
-        let default = Settings::default().identity().expect("nobody");
-        assert_eq!(default.is_some(), is_root());
+        assert!(matches!(who(User::Keep), Who::Powerless));
+        assert_eq!(matches!(who(User::Default), Who::Other(_)), is_root());
     }
 }

@@ -6,95 +6,24 @@ use std::io::{self, Write};
 use super::listeners::Listeners;
 use super::loaded::Loaded;
 use super::pid_file::PidFile;
-use super::run::{Belongings, Loader, Loop, watch};
+use super::run::{Belongings, End, Loader, Loop, Recruit, watch};
+use super::settings::Settings;
 use super::terminal::Terminal;
 use crate::log;
 use crate::sys::OsError;
-use crate::sys::channel::Channel;
 use crate::sys::process::{self, Readiness};
 use crate::sys::signal::{self, Signal, Signals};
+use crate::worker::Setup;
 use crate::worker::command::START_FAILED;
-use crate::worker::{self, Setup, Socket, Who};
 
 /// What comes of serving. It is returned twice, like a fork: in the master, and in each worker.
 pub enum Outcome {
     /// In the master, at its end: the exit code.
     Exit(i32),
     /// In a new worker. Its signals are blocked until it takes them.
-    Worker(Recruit),
+    Worker(Box<Setup>),
     /// In the only process, with `master_process off`.
-    Alone(Recruit, Estate),
-}
-
-/// What a worker begins with.
-pub struct Recruit {
-    /// Its slot, from 0.
-    pub slot: usize,
-    /// To the master; `None` if there is none, and accepting may begin at once.
-    pub channel: Option<Channel>,
-    /// The configuration.
-    pub loaded: Box<Loaded>,
-    /// The sockets of the configuration.
-    pub listeners: Listeners,
-}
-
-impl Recruit {
-    /// Lives the life of a worker, and returns the code to exit with. The configuration stays for
-    /// the rest of the process's life.
-    pub fn work(self) -> i32 {
-        match self.setup() {
-            Ok(setup) => worker::run(setup),
-            Err(error) => {
-                log::emerg!("{error}");
-                START_FAILED
-            }
-        }
-    }
-
-    fn setup(self) -> io::Result<Setup> {
-        let Recruit {
-            slot,
-            channel,
-            loaded,
-            listeners,
-        } = self;
-        let Loaded {
-            workers,
-            settings,
-            worker,
-            logs,
-            site,
-            ..
-        } = *loaded;
-        let who = settings.identity()?.map_or(Who::Powerless, Who::Other);
-        Ok(Setup {
-            slot,
-            workers,
-            site: Box::leak(Box::new(site)),
-            settings: worker,
-            who,
-            sockets: sockets(&listeners, slot, workers),
-            logs,
-            channel,
-        })
-    }
-}
-
-/// The sockets that a worker accepts from: those of its slot, where each slot has its own.
-fn sockets(listeners: &Listeners, slot: usize, workers: usize) -> Vec<Socket> {
-    let mut sockets = Vec::new();
-    for (endpoint, group) in listeners.groups().iter().enumerate() {
-        let shared = group.sockets().len() == 1;
-        for (number, listener) in group.sockets().iter().enumerate() {
-            if shared || number % workers.max(1) == slot {
-                sockets.push(Socket {
-                    listener: listener.clone(),
-                    endpoint,
-                });
-            }
-        }
-    }
-    sockets
+    Alone(Box<Setup>, Estate),
 }
 
 /// What the only process leaves behind and has to remove at its end.
@@ -116,11 +45,11 @@ pub fn serve(loaded: Loaded, loader: Loader) -> Outcome {
     let (daemon, forks) = (loaded.settings.daemon, loaded.settings.master_process);
     match begin(loaded, loader) {
         Ok(belongings) if forks => match Loop::new(belongings, daemon).run() {
-            Outcome::Worker(recruit) => match surround(&recruit.loaded) {
-                Ok(()) => Outcome::Worker(recruit),
+            End::Exit(code) => Outcome::Exit(code),
+            End::Worker(recruit) => match recruit.equip() {
+                Ok(setup) => Outcome::Worker(Box::new(setup)),
                 Err(line) => fail(&[line], START_FAILED),
             },
-            outcome => outcome,
         },
         Ok(belongings) => alone(belongings),
         Err(lines) => fail(&lines, 1),
@@ -185,25 +114,19 @@ fn alone(belongings: Belongings) -> Outcome {
         ..
     } = belongings;
     let estate = Estate {
-        listeners: listeners.clone(),
+        listeners: listeners.files(),
         pid_file,
     };
-    let blocked =
-        signal::block_all().map_err(|error| format!("sigprocmask() failed {}", OsError(&error)));
+    let blocked = signal::block_all().map_err(|e| format!("sigprocmask() failed {}", OsError(&e)));
     drop(signals);
-    match blocked.and_then(|_| surround(&loaded)) {
-        Ok(()) => {
-            let loaded = Box::new(loaded);
-            Outcome::Alone(
-                Recruit {
-                    slot: 0,
-                    channel: None,
-                    loaded,
-                    listeners,
-                },
-                estate,
-            )
-        }
+    let recruit = Recruit {
+        slot: 0,
+        channel: None,
+        loaded,
+        listeners,
+    };
+    match blocked.and_then(|_| recruit.equip()) {
+        Ok(setup) => Outcome::Alone(Box::new(setup), estate),
         Err(line) => {
             estate.remove();
             fail(&[line], 1)
@@ -211,10 +134,34 @@ fn alone(belongings: Belongings) -> Outcome {
     }
 }
 
-/// The surroundings of a worker: its log, its environment, its directory.
-fn surround(loaded: &Loaded) -> Result<(), String> {
-    loaded.make_current();
-    let settings = &loaded.settings;
+impl Recruit {
+    /// Gives this process the log, the environment and the directory of a worker, and what a worker
+    /// needs to begin.
+    fn equip(self) -> Result<Setup, String> {
+        let Recruit {
+            slot,
+            channel,
+            loaded,
+            listeners,
+        } = self;
+        loaded.make_current();
+        surround(&loaded.settings)?;
+        let who = loaded.settings.who().map_err(|error| error.to_string())?;
+        Ok(Setup {
+            slot,
+            workers: loaded.workers,
+            // It is there until the process ends, and so needs no owner.
+            site: Box::leak(Box::new(loaded.site)),
+            settings: loaded.worker,
+            who,
+            sockets: listeners.sockets_of(slot, loaded.workers),
+            logs: loaded.logs,
+            channel,
+        })
+    }
+}
+
+fn surround(settings: &Settings) -> Result<(), String> {
     process::replace_environment(&settings.environment())
         .map_err(|error| format!("the environment cannot be set {}", OsError(&error)))?;
     let Some(path) = &settings.working_directory else {

@@ -264,7 +264,8 @@ impl Master {
             match self.intent {
                 Intent::Stop => child.require(Duty::Stop),
                 _ if served || generation == starting => {}
-                _ => child.require(Duty::Quit),
+                Intent::Serve => child.require(Duty::Retire),
+                Intent::Retire | Intent::Quit => child.require(Duty::Quit),
             }
         }
     }
@@ -346,7 +347,8 @@ impl Master {
             };
             child.told = (child.duty, now);
             self.actions.push(match child.duty {
-                Duty::Serve | Duty::Quit => Action::Tell(pid, Command::Quit),
+                Duty::Serve | Duty::Retire => Action::Tell(pid, Command::Retire),
+                Duty::Quit => Action::Tell(pid, Command::Quit),
                 Duty::Stop => Action::Tell(pid, Command::Stop),
                 Duty::Die => Action::Kill(pid),
             });

@@ -195,9 +195,6 @@ fn is_parameter(word: &Word) -> bool {
         || word.is("gzip")
 }
 
-/// What a buffer holds, and when it is flushed, where only the other is given: nginx's numbers.
-const BUFFER: usize = 64 << 10;
-
 fn parameters_of(
     draft: &mut Draft,
     words: &[Word],
@@ -227,13 +224,7 @@ fn parameters_of(
     if flush.is_some() && size.is_none() {
         return Err("no buffer is defined for access_log".into());
     }
-    Ok((
-        size.map(|size| Buffering {
-            size: size.max(1).min(BUFFER << 10),
-            flush,
-        }),
-        condition,
-    ))
+    Ok((size.map(|size| Buffering { size, flush }), condition))
 }
 
 /// The log for requests of which the configuration says nothing; none if there are none.
@@ -242,9 +233,8 @@ pub fn plan_default(draft: &mut Draft) -> Option<Log> {
     if !draft.servers.iter().any(silent) {
         return None;
     }
-    let path = draft.path(b"logs/access.log");
     let target = Target {
-        file: draft.needs.log(path),
+        file: draft.default_log("logs/access.log", "requests are not logged")?,
         buffering: None,
     };
     draft.access_logs.push(target);

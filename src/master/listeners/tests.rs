@@ -41,11 +41,7 @@ fn connects(address: &Address) -> bool {
 fn bound_sockets_listen_when_they_are_told_to() {
     let address = free_address();
     let listeners = bind(&[wanted(address.clone())], 4, &Listeners::default()).expect("bound");
-    assert_eq!(
-        listeners.groups()[0].sockets().len(),
-        1,
-        "shared by all workers"
-    );
+    assert_eq!(listeners.0[0].sockets.len(), 1, "shared by all workers");
     assert!(!connects(&address));
     listeners.listen().expect("listening");
     assert!(connects(&address));
@@ -69,16 +65,11 @@ fn a_reload_keeps_what_both_want_and_closes_the_rest() {
     old.listen().expect("listening");
     let waiting = TcpStream::connect(kept.ip().expect("TCP")).expect("connected");
     let next = bind(&[wanted(new.clone()), wanted(kept.clone())], 1, &old).expect("bound");
-    assert!(Rc::ptr_eq(
-        &next.groups()[1].sockets()[0],
-        &old.groups()[0].sockets()[0]
-    ));
+    assert!(Rc::ptr_eq(&next.0[1].sockets[0], &old.0[0].sockets[0]));
     next.listen().expect("listening");
     old.close(&next);
     assert!(connects(&new) && connects(&kept) && !connects(&gone));
-    let (_, peer) = next.groups()[1].sockets()[0]
-        .accept()
-        .expect("it still waits");
+    let (_, peer) = next.0[1].sockets[0].accept().expect("it still waits");
     assert_eq!(peer.port(), waiting.local_addr().expect("bound").port());
 }
 
@@ -104,8 +95,16 @@ fn each_slot_has_a_socket_with_reuseport_and_the_group_never_shrinks() {
     let two = bind(&wanted, 2, &Listeners::default()).expect("bound");
     let three = bind(&wanted, 3, &two).expect("bound");
     let one = bind(&wanted, 1, &three).expect("bound");
-    let counts = [&two, &three, &one].map(|set| set.groups()[0].sockets().len());
+    let counts = [&two, &three, &one].map(|set| set.0[0].sockets.len());
     assert_eq!(counts, [2, 3, 3]);
+    let of_slots = |set: &Listeners, workers| {
+        (0..workers)
+            .map(|slot| set.sockets_of(slot, workers).len())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of_slots(&three, 3), [1, 1, 1]);
+    assert_eq!(of_slots(&three, 2), [2, 1]);
+    assert_eq!(of_slots(&one, 1), [3]);
     one.listen().expect("listening");
 }
 
@@ -116,7 +115,7 @@ fn a_socket_without_reuseport_stays_alone() {
     old.listen().expect("listening");
     wanted.options.reuseport = true;
     let new = bind(&[wanted], 2, &old).expect("kept");
-    assert_eq!(new.groups()[0].sockets().len(), 1);
+    assert_eq!(new.0[0].sockets.len(), 1);
 }
 
 #[test]
@@ -161,7 +160,7 @@ fn inherited_sockets_are_adopted_by_address() {
     );
     let wanted = [wanted(first.address().clone())];
     let bound = Listeners::bind(&wanted, 1, &Listeners::default(), &inherited).expect("bound");
-    assert_eq!(bound.groups()[0].sockets()[0].address(), first.address());
+    assert_eq!(bound.0[0].sockets[0].address(), first.address());
     let line = format!(
         "inherited socket for {} is not configured, closed",
         second.address()

@@ -21,6 +21,8 @@ pub struct Seat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Duty {
     Serve,
+    /// Make room for the next generation: as `Quit`, but patient with idle connections.
+    Retire,
     /// Finish the running requests and exit.
     Quit,
     /// Exit at once.

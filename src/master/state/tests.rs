@@ -206,8 +206,8 @@ fn a_reload_commits_when_every_new_worker_is_ready() {
     assert_eq!(bench.forked(), [3, 4, 5]);
     assert_eq!((bench.ready(3), bench.ready(5)), (vec![], vec![]));
     let admit = [3, 4, 5].map(|number| Tell(pid(number), Command::Admit));
-    let quit = [1, 2].map(|number| Tell(pid(number), Command::Quit));
-    let expected = [&[Listen(2)][..], &admit, &quit, &[Settle(2)]].concat();
+    let retire = [1, 2].map(|number| Tell(pid(number), Command::Retire));
+    let expected = [&[Listen(2)][..], &admit, &retire, &[Settle(2)]].concat();
     assert_eq!(bench.ready(4), expected);
     assert_eq!(bench.exit(1, ExitStatus::Code(0)), []);
     assert_eq!(bench.exit(2, KILLED), []);
@@ -285,7 +285,7 @@ fn an_old_worker_that_dies_during_a_reload_is_replaced() {
     assert_eq!(bench.forked(), [4]);
     let actions = bench.ready(3);
     assert!(
-        actions.contains(&Tell(pid(4), Command::Quit)),
+        actions.contains(&Tell(pid(4), Command::Retire)),
         "{actions:?}"
     );
 }
@@ -336,6 +336,16 @@ fn quit_waits_for_the_workers() {
         assert_eq!(bench.wait(), None);
         assert_eq!(bench.exit(2, ExitStatus::Code(0)), [Exit(0)]);
     }
+}
+
+#[test]
+fn a_retired_worker_hurries_when_the_master_quits() {
+    let mut bench = Bench::serving();
+    bench.signal(Signal::Hup);
+    bench.loaded(2, 1);
+    bench.ready(3);
+    let quit = [1, 2, 3].map(|number| Tell(pid(number), Command::Quit));
+    assert_eq!(bench.signal(Signal::Quit), [&[Close][..], &quit].concat());
 }
 
 #[test]

@@ -1,0 +1,22 @@
+//! What the integration tests share: a server under test, a client that speaks raw bytes, and waiting.
+//!
+//! The server is the built binary; `FORKFUL_TEST_SERVER=/usr/sbin/nginx` runs the same tests against
+//! another one, which shows whether an expectation is ours alone.
+#![allow(dead_code, unused_imports)] // every test file uses its part of it
+
+mod client;
+mod load;
+mod process;
+mod response;
+mod server;
+mod wait;
+
+pub use client::{Client, Ending};
+pub use load::{Load, Reuse};
+pub use process::{children, descriptors, run, signal, stop, tool_is_installed};
+pub use response::Response;
+pub use server::{MTIME, Setup, TestServer, binary, is_forkful, listener, spawn_with};
+pub use wait::{LIMIT, holds_for, wait_until, within};
+
+/// A site of one server block on the first listener, rooted in `html`.
+pub const SITE: &str = "server { listen %LISTEN%; root %PREFIX%/html; }";

@@ -1,0 +1,252 @@
+//! Debian's nginx beside us, with the same configuration and files: the same answers, byte for byte,
+//! but for the rows of `differences.tsv`. An undeclared difference fails, and so does a row that no
+//! difference needs.
+
+#[path = "differential/cases.rs"]
+mod cases;
+mod common;
+#[path = "differential/compare.rs"]
+mod compare;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{Child, Command, Stdio};
+
+use cases::{Case, Request};
+use common::{Client, Response, Setup, TestServer, binary, is_forkful, stop, wait_until};
+use compare::Difference;
+
+const NGINX: &str = "/usr/sbin/nginx";
+const DEBIAN_CONFIG: &str = "/etc/nginx/nginx.conf";
+
+/// Whether the test can run; says why not, and fails where nothing may be skipped.
+fn possible(condition: bool, why: &str) -> bool {
+    if !condition {
+        println!("skipped: {why}");
+        assert!(
+            std::env::var_os("FORKFUL_NO_SKIP").is_none(),
+            "skipped: {why}"
+        );
+    }
+    condition
+}
+
+/// A row of `differences.tsv`: what differs, in which test (`*`: any), and why it may.
+struct Declared {
+    what: &'static str,
+    test: &'static str,
+}
+
+fn declared() -> Vec<Declared> {
+    let rows = include_str!("differences.tsv").lines().skip(1);
+    rows.map(|row| {
+        let [what, test, reason] = row.split('\t').collect::<Vec<_>>()[..] else {
+            panic!("not three columns: {row:?}");
+        };
+        assert!(!reason.is_empty(), "no reason: {row:?}");
+        Declared { what, test }
+    })
+    .collect()
+}
+
+/// Splits what was found into failures and the rows that were needed.
+#[derive(Default)]
+struct Judgement {
+    failures: Vec<String>,
+    needed: BTreeSet<usize>,
+}
+
+impl Judgement {
+    fn judge(&mut self, test: &str, place: &str, found: Vec<Difference>) {
+        for Difference { what, ours, theirs } in found {
+            let row = |row: &Declared| row.what == what && (row.test == "*" || row.test == test);
+            match declared().iter().position(row) {
+                Some(row) => drop(self.needed.insert(row)),
+                None => self.failures.push(format!(
+                    "{test}: {place}: {what}\n    ours:   {ours:?}\n    theirs: {theirs:?}"
+                )),
+            }
+        }
+    }
+
+    fn check(mut self, tests: impl Fn(&str) -> bool) {
+        for (number, row) in declared().iter().enumerate() {
+            let ours = is_forkful() && tests(row.test);
+            if ours && !self.needed.contains(&number) {
+                self.failures.push(format!(
+                    "declared, but no difference: {} in {}",
+                    row.what, row.test
+                ));
+            }
+        }
+        let text = self.failures.join("\n");
+        assert!(
+            self.failures.is_empty(),
+            "{} differences:\n{text}",
+            self.failures.len()
+        );
+    }
+}
+
+fn setup(config: &str) -> Setup {
+    Setup::http(config)
+        .file("html/index.html", "<p>index")
+        .file("html/page.html", "<p>page")
+        .file("html/f.txt", "0123456789")
+        .file("html/image.gif", "GIF89a")
+        .file("html/empty", "")
+        .file("html/a b", "space")
+        .file("html/.hidden", "hidden")
+        .file("html/.well-known/f.txt", "known")
+        .file("html/dir/index.html", "<p>dir")
+        .file("html/dir/f.txt", "in dir")
+        .file("html/list/B.txt", "B")
+        .file("html/list/a.txt", [b'a'; 2000])
+        .file("html/list/a & <b> \"c\".txt", "odd")
+        .file("html/list/ä.txt", "umlaut")
+        .file("html/list/100%.txt", "percent")
+        .file(
+            "html/list/a name that is far too long to be shown in one column of it.txt",
+            "long",
+        )
+        .file("html/list/.hidden", "hidden")
+        .file("html/list/big", vec![b'b'; 3 << 20])
+        .file("html/list/sub/x", "x")
+}
+
+fn answer(address: SocketAddr, request: &Request) -> Result<Response, String> {
+    let mut client = Client::connect(address);
+    client.send(&request.bytes);
+    client.try_response(request.is_head())
+}
+
+/// The differences of one request; a response that cannot be read is one of them.
+fn differences(ours: SocketAddr, theirs: SocketAddr, request: &Request) -> Vec<Difference> {
+    let ports = [ours.port(), theirs.port()];
+    match (answer(ours, request), answer(theirs, request)) {
+        (Ok(ours), Ok(theirs)) => compare::responses(&ours, &theirs, ports),
+        (ours, theirs) => vec![Difference {
+            what: "no response".to_owned(),
+            ours: format!("{ours:?}"),
+            theirs: format!("{theirs:?}"),
+        }],
+    }
+}
+
+fn run_case(case: &Case, judgement: &mut Judgement) {
+    let theirs = setup(&case.config).program(NGINX).start();
+    let ours = setup(&case.config).start();
+    for request in &case.requests {
+        let found = differences(ours.address(), theirs.address(), request);
+        judgement.judge(&case.name, &request.line, found);
+    }
+    let [ours, theirs] = [ours, theirs].map(|server| logs_at_the_end(server, case));
+    for (log, (ours, theirs)) in case.logs.iter().zip(ours.iter().zip(&theirs)) {
+        judgement.judge(&case.name, log, compare::logs(ours, theirs));
+    }
+}
+
+/// Stops a server, which writes its logs out, and reads those that a case compares.
+fn logs_at_the_end(mut server: TestServer, case: &Case) -> Vec<Vec<u8>> {
+    server.signal(nix::sys::signal::Signal::SIGQUIT);
+    assert_eq!(server.wait(), 0);
+    case.logs
+        .iter()
+        .map(|log| fs::read(server.path(log)).unwrap())
+        .collect()
+}
+
+#[test]
+fn the_same_configuration_gives_the_same_answers() {
+    if !possible(common::tool_is_installed(NGINX), "nginx is not installed") {
+        return;
+    }
+    let cases = cases::cases();
+    assert!(cases.len() >= 40, "only {} cases", cases.len());
+    let mut judgement = Judgement::default();
+    for case in &cases {
+        let ran = catch_unwind(AssertUnwindSafe(|| run_case(case, &mut judgement)));
+        if ran.is_err() {
+            judgement
+                .failures
+                .push(format!("{}: did not run, see above", case.name));
+        }
+    }
+    judgement.check(|test| test != "debian");
+}
+
+/// Starts a server on Debian's own configuration, unchanged but for staying in the foreground.
+fn start_on_debian_config(program: &str) -> Child {
+    let mut command = Command::new(program);
+    command.args(["-c", DEBIAN_CONFIG, "-g", "daemon off;"]);
+    let mut child = command.stdin(Stdio::null()).spawn().unwrap();
+    wait_until("port 80 is served", || {
+        if let Some(status) = child.try_wait().unwrap() {
+            panic!("{program} ended with {status} on {DEBIAN_CONFIG}");
+        }
+        TcpStream::connect("127.0.0.1:80").ok()
+    });
+    child
+}
+
+fn answers_on_debian_config(program: &str, requests: &[Request]) -> Vec<Result<Response, String>> {
+    let mut child = start_on_debian_config(program);
+    let v4: SocketAddr = "127.0.0.1:80".parse().unwrap();
+    let v6: SocketAddr = "[::1]:80".parse().unwrap();
+    let mut answers: Vec<_> = requests.iter().map(|request| answer(v4, request)).collect();
+    if TcpListener::bind("[::1]:0").is_ok() {
+        answers.push(answer(v6, &requests[0]));
+    }
+    assert!(stop(&mut child), "{program} does not stop");
+    answers
+}
+
+#[test]
+fn debians_default_site_is_served_alike() {
+    let present = common::tool_is_installed(NGINX) && common::tool_is_installed(DEBIAN_CONFIG);
+    let free = nix::unistd::geteuid().is_root() && TcpListener::bind("[::]:80").is_ok();
+    if !possible(present, "nginx is not installed") || !possible(free, "port 80 is not ours to use")
+    {
+        return;
+    }
+    let requests: Vec<Request> = DEBIAN_REQUESTS
+        .lines()
+        .map(|it| Request::new(it.trim()))
+        .collect();
+    let theirs = answers_on_debian_config(NGINX, &requests);
+    let ours = answers_on_debian_config(binary().to_str().unwrap(), &requests);
+    let mut judgement = Judgement::default();
+    let lines = requests
+        .iter()
+        .map(|request| request.line.as_str())
+        .chain(["over IPv6"]);
+    for ((ours, theirs), line) in ours.iter().zip(&theirs).zip(lines) {
+        let found = match (ours, theirs) {
+            (Ok(ours), Ok(theirs)) => compare::responses(ours, theirs, [80, 80]),
+            other => panic!("{line}: {other:?}"),
+        };
+        judgement.judge("debian", line, found);
+    }
+    judgement.check(|test| test == "debian");
+}
+
+const DEBIAN_REQUESTS: &str = "GET / localhost
+    HEAD / localhost
+    GET /index.nginx-debian.html localhost
+    GET /index.nginx-debian.html?query localhost
+    GET /index.nginx-debian.html localhost | If-None-Match: *
+    GET /index.nginx-debian.html localhost | If-Modified-Since: Mon, 01 Jan 1990 00:00:00 GMT
+    GET /index.nginx-debian.html localhost | Range: bytes=0-9
+    GET /index.nginx-debian.html localhost | Range: bytes=-9
+    GET /index.nginx-debian.html localhost | Range: bytes=0-9,20-29
+    GET /index.nginx-debian.html localhost | Range: bytes=100000-
+    GET /none localhost
+    HEAD /none localhost
+    GET /none/ localhost
+    POST / localhost | Content-Length: 0
+    DELETE /index.nginx-debian.html localhost
+    GET /%zz localhost
+    GET /../x localhost
+    GET / localhost | Connection: close";

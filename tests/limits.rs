@@ -1,0 +1,339 @@
+//! Slow, greedy and vanishing clients: what is bounded, by what, and that others are still served.
+
+mod common;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use common::{Client, Ending, LIMIT, Setup, TestServer, descriptors, holds_for, wait_until};
+
+fn site(limits: &str) -> TestServer {
+    Setup::http(&format!(
+        "server {{ listen %LISTEN%; root %PREFIX%/html; {limits} }}"
+    ))
+    .file("html/f.txt", "content")
+    .file("html/big", vec![b'x'; 20 << 20])
+    .start()
+}
+
+/// Sends a byte now and then until the server ends the connection; returns what it said.
+fn trickle(client: &Client, byte: u8) -> Vec<u8> {
+    let mut stream: &TcpStream = client.stream();
+    stream
+        .set_read_timeout(Some(Duration::from_millis(50)))
+        .unwrap();
+    let deadline = Instant::now() + LIMIT;
+    let mut said = Vec::new();
+    let mut chunk = [0; 1024];
+    loop {
+        assert!(Instant::now() < deadline, "the server waits for ever");
+        match stream.read(&mut chunk) {
+            Ok(0) => return said,
+            Ok(n) => said.extend_from_slice(&chunk[..n]),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                let _closed_is_seen_by_read = stream.write(&[byte]);
+            }
+            Err(_) => return said,
+        }
+    }
+}
+
+/// Whether a worker holds a file open.
+fn holds(server: &TestServer, name: &str) -> bool {
+    server
+        .workers()
+        .into_iter()
+        .any(|pid| descriptors(pid).contains(&server.path(name)))
+}
+
+#[test]
+fn a_head_must_be_complete_in_time() {
+    let server = site("client_header_timeout 1s;");
+    let slow: Vec<Client> = (0..50).map(|_| server.connect()).collect();
+    for mut stream in slow.iter().map(Client::stream) {
+        let start = b"GET /f.txt HTTP/1.1\r\nHost: a\r\nX: ";
+        stream.write_all(start).unwrap();
+    }
+    assert_eq!(server.get("/f.txt").text(), "content");
+    let start = Instant::now();
+    for client in &slow {
+        let said = trickle(client, b'x');
+        assert!(
+            said.is_empty() || said.starts_with(b"HTTP/1.1 408 "),
+            "{}",
+            said.escape_ascii()
+        );
+    }
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn a_connection_must_ask_in_time() {
+    let server = site("client_header_timeout 1s;");
+    let mut client = server.connect();
+    let start = Instant::now();
+    let (ending, _) = client.ending();
+    assert_eq!(ending, Ending::Closed);
+    assert!(
+        start.elapsed() >= Duration::from_millis(900),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn a_body_that_stops_ends_the_connection() {
+    let server = site("client_body_timeout 1s; lingering_timeout 1s; lingering_time 2s;");
+    let mut client = server.connect();
+    client.send("POST /f.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nabc");
+    client.ending();
+}
+
+#[test]
+fn a_body_that_never_ends_is_cut() {
+    let server = site("client_max_body_size 10; lingering_timeout 1s; lingering_time 1s;");
+    let mut client = server.connect();
+    client.send("POST /f.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nabc");
+    assert_eq!(client.response().status, 413);
+    let deadline = Instant::now() + LIMIT;
+    while client.try_send([b'x'; 100]).is_ok() {
+        assert!(Instant::now() < deadline, "the server reads for ever");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_client_that_sends_too_much_can_read_why() {
+    let server = site("client_max_body_size 1k;");
+    let mut client = server.connect();
+    client.send("POST /f.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n");
+    for _ in 0..300 {
+        client.try_send([b'x'; 10_000]).unwrap();
+    }
+    assert_eq!(client.response().status, 413);
+}
+
+#[test]
+fn a_client_that_does_not_read_is_dropped() {
+    let server = site("send_timeout 1s;");
+    let mut client = server.connect();
+    client.send_get("/big");
+    wait_until("the file is open", || {
+        holds(&server, "html/big").then_some(())
+    });
+    wait_until("the file is closed", || {
+        (!holds(&server, "html/big")).then_some(())
+    });
+    assert!(
+        client.try_response(false).is_err(),
+        "it was sent as a whole"
+    );
+}
+
+#[test]
+fn slow_readers_cost_little_memory() {
+    let server = site("sendfile on;");
+    let worker = server.workers()[0];
+    let before = resident(worker);
+    let clients: Vec<Client> = (0..200)
+        .map(|_| {
+            let mut client = server.connect();
+            client.send_get("/big");
+            client.fill().unwrap();
+            client
+        })
+        .collect();
+    assert_eq!(server.get("/f.txt").text(), "content");
+    let grown = resident(worker).saturating_sub(before);
+    assert!(
+        grown < 200 * 64,
+        "{grown} kB for {} slow readers",
+        clients.len()
+    );
+}
+
+/// Resident memory in kilobytes.
+fn resident(pid: u32) -> usize {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn an_idle_connection_is_closed_after_keepalive_timeout() {
+    let server = site("keepalive_timeout 1s;");
+    let mut client = server.connect();
+    client.get("/f.txt");
+    client.expect_closed();
+}
+
+#[test]
+fn a_connection_serves_keepalive_requests() {
+    let server = site("keepalive_requests 3;");
+    let mut client = server.connect();
+    assert_eq!(
+        client.get("/f.txt").header("Connection"),
+        Some("keep-alive")
+    );
+    assert_eq!(
+        client.get("/f.txt").header("Connection"),
+        Some("keep-alive")
+    );
+    assert_eq!(client.get("/f.txt").header("Connection"), Some("close"));
+    client.expect_closed();
+}
+
+#[test]
+fn a_connection_lives_for_keepalive_time() {
+    let server = site("keepalive_time 1s;");
+    let mut client = server.connect();
+    wait_until("a response closes", || {
+        (client.get("/f.txt").header("Connection") == Some("close")).then_some(())
+    });
+    client.expect_closed();
+}
+
+#[test]
+fn idle_connections_make_room_for_new_ones() {
+    let config = "server { listen %LISTEN%; root %PREFIX%/html; }";
+    let server = Setup::with_main(
+        "worker_processes 1; events { worker_connections 32; }",
+        config,
+    )
+    .file("html/f.txt", "content")
+    .start();
+    let mut idle = Vec::new();
+    for _ in 0..100 {
+        let mut client = server.connect();
+        assert_eq!(client.get("/f.txt").text(), "content");
+        idle.push(client);
+    }
+}
+
+/// CPU time a process has used, in clock ticks.
+fn ticks(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[test]
+fn running_out_of_descriptors_pauses_accepting() {
+    let config = "server { listen %LISTEN%; root %PREFIX%/html; }";
+    let mut server = Setup::with_main("worker_processes 1; worker_rlimit_nofile 32;", config)
+        .file("html/f.txt", "content")
+        .start();
+    server.expect_log("Too many open files");
+    let worker = server.workers()[0];
+    let many: Vec<Client> = (0..100).map(|_| server.connect()).collect();
+    server.wait_for_log("Too many open files");
+    let before = ticks(worker);
+    holds_for(Duration::from_secs(2), "the worker died", || {
+        server.workers() == [worker]
+    });
+    let used = ticks(worker) - before;
+    assert!(
+        used < 50,
+        "{used} ticks of CPU while there was nothing to do"
+    );
+    let lines = server.log().matches("Too many open files").count();
+    assert!(lines < 20, "{lines} lines in the log");
+    drop(many);
+    assert_eq!(server.get("/f.txt").text(), "content");
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_for_want_of_descriptors_costs_one_request() {
+    let config = "server { listen %LISTEN%; root %PREFIX%/html; }";
+    let mut server = Setup::with_main("worker_processes 1; worker_rlimit_nofile 32;", config)
+        .file("html/f.txt", "content")
+        .start();
+    server.expect_log("Too many open files");
+    let mut served = Vec::new();
+    let refused = wait_until("a request fails", || {
+        let mut client = server.connect();
+        client.send_get("/f.txt");
+        client
+            .stream()
+            .set_read_timeout(Some(Duration::from_secs(1)))
+            .unwrap();
+        let answer = client.try_response(false);
+        let good = answer.as_ref().is_ok_and(|response| response.status == 200);
+        served.push(client);
+        (!good).then_some(answer)
+    });
+    // Either it was not accepted for now, or it was told.
+    assert!(refused.is_err() || matches!(refused.unwrap().status, 500 | 503));
+    served.pop();
+    served.pop();
+    for client in &mut served {
+        assert_eq!(client.get("/f.txt").text(), "content");
+    }
+}
+
+#[test]
+fn clients_that_vanish_leave_nothing_behind() {
+    let server = site("");
+    assert_eq!(server.get("/f.txt").text(), "content");
+    let worker = server.workers()[0];
+    wait_until("all is closed", || {
+        (open_sockets(worker) <= 3).then_some(())
+    });
+    let before = descriptors(worker).len();
+    for round in 0..300 {
+        let mut client = server.connect();
+        let requests = ["", "GET /f", "GET /big HTTP/1.1\r\nHost: a\r\n\r\n"];
+        client.send(requests[round % 3]);
+        if round % 3 == 2 {
+            client.stream().peek(&mut [0]).unwrap();
+        }
+        // Bytes not read make this a reset.
+    }
+    wait_until("as few descriptors as before", || {
+        (descriptors(worker).len() <= before).then_some(())
+    });
+    assert_eq!(server.get("/f.txt").text(), "content");
+}
+
+fn open_sockets(pid: u32) -> usize {
+    let is_socket = |path: &std::path::PathBuf| path.to_string_lossy().starts_with("socket:");
+    descriptors(pid)
+        .iter()
+        .filter(|path| is_socket(path))
+        .count()
+}
+
+#[test]
+fn one_pipeline_does_not_starve_others() {
+    let server = site("keepalive_requests 100000;");
+    let mut greedy = server.connect();
+    let request = "GET /f.txt HTTP/1.1\r\nHost: a\r\n\r\n";
+    greedy.send(request.repeat(2000));
+    assert_eq!(server.get("/f.txt").text(), "content");
+    for _ in 0..2000 {
+        assert_eq!(greedy.response().text(), "content");
+    }
+}
+
+#[test]
+fn a_regex_of_the_configuration_cannot_be_made_to_run_for_ever() {
+    let mut server = site("location ~ ^/(a+)+$ { return 200; }");
+    server.tolerate_of_nginx("pcre2_match() failed");
+    let start = Instant::now();
+    let status = server.get(&format!("/{}!", "a".repeat(1000))).status;
+    assert!(matches!(status, 404 | 500), "{status}");
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+}

@@ -1,0 +1,282 @@
+//! Access and error logs: what stands in them, whole lines only, and rotation without a loss.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{Load, Reuse, SITE, Setup, TestServer, is_forkful, wait_until};
+use fancy_regex::Regex;
+use nix::sys::signal::Signal;
+
+fn site(http: &str) -> TestServer {
+    Setup::http(http).file("html/f.txt", "content").start()
+}
+
+/// The lines of a log, as Latin-1.
+fn lines(path: &Path) -> Vec<String> {
+    let bytes = fs::read(path).unwrap_or_default();
+    assert!(
+        bytes.is_empty() || bytes.ends_with(b"\n"),
+        "{} ends within a line",
+        path.display()
+    );
+    let text: String = bytes.into_iter().map(char::from).collect();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Asks with every byte that a field value may hold; returns the number of requests.
+fn ask_with_every_byte(server: &TestServer) -> usize {
+    let values = (1..=255u8).filter(|byte| !b"\r\n".contains(byte));
+    values
+        .map(|byte| {
+            let mut client = server.connect();
+            client.send(
+                [
+                    b"GET /f.txt HTTP/1.1\r\nHost: a\r\nUser-Agent: <",
+                    &[byte][..],
+                    b">\r\n\r\n",
+                ]
+                .concat(),
+            );
+            client.response()
+        })
+        .count()
+}
+
+fn all_match(lines: &[String], pattern: &str) {
+    let pattern = Regex::new(pattern).unwrap();
+    for line in lines {
+        assert!(pattern.is_match(line).unwrap(), "{line:?}");
+    }
+}
+
+#[test]
+fn hostile_bytes_are_escaped() {
+    let mut server = site(SITE);
+    let asked = ask_with_every_byte(&server);
+    server.signal(Signal::SIGQUIT);
+    server.wait();
+    let lines = lines(&server.path("access.log"));
+    assert_eq!(lines.len(), asked);
+    let text = r#"(?:[^\x00-\x1f"\\\x7f-\xff]|\\x[0-9A-F]{2})*"#;
+    all_match(
+        &lines,
+        &format!(r#"^127\.0\.0\.1 - - \[[^]]+\] "{text}" \d{{3}} \d+ "-" "{text}"$"#),
+    );
+}
+
+#[test]
+fn json_stays_json() {
+    let mut server = site(
+        "log_format j escape=json '{\"ua\":\"$http_user_agent\"}';
+        server { listen %LISTEN%; root %PREFIX%/html; access_log %PREFIX%/json.log j; }",
+    );
+    let asked = ask_with_every_byte(&server);
+    server.signal(Signal::SIGQUIT);
+    server.wait();
+    let lines = lines(&server.path("json.log"));
+    assert_eq!(lines.len(), asked);
+    let string = r#""(?:[^\x00-\x1f"\\]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*""#;
+    all_match(&lines, &format!(r#"^\{{"ua":{string}\}}$"#));
+    let bytes = fs::read(server.path("json.log")).unwrap();
+    assert!(
+        !is_forkful() || String::from_utf8(bytes).is_ok(),
+        "not UTF-8"
+    );
+}
+
+#[test]
+fn the_error_log_has_one_line_for_each_event() {
+    let server = site(SITE);
+    for target in ["/%0a%0dforged", "/%1b[31m", "/%ff", "/\"quote\""] {
+        server.get(target);
+    }
+    let log = server.finish();
+    if is_forkful() {
+        let lines: Vec<String> = log.lines().map(str::to_owned).collect();
+        all_match(
+            &lines,
+            r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]+\] \d+#\d+: [ -~]*$",
+        );
+    }
+    assert!(
+        log.contains("failed (2: No such file or directory)"),
+        "{log}"
+    );
+    assert!(log.contains("request: \"GET /%ff HTTP/1.1\""), "{log}");
+}
+
+#[test]
+fn a_bad_request_is_a_line_at_info() {
+    let server = site(SITE);
+    let mut client = server.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n");
+    assert_eq!(client.response().status, 400);
+    let log = server.finish();
+    assert!(log.contains("[info]"), "{log}");
+    assert!(!log.contains("[error]"), "{log}");
+}
+
+#[test]
+fn the_level_of_the_error_log_is_kept() {
+    let server = Setup::config(
+        "daemon off; worker_processes 1; pid %PREFIX%/pid; error_log %PREFIX%/quiet.log crit; events {}
+        http { access_log off; server { listen %LISTEN%; root %PREFIX%/html; } }",
+    )
+    .start();
+    assert!(matches!(server.get("/none").status, 403 | 404));
+    assert_eq!(fs::read_to_string(server.path("quiet.log")).unwrap(), "");
+}
+
+/// Rotates the access log under load, and counts the lines of all pieces.
+#[test]
+fn rotation_loses_no_line() {
+    let mut server = Setup::with_main("worker_processes 2;", SITE)
+        .file("html/f.txt", "content")
+        .start();
+    let load = Load::start(server.address(), 4, Reuse::KeepAlive, "content");
+    let mut pieces: Vec<PathBuf> = vec![server.path("access.log")];
+    for number in 0..10 {
+        let piece = server.path(&format!("access.{number}"));
+        fs::rename(server.path("access.log"), &piece).unwrap();
+        pieces.push(piece);
+        server.signal(Signal::SIGUSR1);
+        wait_until("there is a new log", || {
+            server.path("access.log").exists().then_some(())
+        });
+        load.wait_for_more();
+    }
+    let (answered, failures) = load.finish();
+    assert!(failures.is_empty(), "{failures:?}");
+    server.signal(Signal::SIGQUIT);
+    server.wait();
+    let all: Vec<String> = pieces.iter().flat_map(|piece| lines(piece)).collect();
+    all_match(&all, r#""GET /f\.txt HTTP/1\.1" 200 7 "-" "-"$"#);
+    assert_eq!(all.len(), answered);
+}
+
+#[test]
+fn a_rotated_log_is_not_held_open() {
+    let server = site(SITE);
+    fs::rename(server.path("access.log"), server.path("old.log")).unwrap();
+    server.signal(Signal::SIGUSR1);
+    let processes = [vec![server.pid()], server.workers()].concat();
+    wait_until("nobody holds the old log", || {
+        let held = |pid: &u32| common::descriptors(*pid).contains(&server.path("old.log"));
+        (!processes.iter().any(held)).then_some(())
+    });
+}
+
+const BUFFERED: &str = "access_log %PREFIX%/buffered.log combined buffer=64k flush=1s;
+    server { listen %LISTEN%; root %PREFIX%/html; }";
+
+#[test]
+fn a_buffer_is_written_in_time() {
+    let server = site(BUFFERED);
+    server.get("/f.txt");
+    wait_until("the line is written", || {
+        (lines(&server.path("buffered.log")).len() == 1).then_some(())
+    });
+}
+
+#[test]
+fn a_buffer_is_written_at_every_end() {
+    for signal in [Signal::SIGQUIT, Signal::SIGTERM] {
+        let mut server = site(&BUFFERED.replace("flush=1s", "flush=1h"));
+        server.get("/f.txt");
+        assert_eq!(
+            lines(&server.path("buffered.log")).len(),
+            0,
+            "it was not buffered"
+        );
+        server.signal(signal);
+        server.wait();
+        assert_eq!(
+            lines(&server.path("buffered.log")).len(),
+            1,
+            "after {signal}"
+        );
+    }
+}
+
+#[test]
+fn a_buffer_is_written_before_the_log_is_reopened() {
+    let server = site(&BUFFERED.replace("flush=1s", "flush=1h"));
+    server.get("/f.txt");
+    fs::rename(server.path("buffered.log"), server.path("old.log")).unwrap();
+    server.signal(Signal::SIGUSR1);
+    wait_until("the line is in the old log", || {
+        (lines(&server.path("old.log")).len() == 1).then_some(())
+    });
+}
+
+#[test]
+fn long_lines_of_many_workers_stay_whole() {
+    let mut server = Setup::with_main("worker_processes 4;", SITE).start();
+    let address = server.address();
+    let ask = move |letter: char| {
+        let target = format!("/?{}", letter.to_string().repeat(6000));
+        for _ in 0..50 {
+            common::Client::connect(address).get(&target);
+        }
+    };
+    let threads: Vec<_> = ('a'..='h')
+        .map(|letter| std::thread::spawn(move || ask(letter)))
+        .collect();
+    threads
+        .into_iter()
+        .for_each(|thread| thread.join().unwrap());
+    server.signal(Signal::SIGQUIT);
+    server.wait();
+    let lines = lines(&server.path("access.log"));
+    assert_eq!(lines.len(), 8 * 50);
+    all_match(
+        &lines,
+        r#""GET /\?(?:a{6000}|b{6000}|c{6000}|d{6000}|e{6000}|f{6000}|g{6000}|h{6000}) HTTP/1\.1""#,
+    );
+}
+
+#[test]
+fn a_full_disk_stops_no_answer() {
+    let mut server = Setup::http(
+        "server { listen %LISTEN%; root %PREFIX%/html; access_log /dev/full combined; }",
+    )
+    .file("html/f.txt", "content")
+    .start();
+    server.expect_log("/dev/full");
+    for _ in 0..100 {
+        assert_eq!(server.get("/f.txt").text(), "content");
+    }
+    server.wait_for_log("/dev/full");
+    let complaints = server.finish().matches("/dev/full").count();
+    assert!(complaints < 10, "{complaints} lines for one full disk");
+}
+
+/// Descriptors of a process that a program it starts would get.
+fn inheritable(pid: u32) -> Vec<u32> {
+    let numbers = fs::read_dir(format!("/proc/{pid}/fdinfo"))
+        .unwrap()
+        .filter_map(|entry| {
+            let path = entry.unwrap().path();
+            let info = fs::read_to_string(&path).ok()?;
+            let flags = info
+                .lines()
+                .find_map(|line| line.strip_prefix("flags:\t"))?;
+            let closed_on_exec = u32::from_str_radix(flags, 8).unwrap() & 0o2000000 != 0;
+            (!closed_on_exec).then(|| path.file_name().unwrap().to_str().unwrap().parse().unwrap())
+        });
+    numbers.collect()
+}
+
+#[test]
+fn every_descriptor_closes_on_exec() {
+    // What the test was started with, the server was started with, too.
+    let ours = inheritable(std::process::id());
+    let server = site(SITE);
+    for pid in [vec![server.pid()], server.workers()].concat() {
+        let mut open = inheritable(pid);
+        open.retain(|number| *number > 2 && !ours.contains(number));
+        assert!(open.is_empty() || !is_forkful(), "process {pid}: {open:?}");
+    }
+}
