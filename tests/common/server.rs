@@ -122,7 +122,8 @@ impl Setup {
             if let Some(status) = server.child.try_wait().unwrap() {
                 panic!("the server ended with {status}:\n{}", server.log());
             }
-            (server.path("pid").exists() && !server.workers().is_empty()).then_some(())
+            let all = server.workers().len() >= server.workers_asked_for();
+            (server.path("pid").exists() && all).then_some(())
         });
         server
     }
@@ -292,13 +293,24 @@ impl TestServer {
         self.over = true;
     }
 
-    /// Reloads and waits until all workers are new and as many as before.
+    /// The number of workers in the configuration file; 1 where it says `auto` or nothing.
+    fn workers_asked_for(&self) -> usize {
+        let config = fs::read_to_string(self.path("server.conf")).unwrap();
+        let value = config.split("worker_processes ").nth(1).unwrap_or("1;");
+        let number = value
+            .split(';')
+            .next()
+            .and_then(|number| number.parse().ok());
+        number.unwrap_or(1)
+    }
+
+    /// Reloads and waits until all workers are new and as many as asked for.
     pub fn reload(&self) {
-        let old = self.workers();
+        let (old, count) = (self.workers(), self.workers_asked_for());
         self.signal(Signal::SIGHUP);
         wait_until("the reload is done", || {
             let new = self.workers();
-            (new.len() == old.len() && new.iter().all(|pid| !old.contains(pid))).then_some(())
+            (new.len() >= count && new.iter().all(|pid| !old.contains(pid))).then_some(())
         });
     }
 

@@ -66,8 +66,8 @@ pub fn responses(ours: &Response, theirs: &Response, ports: [u16; 2]) -> Vec<Dif
     found.extend(difference("status", status(ours), status(theirs)));
     let made = made_page(ours, theirs);
     found.extend(headers(ours, theirs, ports, made.is_some()));
-    let [our_body, their_body] =
-        [(ours, ports[0]), (theirs, ports[1])].map(|(it, port)| neutral(&it.text(), port));
+    let [our_body, their_body] = [(ours, ports[0]), (theirs, ports[1])]
+        .map(|(response, port)| neutral(&without_boundary(response), port));
     found.extend(difference(made.unwrap_or("body"), our_body, their_body));
     found
 }
@@ -123,10 +123,20 @@ fn headers(ours: &Response, theirs: &Response, ports: [u16; 2], made: bool) -> V
     found
 }
 
-/// The boundary of several ranges is a number of the server's choosing.
+const BOUNDARY: &str = "boundary=";
+
+/// The boundary of several ranges is of the server's choosing.
 fn boundless(value: &str) -> String {
-    match value.split_once("boundary=") {
-        Some((kind, _)) => format!("{kind}boundary=-"),
+    match value.split_once(BOUNDARY) {
+        Some((kind, _)) => format!("{kind}{BOUNDARY}-"),
         None => value.to_owned(),
+    }
+}
+
+fn without_boundary(response: &Response) -> String {
+    let kind = response.header("Content-Type").unwrap_or_default();
+    match kind.split_once(BOUNDARY) {
+        Some((_, boundary)) => response.text().replace(boundary, "-"),
+        None => response.text(),
     }
 }
