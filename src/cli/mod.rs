@@ -20,6 +20,7 @@ use crate::conf::diagnostic::Severity;
 use crate::log::{self, Level};
 use crate::master::load::{self, Plan, Request};
 use crate::master::{self, Loaded, Outcome};
+use crate::sys::{OsError, signal};
 use arguments::{Arguments, Command};
 use source::Named;
 
@@ -27,6 +28,9 @@ use source::Named;
 /// worker, see [`master::serve`].
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Outcome {
     log::install();
+    if let Err(error) = signal::settle() {
+        log::alert!("sigaction() failed {}", OsError(&error));
+    }
     // A daemon has no other place to say why it dies.
     panic::set_hook(Box::new(|panic| log::alert!("{panic}")));
     match arguments::parse(words) {
@@ -46,7 +50,7 @@ fn obey(arguments: Arguments) -> Outcome {
             Err(text) => fail(format_args!("{text}")),
         },
         Command::Test { dump, quiet } => test(&source::find(&arguments), *dump, *quiet),
-        Command::Signal(order) => signal(&source::find(&arguments).request, *order),
+        Command::Signal(order) => send(&source::find(&arguments).request, *order),
         Command::Start => start(source::find(&arguments).request),
         Command::Serve { directory, listen } => {
             match source::of_directory(directory, listen.as_deref()) {
@@ -127,7 +131,7 @@ fn test(named: &Named, dump: bool, quiet: bool) -> Outcome {
     }
 }
 
-fn signal(request: &Request, what: arguments::Order) -> Outcome {
+fn send(request: &Request, what: arguments::Order) -> Outcome {
     let plan = load::read(request);
     if plan.draft.diagnostics.errors() {
         show(&plan, Severity::Error);

@@ -215,6 +215,11 @@ pub trait Holds<M> {
 pub trait Shared {
     /// Where errors and notices go.
     fn diagnostics(&mut self) -> &mut Diagnostics;
+
+    /// Whether a directive of this name is in any table of the configuration.
+    fn knows(&self, _name: &str) -> bool {
+        false
+    }
 }
 
 /// All directives of one kind of target.
@@ -241,6 +246,11 @@ impl<T, S: Shared> Table<T, S> {
     /// Its rows, in the order of their declaration.
     pub fn rows(&self) -> &[Directive<T, S>] {
         &self.rows
+    }
+
+    /// Whether a directive of this name is in it.
+    pub fn knows(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
     }
 
     /// Applies a block's directives to `target`: first the values in their order, then the
@@ -300,11 +310,7 @@ impl<T, S: Shared> Table<T, S> {
             .map(|&i| &self.rows[i])
             .find(|r| r.contexts.contains(context));
         let Some(row) = here else {
-            report(
-                shared,
-                item,
-                format!("\"{name}\" directive is not allowed here"),
-            );
+            report(shared, item, misplaced(&name));
             return None;
         };
         if let Some(wrong) = misuse(row, item, &name) {
@@ -329,6 +335,9 @@ impl<T, S: Shared> Table<T, S> {
                     format!("\"{name}\" directive is not supported: {why}"),
                 );
             }
+            Stranger::Unknown if shared.knows(name) => {
+                report(shared, item, misplaced(name));
+            }
             Stranger::Unknown => {
                 let known = self.rows.iter().filter(|r| r.contexts.contains(context));
                 let mut reason = Reason::from(format!("unknown directive \"{name}\""));
@@ -347,6 +356,10 @@ fn call<T, S: Shared>(row: &Directive<T, S>, target: &mut T, shared: &mut S, cal
             .diagnostics()
             .error(Some(place), reason.named(row.name));
     }
+}
+
+fn misplaced(name: &str) -> String {
+    format!("\"{name}\" directive is not allowed here")
 }
 
 fn misuse<T, S>(row: &Directive<T, S>, item: &Item, name: &str) -> Option<String> {

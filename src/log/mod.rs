@@ -16,7 +16,7 @@ pub use crate::{
     log_error as error, log_info as info, log_notice as notice, log_warn as warn,
 };
 pub use error::{ErrorLog, Sink, Target};
-pub use escape::Escaped;
+pub use escape::{Escaped, Legible};
 pub use file::{LogFile, LogFiles};
 pub use level::Level;
 pub use process::{default, install, set_default, started, startup, write};

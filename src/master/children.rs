@@ -147,9 +147,13 @@ impl Children {
             };
             for (number, part) in descriptors.chunks(MAX_DESCRIPTORS).enumerate() {
                 let first = (number * MAX_DESCRIPTORS) as u32;
-                if let Some(Err(error)) = self.send(pid, Command::Reopen { first }, part) {
-                    let error = OsError(&error);
-                    log::alert!("the logs of worker process {pid} were not reopened {error}");
+                match self.send(pid, Command::Reopen { first }, part) {
+                    // Another error says that it is gone, or going.
+                    Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                        let error = OsError(&error);
+                        log::alert!("the logs of worker process {pid} were not reopened {error}");
+                    }
+                    _ => {}
                 }
             }
         }

@@ -14,7 +14,7 @@ use crate::conf::tree::{Item, Tree};
 use crate::log::Level;
 use crate::site::draft::{Draft, World};
 use crate::site::error_log::Planned;
-use crate::site::unbuilt;
+use crate::site::{scope, unbuilt};
 use crate::sys::{host, privilege};
 use crate::worker;
 
@@ -133,6 +133,7 @@ pub fn read(request: &Request) -> Plan {
         hostname: host::name().unwrap_or_default().to_lowercase().into_bytes(),
         privileged: privilege::is_root(),
     });
+    draft.known = |name| table().knows(name) || scope::table().knows(name);
     let Tree { sources, items } = parse::parse(request.start.clone(), &mut draft.diagnostics);
     // The first set of logs is the process's, whatever is read first.
     draft.error_logs.set_default(Vec::new());

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use super::exchange::Exchange;
 use super::server::Server;
 use super::template::Template;
 use super::variables::{Registry, Variable};
-use crate::conf::diagnostic::Reason;
+use crate::conf::diagnostic::{Reason, Severity};
 use crate::conf::table::Call;
 use crate::conf::template::{self, Part as Written};
 use crate::conf::tree::Word;
@@ -243,6 +244,14 @@ pub fn plan_default(draft: &mut Draft) -> Option<Log> {
         return None;
     }
     let path = draft.path(b"logs/access.log");
+    if !path.parent().is_some_and(Path::is_dir) {
+        let what = format!(
+            "\"{}\" has no directory, requests are not logged",
+            path.display()
+        );
+        draft.diagnostics.notice(Severity::Notice, None, what);
+        return None;
+    }
     let target = Target {
         file: draft.needs.log(path),
         buffering: None,

@@ -39,6 +39,9 @@ fn temp_path(_: &mut Body, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason>
 /// Refuses a body that is too large, and has one of unknown length read first: whether it is well
 /// formed and within the limit, only its end tells. One of known length is dropped as it comes.
 pub fn discard(x: &mut Exchange) -> Flow {
+    if x.in_error_page {
+        return Flow::Next;
+    }
     let limit = Some(x.location.values.body.max_size).filter(|&limit| limit > 0);
     match x.head.framing() {
         Framing::Length(length) if limit.is_some_and(|limit| length > limit) => {

@@ -97,6 +97,8 @@ pub struct Draft {
     pub block: u64,
     /// The path that an `alias` in this block replaces; none in a block that may not have one.
     pub alias_of: Option<AliasOf>,
+    /// Whether a directive of this name may stand anywhere, also outside `http`.
+    pub known: fn(&str) -> bool,
     world: World,
 }
 
@@ -112,6 +114,10 @@ pub enum AliasOf {
 impl Shared for Draft {
     fn diagnostics(&mut self) -> &mut Diagnostics {
         &mut self.diagnostics
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        (self.known)(name)
     }
 }
 
@@ -132,6 +138,7 @@ impl Draft {
             endpoints: Vec::new(),
             block: 0,
             alias_of: None,
+            known: |_| false,
             world,
         }
     }

@@ -89,6 +89,9 @@ fn code(word: &Word, text: &[u8]) -> Result<u16, Reason> {
 
 /// Answers with an error: with its page, if it has one.
 pub fn answer(x: &mut Exchange, status: u16) -> Flow {
+    if closes(status) {
+        x.must_close = true;
+    }
     let pages = &x.location.values.error_page;
     let may_have_page = !x.in_error_page || pages.recursive;
     if may_have_page && let Some(page) = pages.pages.iter().find(|page| page.status == status) {
@@ -139,9 +142,6 @@ fn with_page(x: &mut Exchange, status: u16, page: &Page) -> Flow {
 pub fn default_page(x: &mut Exchange, status: u16) -> Flow {
     x.error_status = None;
     let sent = pages::sent(status);
-    if closes(status) {
-        x.must_close = true;
-    }
     let signature = x.location.values.tokens.name(x);
     let mut answer = match pages::error_page(status, &signature) {
         Some(page) => Answer::bytes(sent, "text/html", page),

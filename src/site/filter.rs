@@ -33,7 +33,10 @@ fn respond(x: &mut Exchange, answer: Answer) -> Response {
         reason: None,
         server: x.location.values.tokens.name(x),
         content_type: answer.content_type.filter(|t| !bodiless && !t.is_empty()),
-        last_modified: answer.last_modified,
+        // An error page was changed when it was; the error was not.
+        last_modified: answer
+            .last_modified
+            .filter(|_| matches!(answer.status, 200 | 206 | 304)),
         location: answer.location,
         fields,
         keep_alive,

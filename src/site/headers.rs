@@ -137,23 +137,18 @@ pub fn filter(x: &mut Exchange, answer: &mut Answer) {
         .iter()
         .filter(|added| no_error || added.always)
     {
-        let value = added.value.value(x).into_owned();
-        if !value.is_empty() {
-            add(answer, &added.name, value);
-        }
+        add(answer, &added.name, added.value.value(x).into_owned());
     }
 }
 
-/// Adds one field; validators replace those of the answer, as nginx has it.
+/// Adds one field, unless it is empty; one that is a validator replaces the answer's own.
 fn add(answer: &mut Answer, name: &Bytes, value: Vec<u8>) {
     if name.eq_ignore_ascii_case(b"etag") {
-        answer.etag = Some(value);
+        answer.etag = None;
     } else if name.eq_ignore_ascii_case(b"last-modified") {
-        answer.last_modified = date::parse(&value);
-        if answer.last_modified.is_none() {
-            answer.fields.push((name.clone(), value.into()));
-        }
-    } else {
+        answer.last_modified = None;
+    }
+    if !value.is_empty() {
         answer.fields.push((name.clone(), value.into()));
     }
 }

@@ -89,3 +89,14 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, at: usize) -> Flow {
     }
     Flow::Next
 }
+
+/// Answers for a directory that has no index file, if it is not there at all.
+pub fn directory(x: &mut Exchange, env: &mut dyn Env) -> Flow {
+    let path = file_path(x, &x.uri);
+    match x.look(env, Query::Stat(path.clone())) {
+        Ok(Found::Meta(Ok(_))) => Flow::Next,
+        Ok(Found::Meta(Err(error))) => static_file::failed(x, "stat", &path, &error),
+        Ok(_) => Flow::Fail(500),
+        Err(need) => Flow::Wait(need),
+    }
+}

@@ -56,7 +56,7 @@ impl Entry {
     }
 }
 
-fn listen(this: &mut Listen, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+fn listen(this: &mut Listen, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
     let word = call.arg(0);
     let refused = |why| {
         let what = format!("{why} in \"{}\" of the \"listen\" directive", word.str());
@@ -74,12 +74,15 @@ fn listen(this: &mut Listen, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
         if this.entries.iter().any(|other| other.address == address) {
             return Err(format!("a duplicate listen {address}").into());
         }
-        this.entries.push(Entry {
+        let mut entry = Entry {
             address,
             ..entry.clone()
-        });
+        };
+        if entry.address.ip().is_some_and(|address| address.is_ipv6()) {
+            entry.options.ipv6only.get_or_insert(true);
+        }
+        this.entries.push(entry);
     }
-    let _ = draft;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use crate::conf::value;
 use crate::directives;
 use crate::files::{Found, Query};
 use crate::http::Method;
-use crate::log::Level;
+use crate::log::{Legible, Level};
 use crate::sys;
 use crate::sys::clock;
 use crate::sys::file::Kind;
@@ -87,7 +87,7 @@ fn stamp(time: i64, local: bool) -> Stamp {
 /// Refuses a directory for which there is neither an index file nor a listing.
 pub fn forbidden(x: &mut Exchange) -> Flow {
     let path = file_path(x, &x.uri);
-    let what = format_args!("directory index of \"{}\" is forbidden", path.display());
+    let what = format_args!("directory index of \"{}\" is forbidden", Legible(&path));
     x.log(Level::Error, what);
     Flow::Fail(403)
 }

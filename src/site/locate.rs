@@ -43,6 +43,11 @@ pub fn location(x: &mut Exchange) -> Flow {
     if found.own.internal.only && !x.internal {
         return Flow::Fail(404);
     }
+    if x.location.values.root.is_left_by(&x.uri) {
+        let what = format_args!("\"{}\" would leave the alias", x.uri.escape_ascii());
+        x.log(Level::Error, what);
+        return Flow::Fail(404);
+    }
     Flow::Next
 }
 

@@ -8,7 +8,7 @@ use crate::directives;
 use crate::http::multipart::{self, Multipart};
 use crate::http::range::{self, Ranges as Asked};
 use crate::http::validator::{self, Validators};
-use crate::http::{Bytes, Piece};
+use crate::http::{Bytes, Method, Piece};
 use crate::sys::random;
 use std::fs::File;
 use std::ops::Range;
@@ -31,11 +31,18 @@ pub fn filter(x: &mut Exchange, answer: &mut Answer) -> Result<(), u16> {
         return Ok(());
     };
     let max = x.location.values.ranges.max;
+    // Ranges are defined for GET alone (RFC 9110 section 14.2).
+    let defined = x.head.method() == Method::Get;
     if answer.status != 200 || !answer.ranges || max == 0 {
         return Ok(());
     }
     let (file, size) = (file.clone(), meta.size);
-    match asked(x, answer, size, max) {
+    let asked = if defined {
+        asked(x, answer, size, max)
+    } else {
+        Asked::Whole
+    };
+    match asked {
         Asked::Whole => answer.fields.push(("Accept-Ranges".into(), "bytes".into())),
         Asked::One(range) => {
             let value = multipart::content_range(&range, size);

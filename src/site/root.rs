@@ -100,6 +100,18 @@ impl Root {
         }
     }
 
+    /// Whether a path would leave the directory of an `alias`: what follows the location's own
+    /// path is appended as it is, and may then be the `..` that no path has otherwise.
+    pub fn is_left_by(&self, uri: &[u8]) -> bool {
+        let Some(AliasOf::Bytes(count)) = self.base.replaces else {
+            return false;
+        };
+        match uri.get(count..).and_then(|rest| rest.strip_prefix(b"..")) {
+            Some(rest) => matches!(rest.first(), None | Some(b'/')),
+            None => false,
+        }
+    }
+
     /// How much of a request's path an `alias` replaces.
     pub fn replaced(&self) -> Option<&AliasOf> {
         self.base.replaces.as_ref()

@@ -29,6 +29,8 @@ pub enum Phase {
     TryFiles(usize),
     /// Index files: this one is next.
     Index(usize),
+    /// Whether there is a directory to list.
+    Directory,
     /// A listing.
     Listing,
     /// A file.
@@ -117,6 +119,7 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Access => access::check(x),
         Phase::TryFiles(at) => try_files::run(x, env, at),
         Phase::Index(at) => index::run(x, env, at),
+        Phase::Directory => index::directory(x, env),
         Phase::Listing => listing::run(x, env),
         Phase::File => static_file::run(x, env),
     }
@@ -131,7 +134,8 @@ fn following(phase: Phase) -> Phase {
         Phase::Rewrite => Phase::Access,
         Phase::Access => Phase::TryFiles(0),
         Phase::TryFiles(_) => Phase::Index(0),
-        Phase::Index(_) => Phase::Listing,
+        Phase::Index(_) => Phase::Directory,
+        Phase::Directory => Phase::Listing,
         Phase::Listing | Phase::File => Phase::File,
     }
 }

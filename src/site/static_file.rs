@@ -17,7 +17,7 @@ use crate::directives;
 use crate::files::{Found, Opened, Query};
 use crate::http::path::{self, Escape};
 use crate::http::{Method, validator};
-use crate::log::Level;
+use crate::log::{Legible, Level};
 use crate::sys::OsError;
 use crate::sys::file::{Absence, Kind};
 
@@ -60,7 +60,7 @@ fn answer(x: &mut Exchange, path: &Path, opened: Opened) -> Flow {
         Kind::Other => {
             x.log(
                 Level::Crit,
-                format_args!("\"{}\" is not a regular file", path.display()),
+                format_args!("\"{}\" is not a regular file", Legible(path)),
             );
             return Flow::Fail(404);
         }
@@ -90,6 +90,10 @@ fn answer(x: &mut Exchange, path: &Path, opened: Opened) -> Flow {
 /// A directory is named with a slash at the end, so that relative links in its index hold.
 fn to_directory(x: &mut Exchange) -> Flow {
     let mut uri = path::escape(&x.uri, Escape::Uri).into_owned();
+    if uri.starts_with(b"//") {
+        // A browser would take what follows for a host (RFC 3986 section 4.2).
+        uri.splice(1..2, *b"%2F");
+    }
     uri.push(b'/');
     if !x.args.is_empty() {
         uri.push(b'?');
@@ -108,7 +112,7 @@ pub fn failed(x: &mut Exchange, call: &str, path: &Path, error: &io::Error) -> F
     if status != 404 || x.location.values.static_file.log_not_found {
         x.log(
             level,
-            format_args!("{call}() \"{}\" failed {}", path.display(), OsError(error)),
+            format_args!("{call}() \"{}\" failed {}", Legible(path), OsError(error)),
         );
     }
     Flow::Fail(status)

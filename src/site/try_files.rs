@@ -14,7 +14,7 @@ use crate::conf::table::Call;
 use crate::conf::value;
 use crate::directives;
 use crate::files::{Found, Query};
-use crate::log::Level;
+use crate::log::{Legible, Level};
 use crate::sys::OsError;
 use crate::sys::file::{Absence, Kind};
 
@@ -98,7 +98,7 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, at: usize) -> Flow {
             Ok(_) => {}
             Err(error) if Absence::of(&error) == Absence::Missing => {}
             Err(error) => {
-                let what = format_args!("stat() \"{}\" failed {}", path.display(), OsError(&error));
+                let what = format_args!("stat() \"{}\" failed {}", Legible(&path), OsError(&error));
                 x.log(Level::Crit, what);
             }
         }

@@ -226,7 +226,7 @@ fn create(path: &Path) -> io::Result<File> {
 /// Why a file could not be had, as far as it matters to who asked for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absence {
-    /// Nothing is there: ENOENT, ENOTDIR, ENAMETOOLONG.
+    /// Nothing is there that can be read: ENOENT, ENOTDIR, ENAMETOOLONG; ENXIO for a socket.
     Missing,
     /// Something is there, and not for us: EACCES, EPERM, ELOOP.
     Forbidden,
@@ -238,7 +238,9 @@ impl Absence {
     /// What an error says.
     pub fn of(error: &io::Error) -> Absence {
         match error.raw_os_error() {
-            Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG) => Absence::Missing,
+            Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG | libc::ENXIO) => {
+                Absence::Missing
+            }
             Some(libc::EACCES | libc::EPERM | libc::ELOOP) => Absence::Forbidden,
             _ => Absence::Failed,
         }

@@ -198,6 +198,18 @@ pub fn ignore_sigpipe() -> io::Result<()> {
     set(libc::SIGPIPE, SigHandler::SigIgn)
 }
 
+/// What all processes of ours want of signals that they do not catch, once at the start of the
+/// program: SIGIO is harmless, as in nginx, and SIGSEGV and SIGBUS end the process also when
+/// somebody sends them. The handlers of Rust's runtime would let the first of those pass.
+///
+/// # Errors
+/// None that the kernel documents for these arguments.
+pub fn settle() -> io::Result<()> {
+    set(libc::SIGIO, SigHandler::SigIgn)?;
+    set(libc::SIGSEGV, SigHandler::SigDfl)?;
+    set(libc::SIGBUS, SigHandler::SigDfl)
+}
+
 fn set(number: i32, handler: SigHandler) -> io::Result<()> {
     let signal = system::Signal::try_from(number)?;
     // SAFETY: neither the default action nor ignoring runs code in a handler.
@@ -294,6 +306,35 @@ mod tests {
                     reset_to_default().expect("reset");
                     kill(pid(), Signal::Term).expect("kill");
                     exit(0)
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn faults_end_the_process() {
+        alone("sys::signal::tests::faults_end_the_process", || {
+            settle().expect("settled");
+            match fork().expect("fork") {
+                Fork::Parent(child) => {
+                    let status = wait(child).expect("child").status;
+                    let ended = matches!(
+                        status,
+                        ExitStatus::Signal {
+                            number: libc::SIGSEGV,
+                            ..
+                        }
+                    );
+                    assert!(ended, "{status}");
+                }
+                Fork::Child => {
+                    // SAFETY: the calls take numbers; the second ends the process, and the third
+                    // is not reached.
+                    unsafe {
+                        libc::raise(libc::SIGIO);
+                        libc::raise(libc::SIGSEGV);
+                        libc::_exit(1)
+                    }
                 }
             }
         });

@@ -29,6 +29,9 @@ pub fn send(client: &mut Client, budget: &mut u64, buffer: &mut [u8]) -> Progres
         return Progress::None;
     }
     let stream = &client.link.stream;
+    // A short write of memory says that there is no more room. sendfile(2) can be short for other
+    // reasons: only EAGAIN tells.
+    let is_file = pieces.slices().is_empty();
     let (offered, sent) = match (pieces.slices(), &pieces.file) {
         ([], Some((file, range))) => match send_file(client, file, range, *budget, buffer) {
             Some(result) => result,
@@ -53,7 +56,7 @@ pub fn send(client: &mut Client, budget: &mut u64, buffer: &mut [u8]) -> Progres
     match sent {
         Ok(count) => {
             let count = count as u64;
-            client.writable = count == offered;
+            client.writable = count == offered || is_file;
             *budget = budget.saturating_sub(count);
             client.sent(count);
             Progress::Made
@@ -108,7 +111,7 @@ fn send_file(
     if matches!(result, Ok(0)) {
         if let Some(x) = client.sending() {
             x.log(
-                Level::Alert,
+                Level::Error,
                 format_args!("the file ended before its promised size"),
             );
         }

@@ -82,13 +82,14 @@ fn what_is_wrong_is_said_with_its_place() {
     let prefix = tempfile::tempdir().expect("directory");
     let (_, said) = plan(
         prefix.path(),
-        "error_log stderr;\nworker_processes none;\ndaemn off;",
+        "error_log stderr;\nworker_processes none;\ndaemn off;\nroot /;",
     );
     assert_eq!(
         said,
         [
             "invalid number of workers \"none\" in test:2:18",
-            "unknown directive \"daemn\" in test:3:1"
+            "unknown directive \"daemn\" in test:3:1",
+            "\"root\" directive is not allowed here in test:4:1",
         ]
     );
     let (_, said) = plan(prefix.path(), "error_log stderr;");
