@@ -17,6 +17,7 @@ struct Place(TempDir);
 impl Place {
     fn new(config: &str) -> Self {
         let place = Self(TempDir::new().unwrap());
+        fs::create_dir(place.path().join("logs")).unwrap();
         let config = config.replace("%PREFIX%", place.path().to_str().unwrap());
         fs::write(place.path().join("server.conf"), config).unwrap();
         place

@@ -252,6 +252,35 @@ fn running_out_of_descriptors_pauses_accepting() {
 }
 
 #[test]
+fn a_file_that_cannot_be_opened_for_want_of_descriptors_costs_one_request() {
+    let config = "server { listen %LISTEN%; root %PREFIX%/html; }";
+    let mut server = Setup::with_main("worker_processes 1; worker_rlimit_nofile 32;", config)
+        .file("html/f.txt", "content")
+        .start();
+    server.expect_log("Too many open files");
+    let mut served = Vec::new();
+    let refused = wait_until("a request fails", || {
+        let mut client = server.connect();
+        client.send_get("/f.txt");
+        client
+            .stream()
+            .set_read_timeout(Some(Duration::from_secs(1)))
+            .unwrap();
+        let answer = client.try_response(false);
+        let good = answer.as_ref().is_ok_and(|response| response.status == 200);
+        served.push(client);
+        (!good).then_some(answer)
+    });
+    // Either it was not accepted for now, or it was told.
+    assert!(refused.is_err() || matches!(refused.unwrap().status, 500 | 503));
+    served.pop();
+    served.pop();
+    for client in &mut served {
+        assert_eq!(client.get("/f.txt").text(), "content");
+    }
+}
+
+#[test]
 fn clients_that_vanish_leave_nothing_behind() {
     let server = site("");
     assert_eq!(server.get("/f.txt").text(), "content");

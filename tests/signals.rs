@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::io::ErrorKind;
 use std::net::TcpStream;
 
 use common::{Load, Reuse, SITE, Setup, TestServer, is_forkful, wait_until};
@@ -20,6 +21,14 @@ fn download(server: &TestServer) -> common::Client {
     client.send_get("/big");
     client.fill().unwrap();
     client
+}
+
+fn until_refused(server: &TestServer) {
+    let soon = std::time::Duration::from_secs(1);
+    wait_until("new connections are refused", || {
+        let error = TcpStream::connect_timeout(&server.address(), soon).err()?;
+        (error.kind() == ErrorKind::ConnectionRefused).then_some(())
+    });
 }
 
 fn ends_at_once(signal: Signal) {
@@ -55,9 +64,7 @@ fn quit_lets_a_download_finish() {
     let mut running = download(&server);
     server.signal(Signal::SIGQUIT);
     idle.expect_closed();
-    wait_until("new connections are refused", || {
-        TcpStream::connect(server.address()).err()
-    });
+    until_refused(&server);
     assert_eq!(running.response().body.len(), 20 << 20);
     assert_eq!(server.wait(), 0);
 }
@@ -69,9 +76,7 @@ fn term_ends_what_quit_waits_for() {
     server.tolerate_of_nginx("aborting");
     let mut running = download(&server);
     server.signal(Signal::SIGQUIT);
-    wait_until("new connections are refused", || {
-        TcpStream::connect(server.address()).err()
-    });
+    until_refused(&server);
     server.signal(Signal::SIGTERM);
     server.signal(Signal::SIGTERM);
     assert_eq!(server.wait(), 0);

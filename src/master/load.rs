@@ -177,23 +177,14 @@ fn require_events(items: &[Item], draft: &mut Draft) {
 
 /// The error log of a configuration that names none: that of `-e`, nginx's, or stderr.
 fn default_error_log(request: &Request, draft: &mut Draft) -> Planned {
-    let named = request.error_log.as_deref();
-    let path = request.prefix.join(named.unwrap_or(Path::new(ERROR_LOG)));
-    if named.is_none() && !has_directory(&path) {
-        let what = format!(
-            "\"{}\" has no directory, errors go to stderr",
-            path.display()
-        );
-        draft.diagnostics.notice(Severity::Notice, None, what);
-        return Planned {
-            level: Level::Error,
-            file: None,
-        };
-    }
-    let stderr = named.is_some_and(|named| named.as_os_str() == "stderr");
+    let file = match &request.error_log {
+        Some(named) if named.as_os_str() == "stderr" => None,
+        Some(named) => Some(draft.needs.log(request.prefix.join(named))),
+        None => draft.default_log(ERROR_LOG, "errors go to stderr"),
+    };
     Planned {
         level: Level::Error,
-        file: (!stderr).then(|| draft.needs.log(path)),
+        file,
     }
 }
 

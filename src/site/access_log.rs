@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io::Write;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use super::exchange::Exchange;
 use super::server::Server;
 use super::template::Template;
 use super::variables::{Registry, Variable};
-use crate::conf::diagnostic::{Reason, Severity};
+use crate::conf::diagnostic::Reason;
 use crate::conf::table::Call;
 use crate::conf::template::{self, Part as Written};
 use crate::conf::tree::Word;
@@ -196,9 +195,6 @@ fn is_parameter(word: &Word) -> bool {
         || word.is("gzip")
 }
 
-/// What a buffer holds, and when it is flushed, where only the other is given: nginx's numbers.
-const BUFFER: usize = 64 << 10;
-
 fn parameters_of(
     draft: &mut Draft,
     words: &[Word],
@@ -228,13 +224,7 @@ fn parameters_of(
     if flush.is_some() && size.is_none() {
         return Err("no buffer is defined for access_log".into());
     }
-    Ok((
-        size.map(|size| Buffering {
-            size: size.max(1).min(BUFFER << 10),
-            flush,
-        }),
-        condition,
-    ))
+    Ok((size.map(|size| Buffering { size, flush }), condition))
 }
 
 /// The log for requests of which the configuration says nothing; none if there are none.
@@ -243,17 +233,8 @@ pub fn plan_default(draft: &mut Draft) -> Option<Log> {
     if !draft.servers.iter().any(silent) {
         return None;
     }
-    let path = draft.path(b"logs/access.log");
-    if !path.parent().is_some_and(Path::is_dir) {
-        let what = format!(
-            "\"{}\" has no directory, requests are not logged",
-            path.display()
-        );
-        draft.diagnostics.notice(Severity::Notice, None, what);
-        return None;
-    }
     let target = Target {
-        file: draft.needs.log(path),
+        file: draft.default_log("logs/access.log", "requests are not logged")?,
         buffering: None,
     };
     draft.access_logs.push(target);

@@ -16,7 +16,7 @@ use super::location::Location;
 use super::scope::{self, Scope};
 use super::server::{Endpoint, Server};
 use super::variables::Registry;
-use crate::conf::diagnostic::{Diagnostics, Reason};
+use crate::conf::diagnostic::{Diagnostics, Reason, Severity};
 use crate::conf::source::Place;
 use crate::conf::table::{HTTP, Shared};
 use crate::conf::tree::Item;
@@ -148,6 +148,18 @@ impl Draft {
         self.world
             .prefix
             .join(Path::new(std::ffi::OsStr::from_bytes(text)))
+    }
+
+    /// The number of the log file at one of nginx's default paths; none where its directory does
+    /// not exist, and then it is said what happens `otherwise`.
+    pub fn default_log(&mut self, path: &str, otherwise: &str) -> Option<usize> {
+        let path = self.path(path.as_bytes());
+        if path.parent().is_some_and(Path::is_dir) {
+            return Some(self.needs.log(path));
+        }
+        let what = format!("\"{}\" has no directory, {otherwise}", path.display());
+        self.diagnostics.notice(Severity::Notice, None, what);
+        None
     }
 
     /// The port where a server listens that does not say where.

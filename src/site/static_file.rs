@@ -59,7 +59,7 @@ fn answer(x: &mut Exchange, path: &Path, opened: Opened) -> Flow {
         Kind::Directory => return to_directory(x),
         Kind::Other => {
             x.log(
-                Level::Crit,
+                Level::Error,
                 format_args!("\"{}\" is not a regular file", Legible(path)),
             );
             return Flow::Fail(404);

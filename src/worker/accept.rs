@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mio::Token;
 
 use super::client::Client;
-use super::event_loop::Worker;
+use super::event_loop::{LISTENERS, Worker};
 use super::setup::Socket;
 use crate::log;
 use crate::site::endpoints::canonical;
@@ -64,7 +64,7 @@ impl Worker {
         self.pause();
         for (index, socket) in self.sockets.iter().enumerate() {
             let fd = socket.listener.as_fd();
-            if let Err(error) = poll::add_exclusive(&self.poll, fd, Token(index)) {
+            if let Err(error) = poll::add_exclusive(&self.poll, fd, Token(LISTENERS + index)) {
                 log::alert!("epoll_ctl() failed {}", OsError(&error));
             }
         }

@@ -32,9 +32,10 @@ const BUFFER: usize = 64 << 10;
 
 const SIGNALS: Token = Token(usize::MAX - 1);
 const CHANNEL: Token = Token(usize::MAX - 2);
+/// The token of the first listener. Those below are connections.
+pub(super) const LISTENERS: usize = usize::MAX / 2;
 
-/// One process's event loop and all it serves. Listeners have the first tokens, connections those
-/// after them.
+/// One process's event loop and all it serves.
 pub struct Worker {
     pub(super) poll: Poll,
     pub(super) site: &'static Site,
@@ -141,9 +142,8 @@ impl Worker {
             match event.token() {
                 SIGNALS => self.take_signals(),
                 CHANNEL => self.take_commands(),
-                Token(index) if index < self.sockets.len() => self.accept(index),
-                Token(token) => {
-                    let key = token - self.sockets.len();
+                Token(token) if token >= LISTENERS => self.accept(token - LISTENERS),
+                Token(key) => {
                     let Some(client) = self.clients.get_mut(key) else {
                         continue;
                     };
@@ -251,14 +251,13 @@ impl Worker {
 
     /// Watches a socket: for good, and for edges only. Many connections are over before this.
     fn register(&mut self, key: usize) -> bool {
-        let token = Token(self.sockets.len() + key);
         let client = &mut self.clients[key];
         let interest = Interest::READABLE | Interest::WRITABLE;
         let fd = client.link.stream.as_raw_fd();
         let registered = self
             .poll
             .registry()
-            .register(&mut SourceFd(&fd), token, interest);
+            .register(&mut SourceFd(&fd), Token(key), interest);
         client.registered = registered.is_ok();
         if let Err(error) = registered {
             log::alert!("epoll_ctl() failed {}", OsError(&error));

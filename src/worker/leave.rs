@@ -118,7 +118,9 @@ impl Worker {
             Stage::Leaving { leave, .. } if how == Leave::Now => *leave = how,
             _ => return,
         }
+        // No other worker may accept in its place: only then are connections refused.
         self.pause();
+        self.sockets.clear();
         let keys: Vec<usize> = self.clients.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.clients[key].http.quit();

@@ -34,6 +34,11 @@ impl Response {
         Ok(Some((response, end + 4 + used)))
     }
 
+    /// The body as Latin-1, which loses nothing.
+    pub fn latin1(&self) -> String {
+        self.body.iter().map(|&byte| char::from(byte)).collect()
+    }
+
     /// The value of a field that occurs at most once.
     pub fn header(&self, name: &str) -> Option<&str> {
         let values = self.all(name);

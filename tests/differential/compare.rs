@@ -72,14 +72,19 @@ pub fn responses(ours: &Response, theirs: &Response, ports: [u16; 2]) -> Vec<Dif
     found
 }
 
+/// The fields that depend on the length of a body.
+const LENGTH: [&str; 2] = ["Content-Length", "Transfer-Encoding"];
+
 /// Error pages and listings are of the server's own making: their length belongs to their body.
 fn made_page(ours: &Response, theirs: &Response) -> Option<&'static str> {
     let text = theirs.text();
-    let title = format!("<title>{} {}", theirs.status, theirs.reason);
+    let title = format!("<title>{} ", theirs.status);
     if text.contains(&title) && ours.text().contains(&title) {
         Some("error page")
     } else if text.contains("<title>Index of ") && ours.text().contains("Index of ") {
         Some("listing")
+    } else if theirs.status >= 300 && text.is_empty() && theirs.header("ETag").is_none() {
+        Some("error page")
     } else {
         None
     }
@@ -88,10 +93,10 @@ fn made_page(ours: &Response, theirs: &Response) -> Option<&'static str> {
 fn headers(ours: &Response, theirs: &Response, ports: [u16; 2], made: bool) -> Vec<Difference> {
     let list = |response: &Response, port| -> Vec<(String, String)> {
         let fields = response.headers.iter();
-        let own = |name: &str| name == "Date" || made && name == "Content-Length";
         fields
+            .filter(|(name, _)| !(made && LENGTH.contains(&name.as_str())))
             .map(|(name, value)| {
-                let value = if own(name) { "-" } else { value };
+                let value = if name == "Date" { "-" } else { value };
                 (name.clone(), boundless(&neutral(value, port)))
             })
             .collect()
@@ -136,7 +141,7 @@ fn boundless(value: &str) -> String {
 fn without_boundary(response: &Response) -> String {
     let kind = response.header("Content-Type").unwrap_or_default();
     match kind.split_once(BOUNDARY) {
-        Some((_, boundary)) => response.text().replace(boundary, "-"),
-        None => response.text(),
+        Some((_, boundary)) => response.latin1().replace(boundary, "-"),
+        None => response.latin1(),
     }
 }
