@@ -237,22 +237,6 @@ fn long_lines_of_many_workers_stay_whole() {
     );
 }
 
-#[test]
-fn a_full_disk_stops_no_answer() {
-    let mut server = Setup::http(
-        "server { listen %LISTEN%; root %PREFIX%/html; access_log /dev/full combined; }",
-    )
-    .file("html/f.txt", "content")
-    .start();
-    server.expect_log("/dev/full");
-    for _ in 0..100 {
-        assert_eq!(server.get("/f.txt").text(), "content");
-    }
-    server.wait_for_log("/dev/full");
-    let complaints = server.finish().matches("/dev/full").count();
-    assert!(complaints < 10, "{complaints} lines for one full disk");
-}
-
 /// Descriptors of a process that a program it starts would get.
 fn inheritable(pid: u32) -> Vec<u32> {
     let numbers = fs::read_dir(format!("/proc/{pid}/fdinfo"))
