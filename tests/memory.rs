@@ -46,9 +46,9 @@ fn all_are_closed(server: &TestServer, before: usize) {
 fn leaves_nothing(server: &TestServer, mut act: impl FnMut()) {
     server.get("/f.txt");
     let worker = server.workers()[0];
-    wait_until("only its own descriptors are open", || {
-        let sockets = |path: &&std::path::PathBuf| path.to_string_lossy().starts_with("socket:");
-        (descriptors(worker).iter().filter(sockets).count() <= 3).then_some(())
+    wait_until("the file is closed", || {
+        let file = server.path("html/f.txt");
+        (!descriptors(worker).contains(&file)).then_some(())
     });
     let open = descriptors(worker).len();
     act();
