@@ -75,7 +75,7 @@ impl Browser {
             driver,
             address: SocketAddr::from(([127, 0, 0, 1], port)),
             session: String::new(),
-            profile: profile,
+            profile,
         };
         browser.open_session();
         browser
