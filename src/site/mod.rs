@@ -41,6 +41,10 @@ pub mod server;
 pub mod sizing;
 pub mod static_file;
 pub mod template;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 pub mod tokens;
 pub mod transport;
 pub mod try_files;
