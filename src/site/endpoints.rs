@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::draft::{Draft, ListenerNeed};
 use super::listen::Entry;
+use super::numbering::Numbering;
 use super::server::{Endpoint, Hosts};
 use crate::conf::diagnostic::{Diagnostics, Reason, Severity};
 use crate::sys::socket::Address;
@@ -22,8 +23,12 @@ struct Shared {
 /// The endpoints of all servers; endpoint `i` listens on socket `i` of the needs.
 pub fn assemble(draft: &mut Draft) -> Vec<Endpoint> {
     let all = gather(draft);
-    let addresses: Vec<Address> = all.iter().map(|s| s.need.address.clone()).collect();
-    let is_covered = |one: &Address| addresses.iter().any(|any| covers(any, one));
+    let wildcards: Vec<Address> = all
+        .iter()
+        .map(|shared| shared.need.address.clone())
+        .filter(is_wildcard)
+        .collect();
+    let is_covered = |one: &Address| wildcards.iter().any(|any| covers(any, one));
     let (sockets, single): (Vec<_>, Vec<_>) = all
         .into_iter()
         .partition(|shared| shared.explicit || !is_covered(&shared.need.address));
@@ -51,9 +56,11 @@ pub fn assemble(draft: &mut Draft) -> Vec<Endpoint> {
 /// What all servers say, by address.
 fn gather(draft: &mut Draft) -> Vec<Shared> {
     let mut all: Vec<Shared> = Vec::new();
+    let mut addresses = Numbering::default();
     for (number, server) in draft.servers.iter().enumerate() {
         for entry in &server.location.own.listen.entries {
-            let index = join(&mut all, entry, number, &mut draft.diagnostics);
+            let index = addresses.number(entry.address.clone());
+            join(&mut all, index, entry, number, &mut draft.diagnostics);
             let Shared { need, hosts, .. } = &mut all[index];
             let names = &server.location.own.names.list;
             for name in names {
@@ -70,12 +77,16 @@ fn gather(draft: &mut Draft) -> Vec<Shared> {
     all
 }
 
-/// Adds what a server says of an address to what others said of it; returns its index.
-fn join(all: &mut Vec<Shared>, entry: &Entry, server: usize, errors: &mut Diagnostics) -> usize {
-    let Some(index) = all
-        .iter()
-        .position(|shared| shared.need.address == entry.address)
-    else {
+/// Adds what a server says of an address to what others said of it. The first to name an address
+/// makes its place.
+fn join(
+    all: &mut Vec<Shared>,
+    index: usize,
+    entry: &Entry,
+    server: usize,
+    errors: &mut Diagnostics,
+) {
+    let Some(shared) = all.get_mut(index) else {
         all.push(Shared {
             need: ListenerNeed {
                 address: entry.address.clone(),
@@ -90,9 +101,8 @@ fn join(all: &mut Vec<Shared>, entry: &Entry, server: usize, errors: &mut Diagno
             explicit: entry.explicit,
             claimed: entry.default,
         });
-        return all.len() - 1;
+        return;
     };
-    let shared = &mut all[index];
     let mut wrong = |what: &str| {
         errors.error(
             entry.place,
@@ -114,7 +124,12 @@ fn join(all: &mut Vec<Shared>, entry: &Entry, server: usize, errors: &mut Diagno
         shared.claimed = true;
         shared.hosts.default = server;
     }
-    index
+}
+
+fn is_wildcard(address: &Address) -> bool {
+    address
+        .ip()
+        .is_some_and(|address| address.ip().is_unspecified())
 }
 
 /// Whether a socket on `any` takes the connections to `address`, too.

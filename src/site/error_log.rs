@@ -76,7 +76,7 @@ pub fn parse(draft: &mut Draft, call: &Call<'_>) -> Result<Planned, Reason> {
     }
     let file = match &target.text[..] {
         b"stderr" => None,
-        path => Some(draft.needs.log(draft.path(path))),
+        path => Some(draft.needs.logs.number(draft.path(path))),
     };
     Ok(Planned { level, file })
 }
