@@ -110,11 +110,13 @@ fn with_page(x: &mut Exchange, status: u16, page: &Page) -> Flow {
         SentStatus::Other(other) => Some(other),
     };
     let uri = page.uri.value(x).into_owned();
-    if x.method != Method::Head {
-        x.method = Method::Get;
-    }
     match uri.first() {
-        Some(b'/') => Flow::internal(uri),
+        Some(b'/') => {
+            if x.method != Method::Head {
+                x.method = Method::Get;
+            }
+            Flow::internal(uri)
+        }
         Some(b'@') => locate::named(x, &uri),
         _ => {
             let redirects = |status: &u16| matches!(status, 301 | 302 | 303 | 307 | 308);

@@ -239,7 +239,7 @@ impl Exchange {
             Length::Known(length) => Some(length),
             _ => None,
         };
-        self.sent.keep_alive = head.keep_alive;
+        self.sent.keep_alive = head.keep_alive && self.head.keep_alive();
         self.sent.head = Some(head);
     }
 
@@ -281,7 +281,7 @@ impl fmt::Display for Who<'_> {
             f,
             ", client: {}, server: {}",
             x.link.peer,
-            x.server.name().escape_ascii()
+            x.server.name.escape_ascii()
         )?;
         let line = x.head.request_line();
         if !line.is_empty() {

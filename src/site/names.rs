@@ -35,14 +35,21 @@ pub enum Name {
     Pattern(Rc<Matcher>),
 }
 
+impl Name {
+    /// The name as it is written, in lower case but for patterns.
+    pub fn text(&self) -> Vec<u8> {
+        match self {
+            Name::Exact(text) => text.clone(),
+            Name::Leading(text) => [b"*", &text[..]].concat(),
+            Name::Trailing(text) => [&text[..], b"*"].concat(),
+            Name::Pattern(matcher) => [b"~", matcher.text()].concat(),
+        }
+    }
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Name::Exact(text) => write!(f, "{}", text.escape_ascii()),
-            Name::Leading(text) => write!(f, "*{}", text.escape_ascii()),
-            Name::Trailing(text) => write!(f, "{}*", text.escape_ascii()),
-            Name::Pattern(matcher) => write!(f, "~{}", matcher.text().escape_ascii()),
-        }
+        write!(f, "{}", self.text().escape_ascii())
     }
 }
 

@@ -10,7 +10,7 @@ use super::listen::Entry;
 use super::location::{Location, Locations, Name};
 use super::matching::Matcher;
 use super::server::Server;
-use super::{Own, Values, unbuilt};
+use super::{Own, Values, names, unbuilt};
 use crate::conf::diagnostic::Reason;
 use crate::conf::table::{
     Arity, Call, Contexts, Directive, HTTP, Inherit, LOCATION, SERVER, Shape, Table,
@@ -133,13 +133,11 @@ fn server(scope: &mut Scope, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
         let address = Address::Ip(([0, 0, 0, 0], draft.default_port()).into());
         child.own.listen.entries.push(Entry::plain(address));
     }
-    if child.own.names.list.is_empty() {
-        child
-            .own
-            .names
-            .list
-            .push(super::names::Name::Exact(Vec::new()));
+    let names = &mut child.own.names.list;
+    if names.is_empty() {
+        names.push(names::Name::Exact(Vec::new()));
     }
+    let name = names[0].text();
     let mut named = HashMap::new();
     let mut plain = Vec::new();
     for location in std::mem::take(&mut child.locations) {
@@ -149,6 +147,7 @@ fn server(scope: &mut Scope, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
         }
     }
     draft.servers.push(Server {
+        name,
         location: child.into_location(Name::Server),
         locations: Locations::new(plain),
         named,

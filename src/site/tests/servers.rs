@@ -80,6 +80,23 @@ fn names_that_are_none() {
 }
 
 #[test]
+fn the_first_name_is_the_servers_own() {
+    for (names, expected) in [
+        ("a b", "a"),
+        ("Mixed.Test", "mixed.test"),
+        ("*.wild.test x", "*.wild.test"),
+        ("www.*", "www.*"),
+        (".dot.test", "dot.test"),
+        ("~^A\\.b$", "~^A\\.b$"),
+        ("$hostname", "machine"),
+        ("''", ""),
+    ] {
+        let kit = testing::server(&format!("server_name {names}; return 200 $server_name;"));
+        assert_eq!(kit.get("/").body, expected, "{names}");
+    }
+}
+
+#[test]
 fn the_default_server_is_the_first_or_the_one_that_says_so() {
     let servers = |second: &str| {
         format!(

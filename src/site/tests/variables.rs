@@ -179,6 +179,12 @@ fn lines_of_access_logs() {
             "400 GET / HTTP/1.1",
         ),
         ("'$status'", "GET /none HTTP/1.1\r\nHost: a\r\n\r\n", "404"),
+        ("'$args'", "GET /x? HTTP/1.1\r\nHost: a\r\n\r\n", "-"),
+        (
+            "'$sent_http_connection'",
+            "GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+            "close",
+        ),
         (
             "'${uri}$is_args'",
             "GET /x?y HTTP/1.1\r\nHost: a\r\n\r\n",
