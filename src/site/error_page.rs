@@ -59,6 +59,9 @@ fn error_page(this: &mut ErrorPages, draft: &mut Draft, call: &Call<'_>) -> Resu
             b"" | b"0" => SentStatus::OfPage,
             text => SentStatus::Other(code(last, text)?),
         };
+        if before.is_empty() {
+            return Err(Reason::about("invalid value", last));
+        }
         codes = before;
     }
     let template = Template::compile(uri, draft)?;

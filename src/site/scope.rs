@@ -41,7 +41,7 @@ enum Kind {
     Server,
     Prefix(Vec<u8>),
     Exact(Vec<u8>),
-    Pattern,
+    Pattern(Vec<u8>),
     Named(Vec<u8>),
 }
 
@@ -207,7 +207,7 @@ fn name(draft: &mut Draft, args: &[Word]) -> Result<(Name, Kind), Reason> {
                     matcher,
                     text: text.to_vec(),
                 },
-                Kind::Pattern,
+                Kind::Pattern(text.to_vec()),
             )
         }
         other => {
@@ -229,7 +229,7 @@ fn split_modifier(text: &[u8]) -> (&[u8], &[u8]) {
 /// Why a location may not stand in another.
 fn misplaced(outer: &Kind, inner: &Kind, name: &Name) -> Option<String> {
     let path = |kind: &Kind| match kind {
-        Kind::Prefix(path) | Kind::Exact(path) | Kind::Named(path) => {
+        Kind::Prefix(path) | Kind::Exact(path) | Kind::Named(path) | Kind::Pattern(path) => {
             String::from_utf8_lossy(path).into_owned()
         }
         _ => String::new(),
@@ -247,14 +247,14 @@ fn misplaced(outer: &Kind, inner: &Kind, name: &Name) -> Option<String> {
         (_, Kind::Named(_)) => Some(format!(
             "named location \"{name}\" can be on the server level only"
         )),
-        (Kind::Prefix(outer_path), Kind::Prefix(inner) | Kind::Exact(inner))
-            if !inner.starts_with(outer_path) =>
-        {
-            Some(format!(
-                "location \"{name}\" is outside location \"{}\"",
-                path(outer)
-            ))
-        }
+        // What a pattern matches nobody knows; nginx compares with its text.
+        (
+            Kind::Prefix(outer_path) | Kind::Pattern(outer_path),
+            Kind::Prefix(inner) | Kind::Exact(inner),
+        ) if !inner.starts_with(outer_path) => Some(format!(
+            "location \"{name}\" is outside location \"{}\"",
+            path(outer)
+        )),
         _ => None,
     }
 }
