@@ -209,3 +209,31 @@ fn values_of_error_page_that_are_none() {
         );
     }
 }
+
+#[test]
+fn levels_of_error_log() {
+    for fine in [
+        "stderr",
+        "stderr warn",
+        "stderr debug_http",
+        "stderr debug_core debug_http",
+    ] {
+        assert_eq!(
+            testing::said(&format!("error_log {fine};")),
+            [""; 0],
+            "{fine}"
+        );
+    }
+    for wrong in [
+        "stderr WARN",
+        "stderr warn info",
+        "stderr info json",
+        "syslog:server=a",
+    ] {
+        assert_eq!(
+            testing::said(&format!("error_log {wrong};")).len(),
+            1,
+            "{wrong}"
+        );
+    }
+}

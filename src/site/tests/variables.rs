@@ -219,6 +219,7 @@ fn logs_with_conditions_and_buffers() {
     kit.get("/buffered");
     assert_eq!(kit.logged("log"), "/buffered");
     for (wrong, expected) in [
+        ("access_log x buffer=1k", "unknown log format \"buffer=1k\""),
         ("access_log x none", "unknown log format \"none\""),
         (
             "access_log x combined flush=1s",
