@@ -39,7 +39,8 @@ fn temp_path(_: &mut Body, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason>
 /// Refuses a body that is too large, and has one of unknown length read first: whether it is well
 /// formed and within the limit, only its end tells. One of known length is dropped as it comes.
 pub fn discard(x: &mut Exchange) -> Flow {
-    if x.in_error_page {
+    if x.must_close {
+        // This is the page of an error after which nothing more is read.
         return Flow::Next;
     }
     let limit = Some(x.location.values.body.max_size).filter(|&limit| limit > 0);

@@ -13,7 +13,7 @@ directives! {
     /// Where errors are logged.
     pub struct ErrorLog in "ngx_core_module" with Draft {
         /// Logs errors of this level and above to a file or to `stderr`; several may be given.
-        set: usize = 0 => "error_log" [HTTP | SERVER | LOCATION] 1..=2, Replace, "", with(error_log);
+        set: usize = 0 => "error_log" [HTTP | SERVER | LOCATION] 1.., Replace, "", with(error_log);
     }
 }
 
@@ -76,6 +76,10 @@ pub fn parse(
             Reason::from(format!("invalid log level \"{}\"", word.str())).at(word.place)
         })?,
     };
+    if let Some(more) = call.args().get(2) {
+        let what = format!("invalid log level \"{}\"", more.str());
+        return Err(Reason::from(what).at(more.place));
+    }
     let file = match &target.text[..] {
         b"stderr" => None,
         path => Some(file(path)?.1),
@@ -86,7 +90,7 @@ pub fn parse(
 fn error_log(this: &mut ErrorLog, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
     let planned = parse(call, |path| {
         let path = draft.path(path);
-        let number = draft.needs.log(path.clone());
+        let number = draft.needs.logs.number(path.clone());
         Ok((path, number))
     })?;
     if call.first {

@@ -69,10 +69,13 @@ fn run(x: &mut Exchange) -> Flow {
     let Some(answer) = &x.location.own.returning.answer else {
         return Flow::Next;
     };
+    x.answer.status = answer.status;
     let text = answer.text.as_ref().map(|text| text.value(x).into_owned());
     match (answer.status, text) {
         (444, _) => Flow::Drop,
-        (status @ (301 | 302 | 303 | 307 | 308), Some(uri)) => redirect::answer(x, status, uri),
+        (status @ (301 | 302 | 303 | 307 | 308), uri) => {
+            redirect::answer(x, status, uri.unwrap_or_default())
+        }
         (status, None) if status >= 400 => Flow::Fail(status),
         (status, text) => {
             let content_type: Bytes = x.location.values.mime.of(&x.uri);

@@ -29,7 +29,7 @@ pub enum Phase {
     TryFiles(usize),
     /// Index files: this one is next.
     Index(usize),
-    /// Whether there is a directory to list.
+    /// Whether there is a directory at all, once its first index file is missing.
     Directory,
     /// A listing.
     Listing,
@@ -134,8 +134,8 @@ fn following(phase: Phase) -> Phase {
         Phase::Rewrite => Phase::Access,
         Phase::Access => Phase::TryFiles(0),
         Phase::TryFiles(_) => Phase::Index(0),
-        Phase::Index(_) => Phase::Directory,
-        Phase::Directory => Phase::Listing,
+        Phase::Directory => Phase::Index(1),
+        Phase::Index(_) => Phase::Listing,
         Phase::Listing | Phase::File => Phase::File,
     }
 }

@@ -123,11 +123,9 @@ fn path(x: &Exchange, name: &[u8]) -> PathBuf {
 
 /// Makes a name that was found the request's path. A directory is named without the slash that
 /// marks it in the configuration: a request without one is then redirected to it.
-fn take(x: &mut Exchange, mut name: Vec<u8>, directory: bool) {
-    if name.is_empty() {
-        name.push(b'/');
-    }
+fn take(x: &mut Exchange, name: Vec<u8>, directory: bool) {
     match x.location.values.root.replaced() {
+        None if name.is_empty() => x.uri = b"/".to_vec(),
         None => x.uri = name,
         Some(AliasOf::All) if directory => {}
         Some(AliasOf::All) => {

@@ -58,11 +58,10 @@ impl Shortage {
 }
 
 impl Worker {
-    /// Starts to watch the listeners.
+    /// Starts to watch the listeners. Doing so anew shows connections whose wake-up went to a
+    /// worker that died.
     pub fn admit(&mut self) {
-        if self.accepting == Accepting::On {
-            return;
-        }
+        self.pause();
         for (index, socket) in self.sockets.iter().enumerate() {
             let fd = socket.listener.as_fd();
             if let Err(error) = poll::add_exclusive(&self.poll, fd, Token(LISTENERS + index)) {

@@ -227,6 +227,19 @@ fn write_file(path: &Path, content: &[u8]) {
     }
 }
 
+/// The lines of a log that a clean life does not write.
+pub fn severe_lines(log: &str) -> impl Iterator<Item = &str> {
+    let severe = [
+        "[alert]",
+        "[emerg]",
+        "[crit]",
+        "panicked at",
+        "AddressSanitizer",
+    ];
+    log.lines()
+        .filter(move |line| severe.iter().any(|word| line.contains(word)))
+}
+
 /// A running server. Dropping it stops it and fails the test if its log holds what nobody expected.
 pub struct TestServer {
     child: Child,
@@ -380,20 +393,10 @@ impl TestServer {
         for pattern in &self.expected {
             assert!(log.contains(pattern), "the log lacks {pattern:?}:\n{log}");
         }
-        let severe = [
-            "[alert]",
-            "[emerg]",
-            "[crit]",
-            "panicked at",
-            "AddressSanitizer",
-        ];
         let expected = |line: &str| {
             (self.expected.iter().chain(&self.tolerated)).any(|pattern| line.contains(pattern))
         };
-        for line in log
-            .lines()
-            .filter(|line| severe.iter().any(|word| line.contains(word)))
-        {
+        for line in severe_lines(&log) {
             assert!(expected(line), "unexpected in the log: {line}");
         }
         log
