@@ -179,6 +179,25 @@ fn a_file_truncated_while_it_is_sent_ends_the_connection() {
 }
 
 #[test]
+fn a_file_written_to_while_it_is_sent_ends_the_connection() {
+    if !is_forkful() {
+        return; // nginx sends a mixture
+    }
+    let server = site();
+    let mut client = download(&server);
+    let mut file = File::options()
+        .write(true)
+        .open(server.path("html/big"))
+        .unwrap();
+    file.write_all(&vec![b'y'; BIG]).unwrap();
+    assert!(
+        client.try_response(false).is_err(),
+        "a whole body of a changed file"
+    );
+    assert!(client.has_ended(), "the connection hangs");
+}
+
+#[test]
 fn a_file_that_grows_while_it_is_sent_ends_where_it_was_promised() {
     let server = site();
     let mut client = download(&server);
