@@ -44,7 +44,7 @@ pub struct Log {
 }
 
 /// Where lines go, and how they are gathered; two logs that agree share a writer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     file: usize,
     buffering: Option<Buffering>,
@@ -173,16 +173,11 @@ fn plan(draft: &mut Draft, call: &Call<'_>) -> Result<Log, Reason> {
     let (buffering, condition) = parameters_of(draft, parameters)?;
     let path = draft.path(&path.text);
     let target = Target {
-        file: draft.needs.log(path),
+        file: draft.needs.logs.number(path),
         buffering,
     };
-    let known = draft.access_logs.iter().position(|other| *other == target);
-    let target = known.unwrap_or_else(|| {
-        draft.access_logs.push(target);
-        draft.access_logs.len() - 1
-    });
     Ok(Log {
-        target,
+        target: draft.access_logs.number(target),
         format,
         condition,
     })
@@ -237,10 +232,9 @@ pub fn plan_default(draft: &mut Draft) -> Option<Log> {
         file: draft.default_log("logs/access.log", "requests are not logged")?,
         buffering: None,
     };
-    draft.access_logs.push(target);
     let format = draft.formats.get(&b"combined"[..]).cloned()?;
     Some(Log {
-        target: draft.access_logs.len() - 1,
+        target: draft.access_logs.number(target),
         format,
         condition: None,
     })

@@ -90,7 +90,7 @@ pub fn parse(
 fn error_log(this: &mut ErrorLog, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
     let planned = parse(call, |path| {
         let path = draft.path(path);
-        let number = draft.needs.log(path.clone());
+        let number = draft.needs.logs.number(path.clone());
         Ok((path, number))
     })?;
     if call.first {

@@ -11,7 +11,7 @@ use crate::conf::table::Call;
 use crate::conf::tree::Word;
 use crate::conf::value;
 use crate::directives;
-use crate::http::Method;
+use crate::http::{Method, status};
 use crate::log::Level;
 
 directives! {
@@ -142,7 +142,7 @@ fn with_page(x: &mut Exchange, status: u16, page: &Page) -> Flow {
 /// The server's own page for a status.
 pub fn default_page(x: &mut Exchange, status: u16) -> Flow {
     x.error_status = None;
-    let sent = pages::sent(status);
+    let sent = status::on_the_wire(status);
     let signature = x.location.values.tokens.name(x);
     let answer = match pages::error_page(status, &signature) {
         Some(page) => Answer::bytes(sent, "text/html", page),

@@ -86,7 +86,7 @@ pub fn draft(prefix: &Path, http: &str) -> (Draft, usize) {
         hostname: b"machine".to_vec(),
         privileged: true,
     });
-    let log = draft.needs.log(prefix.join("error.log"));
+    let log = draft.needs.logs.number(prefix.join("error.log"));
     draft.error_logs.set_default(vec![Planned {
         level: Level::Info,
         file: Some(log),
@@ -105,7 +105,7 @@ pub fn site(http: &str) -> Kit {
     assert!(!draft.diagnostics.errors(), "{lines:?}");
     let mut files = LogFiles::default();
     let open = |path: &PathBuf| files.open(path).expect("a log");
-    let files: Vec<_> = draft.needs.logs.iter().map(open).collect();
+    let files: Vec<_> = draft.needs.logs.things().iter().map(open).collect();
     let site: &'static Site = Box::leak(Box::new(draft.open(&files)));
     Kit {
         site,
