@@ -61,6 +61,15 @@ struct Span {
 }
 
 impl Span {
+    /// Of a part of these bytes, not of equal bytes elsewhere.
+    fn find(part: &[u8], bytes: &[u8]) -> Span {
+        let start = (part.as_ptr().addr() - bytes.as_ptr().addr()) as u32;
+        Span {
+            start,
+            end: start + part.len() as u32,
+        }
+    }
+
     fn of(self, bytes: &[u8]) -> &[u8] {
         &bytes[self.start as usize..self.end as usize]
     }

@@ -1,10 +1,9 @@
-//! Reason phrases, in nginx's words.
+//! Reason phrases, in nginx's words, and what a status says about its answer.
 
-/// The phrase of a status line; empty for a status that nginx has no phrase for.
-///
-/// 494 to 499 are nginx's own numbers for special cases of 400.
+/// The phrase of a status line; empty for a status that nginx has no phrase for. Two are RFC 9110's
+/// and 6585's: 417 and 431, which nginx never sends of itself.
 pub fn phrase(status: u16) -> &'static str {
-    match status {
+    match on_the_wire(status) {
         100 => "Continue",
         101 => "Switching Protocols",
         103 => "Early Hints",
@@ -19,7 +18,7 @@ pub fn phrase(status: u16) -> &'static str {
         304 => "Not Modified",
         307 => "Temporary Redirect",
         308 => "Permanent Redirect",
-        400 | 494..=497 => "Bad Request",
+        400 => "Bad Request",
         401 => "Unauthorized",
         402 => "Payment Required",
         403 => "Forbidden",
@@ -39,6 +38,7 @@ pub fn phrase(status: u16) -> &'static str {
         417 => "Expectation Failed",
         421 => "Misdirected Request",
         429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
         501 => "Not Implemented",
         502 => "Bad Gateway",
@@ -50,7 +50,7 @@ pub fn phrase(status: u16) -> &'static str {
     }
 }
 
-/// The status that goes on the wire: nginx's special numbers are all sent as 400.
+/// The status on the wire: nginx's 494 to 497, which `error_page` can tell apart, go out as 400.
 pub fn on_the_wire(status: u16) -> u16 {
     match status {
         494..=497 => 400,
@@ -61,4 +61,29 @@ pub fn on_the_wire(status: u16) -> u16 {
 /// Whether an answer of this status never has a body (RFC 9110, 6.4.1).
 pub fn is_bodiless(status: u16) -> bool {
     matches!(status, 100..=199 | 204 | 304)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phrases_are_those_of_nginx() {
+        let cases = [
+            (200, "OK"),
+            (302, "Moved Temporarily"),
+            (401, "Unauthorized"),
+            (404, "Not Found"),
+            (413, "Request Entity Too Large"),
+            (416, "Requested Range Not Satisfiable"),
+            (418, ""),
+            (494, "Bad Request"),
+            (498, ""),
+            (504, "Gateway Time-out"),
+            (599, ""),
+        ];
+        for (status, expected) in cases {
+            assert_eq!(phrase(status), expected, "{status}");
+        }
+    }
 }

@@ -177,10 +177,7 @@ fn user(this: &mut Settings, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
 }
 
 fn error_log(this: &mut Settings, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
-    let planned = error_log::parse(call, |path| {
-        let path = draft.path(path);
-        Ok((path.clone(), draft.needs.log(path)))
-    })?;
+    let planned = error_log::parse(draft, call)?;
     this.error_log.push(planned);
     Ok(())
 }

@@ -31,7 +31,7 @@ directives! {
 fn temp_path(_: &mut Body, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
     let mut levels = call.args()[1..].iter();
     match levels.find(|word| !matches!(&word.text[..], b"0" | b"1" | b"2" | b"3")) {
-        Some(word) => Err(Reason::from(format!("invalid value \"{}\"", word.str())).at(word.place)),
+        Some(word) => Err(Reason::about("invalid value", word)),
         None => Ok(()),
     }
 }

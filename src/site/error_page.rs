@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::draft::Draft;
 use super::exchange::Exchange;
+use super::locate;
 use super::pages;
 use super::run::Flow;
 use super::template::Template;
@@ -11,8 +12,7 @@ use crate::conf::table::Call;
 use crate::conf::tree::Word;
 use crate::conf::value;
 use crate::directives;
-use crate::http::Method;
-use crate::log::Level;
+use crate::http::{Method, status};
 
 directives! {
     /// Pages in place of errors.
@@ -82,7 +82,7 @@ fn error_page(this: &mut ErrorPages, draft: &mut Draft, call: &Call<'_>) -> Resu
 
 fn code(word: &Word, text: &[u8]) -> Result<u16, Reason> {
     let number = value::decimal(text).and_then(|n| u16::try_from(n).ok());
-    number.ok_or_else(|| Reason::from(format!("invalid value \"{}\"", word.str())).at(word.place))
+    number.ok_or_else(|| Reason::about("invalid value", word))
 }
 
 /// Answers with an error: with its page, if it has one.
@@ -114,22 +114,8 @@ fn with_page(x: &mut Exchange, status: u16, page: &Page) -> Flow {
         x.method = Method::Get;
     }
     match uri.first() {
-        Some(b'/') => {
-            let (uri, args) = match uri.iter().position(|&b| b == b'?') {
-                Some(at) => (uri[..at].to_vec(), uri[at + 1..].to_vec()),
-                None => (uri, Vec::new()),
-            };
-            Flow::Internal { uri, args }
-        }
-        Some(b'@') => match x.server.named.get(&uri) {
-            Some(location) => Flow::Named(location),
-            None => {
-                let what = format_args!("could not find named location \"{}\"", uri.escape_ascii());
-                x.log(Level::Error, what);
-                x.error_status = None;
-                default_page(x, 500)
-            }
-        },
+        Some(b'/') => Flow::internal(uri),
+        Some(b'@') => locate::named(x, &uri),
         _ => {
             let redirects = |status: &u16| matches!(status, 301 | 302 | 303 | 307 | 308);
             let status = x.error_status.take().filter(redirects).unwrap_or(302);
@@ -142,7 +128,7 @@ fn with_page(x: &mut Exchange, status: u16, page: &Page) -> Flow {
 /// The server's own page for a status.
 pub fn default_page(x: &mut Exchange, status: u16) -> Flow {
     x.error_status = None;
-    let sent = pages::sent(status);
+    let sent = status::on_the_wire(status);
     let signature = x.location.values.tokens.name(x);
     let answer = match pages::error_page(status, &signature) {
         Some(page) => Answer::bytes(sent, "text/html", page),

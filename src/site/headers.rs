@@ -67,10 +67,7 @@ fn add_header(this: &mut Headers, draft: &mut Draft, call: &Call<'_>) -> Result<
     let always = match call.args().get(2) {
         None => false,
         Some(word) if word.is("always") => true,
-        Some(word) => {
-            let what = format!("invalid parameter \"{}\"", word.str());
-            return Err(Reason::from(what).at(word.place));
-        }
+        Some(word) => return Err(Reason::about("invalid parameter", word)),
     };
     let value = Template::compile(call.arg(1), draft)?;
     let name = Bytes::from(std::rc::Rc::from(&call.arg(0).text[..]));

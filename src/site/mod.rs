@@ -30,6 +30,7 @@ pub mod location;
 pub mod matching;
 pub mod mime;
 pub mod names;
+pub mod numbering;
 pub mod pages;
 pub mod ranges;
 pub mod redirect;

@@ -4,12 +4,11 @@
 
 mod escape;
 mod listing;
-mod status;
 #[cfg(test)]
 mod tests;
+mod title;
 
 pub use listing::{Entry, Sizes, Stamp, listing};
-pub use status::{reason, sent};
 
 use escape::Text;
 
@@ -36,8 +35,8 @@ footer{opacity:.7}
 ///
 /// nginx's own statuses 494 to 497 say what was wrong under the title of the 400 they are sent as.
 pub fn error_page(status: u16, server: &[u8]) -> Option<Vec<u8>> {
-    let heading = status::heading(status)?;
-    let detail = status::detail(status);
+    let heading = title::heading(status)?;
+    let detail = title::detail(status);
     let title = detail.map_or_else(|| heading.clone(), |detail| format!("400 {detail}"));
     let detail = detail
         .map(|detail| format!("<p>{detail}</p>\n"))

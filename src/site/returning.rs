@@ -39,10 +39,7 @@ fn return_(this: &mut Returning, draft: &mut Draft, call: &Call<'_>) -> Result<(
     let (status, text) = match (call.args().get(1), value::decimal(&first.text)) {
         (None, None) if is_uri(&first.text) => (302, Some(first)),
         (text, Some(status)) if status <= 999 => (status as u16, text),
-        _ => {
-            let what = format!("invalid return code \"{}\"", first.str());
-            return Err(Reason::from(what).at(first.place));
-        }
+        _ => return Err(Reason::about("invalid return code", first)),
     };
     let text = text
         .map(|word| Template::compile(word, draft))

@@ -62,6 +62,18 @@ pub enum Flow {
     Drop,
 }
 
+impl Flow {
+    /// Starts over with a path that may have a query behind it.
+    pub fn internal(mut uri: Vec<u8>) -> Flow {
+        let mut args = Vec::new();
+        if let Some(at) = uri.iter().position(|&b| b == b'?') {
+            args = uri.split_off(at + 1);
+            uri.truncate(at);
+        }
+        Flow::Internal { uri, args }
+    }
+}
+
 /// What came of running an exchange.
 pub enum Step {
     /// Its answer.

@@ -3,54 +3,32 @@
 //! and with each of them late. Both must answer the same and ask the same, which shows that an
 //! exchange goes on where it waited.
 
+mod disk;
+mod talk;
+
 use std::cell::{Cell, OnceCell};
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::access_log;
-use super::answer::{Body, Response};
 use super::clock::Clock;
 use super::draft::{Draft, Site, World};
 use super::endpoints::canonical;
-use super::env::{Env, Need, Wake};
 use super::error_log::Planned;
-use super::exchange::{Exchange, Link};
-use super::run::{Step, run};
-use crate::conf::diagnostic::Severity;
+use super::exchange::Link;
+use super::server::Endpoint;
+use crate::conf::diagnostic::{Entry, Severity};
 use crate::conf::parse::{self, Start};
-use crate::conf::tree::Item;
-use crate::files::{Found, Opened, Query};
-use crate::http::{self, Chunk, Connection, Event, Id, Piece, Pool};
+use crate::files::Query;
+use crate::http::{Connection, Pool};
 use crate::log::{Level, LogFiles};
-use crate::sys::file::{self, Entry, Kind, Meta};
 use crate::sys::socket::{Address, PeerAddress};
+use disk::{CHANGED, Disk, Node};
+use talk::{Reach, Talk};
 
-/// When every file was changed last.
-pub const CHANGED: i64 = 784_111_777; // Sun, 06 Nov 1994 08:49:37 GMT
-/// The time at which all requests are made: ten days later.
-pub const NOW: Duration = Duration::from_secs(CHANGED as u64 + 864_000);
-
-const ENOENT: i32 = 2;
-const EACCES: i32 = 13;
-const ENOTDIR: i32 = 20;
-
-/// What a name in memory stands for.
-enum Node {
-    File(Rc<File>, u64),
-    Directory,
-    Special,
-    /// Nobody may look at it.
-    Closed,
-}
-
-/// Files in memory, by their path.
-#[derive(Default)]
-struct Disk(BTreeMap<PathBuf, Node>);
+/// The time at which all requests are made: ten days after all files were changed.
+const NOW: Duration = Duration::from_secs(CHANGED as u64 + 864_000);
 
 /// A site, its files, and how clients come to it.
 pub struct Kit {
@@ -63,12 +41,12 @@ pub struct Kit {
 
 /// What is said about a configuration: `error: ...` and `warning: ...` lines with their place.
 pub fn said(http: &str) -> Vec<String> {
-    let (draft, _) = draft(Path::new("/prefix"), &format!("access_log off; {http}"));
+    let draft = draft(Path::new("/prefix"), &format!("access_log off; {http}"));
     lines(&draft)
 }
 
 fn lines(draft: &Draft) -> Vec<String> {
-    let line = |entry: &crate::conf::diagnostic::Entry| {
+    let line = |entry: &Entry| {
         let severity = match entry.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
@@ -79,33 +57,32 @@ fn lines(draft: &Draft) -> Vec<String> {
     draft.diagnostics.entries().iter().map(line).collect()
 }
 
-/// The draft of a configuration, and the number of its error log.
-pub fn draft(prefix: &Path, http: &str) -> (Draft, usize) {
+/// The draft of a configuration; its error log is `error.log`.
+pub fn draft(prefix: &Path, http: &str) -> Draft {
     let mut draft = Draft::new(World {
         prefix: prefix.to_owned(),
         hostname: b"machine".to_vec(),
         privileged: true,
     });
-    let log = draft.needs.log(prefix.join("error.log"));
+    let log = draft.needs.logs.number(prefix.join("error.log"));
     draft.error_logs.set_default(vec![Planned {
         level: Level::Info,
         file: Some(log),
     }]);
-    let items: Vec<Item> =
-        parse::parse(Start::embedded("test", http), &mut draft.diagnostics).items;
+    let items = parse::parse(Start::embedded("test", http), &mut draft.diagnostics).items;
     draft.read(&items);
-    (draft, log)
+    draft
 }
 
 /// A site from the text of an `http` block; it logs no requests unless the text says so.
 pub fn site(http: &str) -> Kit {
     let folder = tempfile::tempdir().expect("a folder");
-    let (draft, _) = draft(folder.path(), &format!("access_log off; {http}"));
+    let draft = draft(folder.path(), &format!("access_log off; {http}"));
     let lines = lines(&draft);
     assert!(!draft.diagnostics.errors(), "{lines:?}");
     let mut files = LogFiles::default();
     let open = |path: &PathBuf| files.open(path).expect("a log");
-    let files: Vec<_> = draft.needs.logs.iter().map(open).collect();
+    let files: Vec<_> = draft.needs.logs.things().iter().map(open).collect();
     let site: &'static Site = Box::leak(Box::new(draft.open(&files)));
     Kit {
         site,
@@ -124,12 +101,10 @@ pub fn server(text: &str) -> Kit {
 impl Kit {
     /// Adds a file, and the directories above it.
     pub fn file(self, path: &str, content: &str) -> Kit {
-        let mut file = tempfile::tempfile().expect("a file");
-        file.write_all(content.as_bytes()).expect("written");
-        self.add(path, Node::File(Rc::new(file), content.len() as u64))
+        self.add(path, Node::file(content))
     }
 
-    /// Adds empty files.
+    /// Adds files that contain their paths.
     pub fn files(self, paths: &[&str]) -> Kit {
         paths.iter().fold(self, |kit, path| kit.file(path, path))
     }
@@ -145,11 +120,7 @@ impl Kit {
     }
 
     fn add(mut self, path: &str, node: Node) -> Kit {
-        for above in Path::new(path).ancestors().skip(1) {
-            let known = self.disk.0.entry(above.to_owned());
-            known.or_insert(Node::Directory);
-        }
-        self.disk.0.insert(path.into(), node);
+        self.disk.add(path, node);
         self
     }
 
@@ -245,216 +216,16 @@ impl Kit {
         }
     }
 
-    fn endpoint(&self) -> &'static super::server::Endpoint {
+    fn endpoint(&self) -> &'static Endpoint {
         let port = |address: &Address| address.ip().map(|ip| ip.port());
-        let here = |e: &&super::server::Endpoint| e.address == self.local;
-        let near = |e: &&super::server::Endpoint| port(&e.address) == port(&self.local);
+        let here = |e: &&Endpoint| e.address == self.local;
+        let near = |e: &&Endpoint| port(&e.address) == port(&self.local);
         let endpoints = &self.site.endpoints;
         endpoints
             .iter()
             .find(here)
             .or_else(|| endpoints.iter().find(near))
             .expect("an endpoint")
-    }
-}
-
-/// A file system that answers at once, or not.
-struct Reach<'a> {
-    disk: &'a Disk,
-    at_hand: bool,
-    asked: &'a mut Vec<Query>,
-}
-
-impl Env for Reach<'_> {
-    fn look(&mut self, query: &Query) -> Option<Found> {
-        self.asked.push(query.clone());
-        self.at_hand.then(|| self.disk.look(query))
-    }
-}
-
-/// A client's conversation with the site.
-struct Talk<'a> {
-    site: &'static Site,
-    disk: Reach<'a>,
-    link: Rc<Link>,
-    http: Connection,
-    exchanges: Vec<(Id, Exchange)>,
-    received: Vec<u8>,
-}
-
-impl Talk<'_> {
-    /// Sends a request and the end of the stream; all that comes back.
-    fn talk(mut self, request: &str) -> String {
-        self.http.received(request.as_bytes());
-        self.work();
-        self.http.ended();
-        self.work();
-        String::from_utf8_lossy(&self.received).into_owned()
-    }
-
-    fn work(&mut self) {
-        loop {
-            let event = self.http.event();
-            let idle = event.is_none();
-            match event {
-                Some(Event::Head(id, head)) => {
-                    self.link.requests.set(self.link.requests.get() + 1);
-                    let now = self.link.clock.now();
-                    let x = Exchange::new(head, self.link.clone(), self.site, now);
-                    self.exchanges.push((id, x));
-                    self.run(id, Wake::Start);
-                }
-                Some(Event::End(id)) => self.run(id, Wake::Body(Ok(()))),
-                Some(Event::Broken(id, fault)) => self.run(id, Wake::Body(Err(fault))),
-                Some(Event::Gone(id, sent)) => {
-                    let at = self.exchanges.iter().position(|(known, _)| *known == id);
-                    let (_, mut x) = self.exchanges.remove(at.expect("a request"));
-                    x.ended(sent, 0);
-                    access_log::write(&x);
-                }
-                Some(Event::Data(..)) | None => {}
-            }
-            if !self.receive() && idle {
-                return;
-            }
-        }
-    }
-
-    fn run(&mut self, id: Id, mut why: Wake) {
-        let (_, x) = self
-            .exchanges
-            .iter_mut()
-            .find(|(known, _)| *known == id)
-            .expect("a request");
-        loop {
-            match run(x, &mut self.disk, why) {
-                Step::Answer(response) => return answer(&mut self.http, id, x, *response),
-                Step::Wait(Need::Lookup(query)) => {
-                    assert!(!self.disk.at_hand, "{query:?} was at hand");
-                    why = Wake::Found(self.disk.disk.look(&query));
-                }
-                Step::Wait(Need::Body(limit)) => {
-                    self.http.body_limit(id, limit);
-                    return self.http.discard_body(id);
-                }
-                Step::Drop => return self.http.close(),
-            }
-        }
-    }
-
-    fn receive(&mut self) -> bool {
-        let pieces = self.http.output();
-        let before = self.received.len();
-        for slice in pieces.slices() {
-            self.received.extend_from_slice(slice);
-        }
-        if let Some((file, range)) = &pieces.file {
-            let mut content = vec![0; (range.end - range.start) as usize];
-            file::pread(file, &mut content, range.start).expect("read");
-            self.received.extend(content);
-        }
-        let count = self.received.len() - before;
-        self.http.sent(count as u64);
-        count > 0
-    }
-}
-
-fn answer(http: &mut Connection, id: Id, x: &mut Exchange, response: Response) {
-    let Response { head, length, body } = response;
-    let date = x.clock().date();
-    http.answer(id, &head, length, &http::Clock { date: &date });
-    x.answered(head, length);
-    let pieces = match body {
-        Body::Empty => Vec::new(),
-        Body::Bytes(bytes) => vec![Piece::Bytes(Chunk::from(bytes))],
-        Body::File(file, meta) => vec![Piece::File {
-            file,
-            range: 0..meta.size,
-        }],
-        Body::Pieces(pieces) => pieces,
-    };
-    for piece in pieces {
-        http.piece(id, piece);
-    }
-    http.finish(id, &Vec::new());
-}
-
-impl Disk {
-    fn look(&self, query: &Query) -> Found {
-        match query {
-            Query::Open(path) => Found::Opened(self.open(path)),
-            Query::Stat(path) => Found::Meta(self.find(path).map(Node::meta)),
-            Query::List(path) => Found::Entries(self.list(path)),
-        }
-    }
-
-    fn find(&self, path: &Path) -> io::Result<&Node> {
-        let above = path
-            .ancestors()
-            .skip(1)
-            .filter_map(|above| self.0.get(above));
-        let slash = path.as_os_str().as_encoded_bytes().ends_with(b"/");
-        for node in above.chain(self.0.get(path).filter(|_| slash)) {
-            match node {
-                Node::Directory => {}
-                Node::Closed => return Err(io::Error::from_raw_os_error(EACCES)),
-                _ => return Err(io::Error::from_raw_os_error(ENOTDIR)),
-            }
-        }
-        self.0
-            .get(path)
-            .ok_or_else(|| io::Error::from_raw_os_error(ENOENT))
-    }
-
-    fn open(&self, path: &Path) -> io::Result<Opened> {
-        let node = self.find(path)?;
-        let file = match node {
-            Node::File(file, _) => file.clone(),
-            Node::Closed => return Err(io::Error::from_raw_os_error(EACCES)),
-            _ => Rc::new(tempfile::tempfile()?),
-        };
-        Ok(Opened {
-            file,
-            meta: node.meta(),
-        })
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
-        if matches!(self.find(path)?, Node::Closed) {
-            return Err(io::Error::from_raw_os_error(EACCES));
-        }
-        let within = self
-            .0
-            .iter()
-            .filter(|(name, _)| name.parent() == Some(path));
-        let entry = |(name, node): (&PathBuf, &Node)| Entry {
-            name: name
-                .file_name()
-                .expect("a name")
-                .as_encoded_bytes()
-                .to_vec(),
-            meta: node.meta(),
-        };
-        Ok(within.map(entry).collect())
-    }
-}
-
-impl Node {
-    fn meta(&self) -> Meta {
-        let (kind, size) = match self {
-            Node::File(_, size) => (Kind::Regular, *size),
-            Node::Directory | Node::Closed => (Kind::Directory, 4096),
-            Node::Special => (Kind::Other, 0),
-        };
-        Meta {
-            size,
-            mtime: CHANGED,
-            mtime_nanos: 0,
-            kind,
-            inode: 1,
-            device: 1,
-            mode: 0o644,
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::draft::{AliasOf, Draft};
 use super::env::Env;
 use super::exchange::Exchange;
+use super::locate;
 use super::run::{Flow, Phase};
 use super::template::Template;
 use crate::conf::diagnostic::Reason;
@@ -64,10 +65,7 @@ fn try_files(this: &mut TryFiles, draft: &mut Draft, call: &Call<'_>) -> Result<
         None => Fallback::Uri(Template::compile(last, draft)?),
         Some(code) => match value::decimal(code) {
             Some(code) if code <= 999 => Fallback::Status(code as u16),
-            _ => {
-                let what = format!("invalid code \"{}\"", last.str());
-                return Err(Reason::from(what).at(last.place));
-            }
+            _ => return Err(Reason::about("invalid code", last)),
         },
     };
     this.tried = Some(Tried { files, fallback });
@@ -149,18 +147,7 @@ fn fall_back(x: &mut Exchange, fallback: &Fallback) -> Flow {
         Fallback::Uri(uri) => uri.value(x).into_owned(),
     };
     if uri.starts_with(b"@") {
-        return match x.server.named.get(&uri) {
-            Some(location) => Flow::Named(location),
-            None => {
-                let what = format_args!("could not find named location \"{}\"", uri.escape_ascii());
-                x.log(Level::Error, what);
-                Flow::Fail(500)
-            }
-        };
+        return locate::named(x, &uri);
     }
-    let (uri, args) = match uri.iter().position(|&b| b == b'?') {
-        Some(at) => (uri[..at].to_vec(), uri[at + 1..].to_vec()),
-        None => (uri, Vec::new()),
-    };
-    Flow::Internal { uri, args }
+    Flow::internal(uri)
 }

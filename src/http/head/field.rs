@@ -1,7 +1,6 @@
-//! Field lines (RFC 9112, 5), and the few fields that mean something to a connection.
+//! Fields (RFC 9112, 5): which ones count, and the few that mean something to a connection.
 //!
-//! Written by hand where a parsing crate would judge a head as a whole: nginx judges line by
-//! line, leaves a line with an odd name out, and so knows a hopeless request early.
+//! The lines are httparse's to read; here is what only nginx says about them.
 
 use super::super::{Fault, host};
 use super::{Head, Limits, Span};
@@ -108,19 +107,15 @@ pub(super) enum Expectation {
     Unknown,
 }
 
-/// Reads one field line, which begins at `start` of the head and comes without its line end.
-pub(super) fn parse(
-    line: &[u8],
-    start: u32,
+/// Takes a field of the head that `bytes` begins with, unless nginx leaves it out for its name.
+pub(super) fn take(
+    name: &[u8],
+    value: &[u8],
+    bytes: &[u8],
     limits: &Limits,
     head: &mut Head,
 ) -> Result<(), Fault> {
-    let (name, odd) = parse_name(line, limits)?;
-    let value = trim(line, name + 1);
-    if has_controls(value.of(line)) {
-        return Err(INVALID);
-    }
-    if odd && limits.ignore_invalid_headers {
+    if limits.ignore_invalid_headers && is_odd(name, limits) {
         return Ok(());
     }
     if head.fields.len() == limits.max_headers {
@@ -129,57 +124,44 @@ pub(super) fn parse(
             reason: "client sent too many header lines",
         });
     }
-    let span = |from: u32, to: u32| Span {
-        start: start + from,
-        end: start + to,
-    };
     head.fields
-        .push((span(0, name as u32), span(value.start, value.end)));
-    match Known::of(&line[..name]) {
-        Some(known) => apply(known, value.of(line), head),
+        .push((Span::find(name, bytes), Span::find(value, bytes)));
+    match Known::of(name) {
+        Some(known) => apply(known, value, head),
         None => Ok(()),
     }
 }
 
-/// Looks at every byte rather than stop early: such a loop is done many bytes at a time.
-fn has_controls(value: &[u8]) -> bool {
-    let is_control = |byte: u8| (byte < b' ' && byte != b'\t') || byte == 0x7f;
-    let (blocks, rest) = value.as_chunks::<16>();
-    let any = |found, &byte: &u8| found | is_control(byte);
-    blocks.iter().any(|block| block.iter().fold(false, any)) || rest.iter().fold(false, any)
+/// Whether nginx finds a name odd.
+fn is_odd(name: &[u8], limits: &Limits) -> bool {
+    let is_plain =
+        |&byte: &u8| PLAIN[usize::from(byte)] || byte == b'_' && limits.underscores_in_headers;
+    !name.iter().all(is_plain)
 }
 
-/// The length of the name, and whether nginx finds it odd. Space in a name, or before the colon,
-/// is refused (RFC 9112, 5.1), and so is a line that continues another (5.2).
-fn parse_name(line: &[u8], limits: &Limits) -> Result<(usize, bool), Fault> {
-    let mut odd = false;
-    for (at, &byte) in line.iter().enumerate() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => {}
-            b'_' if limits.underscores_in_headers => {}
-            b':' if at > 0 => return Ok((at, odd)),
-            b':' | ..=b' ' | 0x7f => return Err(INVALID),
-            _ => odd = true,
-        }
+/// Bytes that are in no name odd.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < plain.len() {
+        plain[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'-';
+        byte += 1;
     }
-    Err(INVALID)
-}
+    plain
+};
 
-/// What stands from `from` on, without white space around it.
-fn trim(line: &[u8], from: usize) -> Span {
-    let is_text = |byte: &u8| *byte != b' ' && *byte != b'\t';
-    let start = line[from..]
-        .iter()
-        .position(is_text)
-        .map_or(line.len(), |at| from + at);
-    let end = line[start..]
-        .iter()
-        .rposition(is_text)
-        .map_or(start, |at| start + at + 1);
-    Span {
-        start: start as u32,
-        end: end as u32,
+/// Name and value of a line that httparse refuses. To nginx the name may hold more than a token
+/// does (RFC 9110, 5.6.2), but no white space: neither before the colon nor to continue the line
+/// before (RFC 9112, 5.1 and 5.2).
+pub(super) fn split(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+    let colon = memchr::memchr(b':', line).ok_or(INVALID)?;
+    let (name, value) = (&line[..colon], &line[colon + 1..]);
+    let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    if name.is_empty() || name.iter().any(is_blank) || line.iter().any(is_control) {
+        return Err(INVALID);
     }
+    Ok((name, value.trim_ascii()))
 }
 
 fn apply(known: Known, value: &[u8], head: &mut Head) -> Result<(), Fault> {

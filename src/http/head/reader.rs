@@ -4,6 +4,8 @@
 use super::super::Fault;
 use super::{Head, Limits, Span, field, request_line};
 
+const INVALID_START: Fault = Fault::bad_request("client sent invalid method");
+const BARE_CR: Fault = Fault::bad_request("client sent a bare CR");
 const LINE_TOO_LONG: Fault = Fault {
     status: 414,
     reason: "client sent too long URI",
@@ -12,13 +14,12 @@ const FIELD_TOO_LONG: Fault = Fault {
     status: 494,
     reason: "client sent too long header line",
 };
-const TOO_LARGE: Fault = Fault {
-    status: 494,
-    reason: "client sent too large request",
-};
 
 /// Parts of a head are named by 32-bit offsets, whatever the limits allow.
 const MAX_SIZE: usize = u32::MAX as usize;
+
+/// Fields parsed in one go: about as many as a browser sends.
+const AT_ONCE: usize = 32;
 
 /// How far the search for the end of the head has come. Offsets count from the first byte given.
 #[derive(Clone, Debug, Default)]
@@ -44,14 +45,20 @@ impl Reader {
     /// Returns the offset past the head when it is complete or beyond hope; `head` then tells
     /// which.
     pub(crate) fn read(&mut self, input: &[u8], limits: &Limits, head: &mut Head) -> Option<usize> {
-        match self.read_lines(input, limits, head) {
-            Ok(None) => None,
-            Ok(Some(end)) => Some(self.keep(input, end, head)),
-            Err(fault) => {
-                head.fault = Some(fault);
-                Some(self.keep(input, self.searched, head))
-            }
+        let unseen = self.searched.saturating_sub(1).max(self.line);
+        // What comes after a bare CR cannot be told to be a part of the head or not.
+        let bare_cr = bare_cr(&input[unseen..]).map(|at| unseen + at);
+        let readable = bare_cr.map_or(input, |at| &input[..=at]);
+        match self.read_lines(readable, limits, head) {
+            Ok(false) if bare_cr.is_some() => head.fault = Some(BARE_CR),
+            Ok(false) => return None,
+            Ok(true) => head.fault = head.check().err(),
+            Err(fault) => head.fault = Some(fault),
         }
+        if !self.in_fields {
+            head.line = Span::find(&input[self.start..self.searched], &input[self.start..]);
+        }
+        Some(self.keep(input, self.searched, head))
     }
 
     /// Makes do with what there is of the head, and says how many bytes that are.
@@ -67,108 +74,140 @@ impl Reader {
         end
     }
 
+    /// Reads the lines that are whole, and says whether the empty one is among them. What was
+    /// searched ends with the last of them, or with what made the head hopeless.
     fn read_lines(
         &mut self,
         input: &[u8],
         limits: &Limits,
         head: &mut Head,
-    ) -> Result<Option<usize>, Fault> {
-        self.skip_empty_lines(input);
-        let first = input.get(self.line).copied();
-        if !self.in_fields && first.is_some_and(|byte| !request_line::is_method_byte(byte)) {
-            return Err(self.cut(self.line, self.line + 1, limits, INVALID_START, head));
+    ) -> Result<bool, Fault> {
+        if !self.in_fields {
+            self.skip_empty_lines(input);
+            self.read_first_line(input, limits, head)?;
         }
-        while let Some(length) = memchr::memchr(b'\n', &input[self.searched..]) {
-            let end = self.searched + length + 1;
-            let start = self.line;
-            if let Err(fault) = self.buffers.take(end - start, limits, self.in_fields) {
-                return Err(self.cut(start, end, limits, fault, head));
-            }
-            if end - self.start > MAX_SIZE {
-                return Err(TOO_LARGE);
-            }
-            self.searched = end;
-            self.line = end;
-            let line = &input[start..end - 1];
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if self.in_fields && line.is_empty() {
-                return head.check().map(|()| Some(end));
-            }
-            self.read_line(line, start, limits, head)?;
+        if self.in_fields && self.read_fields(input, limits, head)? {
+            return Ok(true);
         }
         self.searched = input.len();
-        self.check_partial(input, limits, head).map(|()| None)
+        // A line whose end is not there yet can be too long already.
+        let partial = input.len() - self.line;
+        self.with_line(partial + 1, limits)?;
+        Ok(false)
     }
 
     fn skip_empty_lines(&mut self, input: &[u8]) {
-        while !self.in_fields && matches!(input.get(self.line), Some(b'\r' | b'\n')) {
+        while matches!(input.get(self.line), Some(b'\r' | b'\n')) {
             self.line += 1;
             self.start = self.line;
             self.searched = self.searched.max(self.line);
         }
     }
 
-    fn read_line(
-        &mut self,
-        line: &[u8],
-        start: usize,
-        limits: &Limits,
-        head: &mut Head,
-    ) -> Result<(), Fault> {
-        let start = (start - self.start) as u32;
-        if self.in_fields {
-            return field::parse(line, start, limits, head);
-        }
-        self.in_fields = true;
-        head.line = Span {
-            start: 0,
-            end: line.len() as u32,
-        };
-        request_line::parse(line, head)
-    }
-
-    /// A line whose end is not there yet can be too long already.
-    fn check_partial(
+    fn read_first_line(
         &mut self,
         input: &[u8],
         limits: &Limits,
         head: &mut Head,
     ) -> Result<(), Fault> {
-        let length = input.len() - self.line;
-        if let Err(fault) = self
-            .buffers
-            .clone()
-            .take(length + 1, limits, self.in_fields)
-        {
-            return Err(self.cut(self.line, input.len(), limits, fault, head));
+        let first = input.get(self.line).copied();
+        if first.is_some_and(|byte| !request_line::is_method_byte(byte)) {
+            self.searched = self.line + 1;
+            return Err(INVALID_START);
         }
-        Ok(())
+        let Some(end) = line_end(input, self.searched) else {
+            return Ok(());
+        };
+        let line = self.take_line(input, end, limits)?;
+        self.in_fields = true;
+        head.line = Span::find(line, &input[self.start..]);
+        request_line::parse(line, head)
     }
 
-    /// Keeps of a line that is given up what fits in one buffer, however much of it came at once.
-    fn cut(
+    /// Reads the field lines that are whole, and says whether the empty line follows them.
+    fn read_fields(
         &mut self,
-        start: usize,
+        input: &[u8],
+        limits: &Limits,
+        head: &mut Head,
+    ) -> Result<bool, Fault> {
+        // A line that trickles in is not parsed before its end is there.
+        if line_end(input, self.searched).is_none() {
+            return Ok(false);
+        }
+        let bytes = &input[self.start..];
+        loop {
+            let mut fields = [httparse::EMPTY_HEADER; AT_ONCE];
+            let outcome = httparse::parse_headers(&input[self.line..], &mut fields)
+                .map(|status| status.is_complete());
+            for field in fields.iter().take_while(|field| !field.name.is_empty()) {
+                self.take_line(input, end_after(field.value, input), limits)?;
+                field::take(field.name.as_bytes(), field.value, bytes, limits, head)?;
+            }
+            let end = line_end(input, self.line);
+            match (outcome, end) {
+                (Err(httparse::Error::TooManyHeaders), _) => {}
+                (Ok(false), _) | (_, None) => return Ok(false),
+                (Ok(true), Some(end)) => return self.take_line(input, end, limits).map(|_| true),
+                (Err(_), Some(end)) => {
+                    let (name, value) = field::split(self.take_line(input, end, limits)?)?;
+                    field::take(name, value, bytes, limits, head)?;
+                }
+            }
+        }
+    }
+
+    /// Takes the line that ends before `end` off the input, and returns it without its end.
+    fn take_line<'i>(
+        &mut self,
+        input: &'i [u8],
         end: usize,
         limits: &Limits,
-        fault: Fault,
-        head: &mut Head,
-    ) -> Fault {
-        self.searched = end.min(start + limits.large_buffers.1);
-        if !self.in_fields {
-            head.line = Span {
-                start: 0,
-                end: (self.searched - self.start) as u32,
-            };
+    ) -> Result<&'i [u8], Fault> {
+        let start = self.line;
+        self.buffers = self.with_line(end - start, limits)?;
+        if end - self.start > MAX_SIZE {
+            return Err(self.too_long());
         }
-        fault
+        self.line = end;
+        self.searched = end;
+        let line = &input[start..end - 1];
+        Ok(line.strip_suffix(b"\r").unwrap_or(line))
+    }
+
+    /// The buffers with another line in them. Of one that does not fit, no more is kept than would,
+    /// however much of it came at once.
+    fn with_line(&mut self, length: usize, limits: &Limits) -> Result<Buffers, Fault> {
+        self.buffers.with_line(length, limits).map_err(|room| {
+            self.searched = self.line + room;
+            self.too_long()
+        })
+    }
+
+    fn too_long(&self) -> Fault {
+        if self.in_fields {
+            FIELD_TOO_LONG
+        } else {
+            LINE_TOO_LONG
+        }
     }
 }
 
-const INVALID_START: Fault = Fault::bad_request("client sent invalid method");
+/// The offset past the next line end from `from` on.
+fn line_end(input: &[u8], from: usize) -> Option<usize> {
+    memchr::memchr(b'\n', &input[from..]).map(|length| from + length + 1)
+}
+
+/// The offset past the line end after a value, which stands before at most white space.
+fn end_after(value: &[u8], input: &[u8]) -> usize {
+    let from = value.as_ptr_range().end.addr() - input.as_ptr().addr();
+    let is_end = |&byte: &u8| byte == b'\n';
+    let length = input[from..].iter().position(is_end);
+    length.map_or(input.len(), |length| from + length + 1)
+}
 
 /// nginx's accounts: a first buffer, then a number of large ones; no line is split over two.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Buffers {
     /// Bytes taken of the buffer in use.
     used: usize,
@@ -177,29 +216,30 @@ struct Buffers {
 }
 
 impl Buffers {
-    fn take(&mut self, length: usize, limits: &Limits, in_fields: bool) -> Result<(), Fault> {
+    /// With another line in them; if it does not fit, how much of it would.
+    fn with_line(self, length: usize, limits: &Limits) -> Result<Buffers, usize> {
         let (count, size) = limits.large_buffers;
-        let room = if self.large == 0 {
+        let Buffers { used, large } = self;
+        let room = if large == 0 {
             limits.header_buffer
         } else {
             size
         };
-        if self.used + length <= room {
-            self.used += length;
-            return Ok(());
+        if used + length <= room {
+            let used = used + length;
+            Ok(Buffers { used, large })
+        } else if large == count {
+            Err(room.saturating_sub(used))
+        } else if length > size {
+            Err(size)
+        } else {
+            let (used, large) = (length, large + 1);
+            Ok(Buffers { used, large })
         }
-        if length > size {
-            return Err(if in_fields {
-                FIELD_TOO_LONG
-            } else {
-                LINE_TOO_LONG
-            });
-        }
-        if self.large == count {
-            return Err(if in_fields { TOO_LARGE } else { LINE_TOO_LONG });
-        }
-        self.large += 1;
-        self.used = length;
-        Ok(())
     }
+}
+/// The first CR that ends no line (RFC 9112, 2.2). The last byte may be the CR of a line end.
+fn bare_cr(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'\r', bytes)
+        .find(|&at| bytes.get(at + 1).is_some_and(|&next| next != b'\n'))
 }

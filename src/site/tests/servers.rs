@@ -108,7 +108,7 @@ fn a_single_address_has_servers_of_its_own() {
 
 /// The sockets that a configuration asks for.
 fn sockets(text: &str) -> Vec<String> {
-    let (draft, _) = testing::draft(Path::new("/prefix"), text);
+    let draft = testing::draft(Path::new("/prefix"), text);
     assert!(
         !draft.diagnostics.errors(),
         "{text}: {:?}",
