@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The scale where `FORKFUL_TEST_SCALE` names none: small enough for every day.
-const EVERY_DAY: f64 = 0.05;
+const EVERY_DAY: f64 = 0.03;
 
 /// The factor for durations and counts that are full size at 1.
 pub fn scale() -> f64 {
