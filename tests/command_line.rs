@@ -3,8 +3,9 @@
 mod common;
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use common::{Client, SITE, Setup, TestServer, binary, is_forkful, run, wait_until};
 use tempfile::TempDir;
@@ -268,6 +269,27 @@ fn a_signal_to_a_process_that_is_gone_fails() {
 }
 
 #[test]
+fn a_signal_to_a_process_of_another_program_is_refused() {
+    if !is_forkful() {
+        return; // nginx sends it
+    }
+    let place = Place::new(&format!("pid %PREFIX%/pid; {GOOD}"));
+    let mut innocent = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    wait_until("it runs", || {
+        let name = fs::read_to_string(format!("/proc/{}/comm", innocent.id())).ok()?;
+        (name == "cat\n").then_some(())
+    });
+    fs::write(place.path().join("pid"), innocent.id().to_string()).unwrap();
+    for signal in ["stop", "quit", "reload", "reopen"] {
+        let output = place.run(&["-s", signal]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains("is \"cat\""), "{output:?}");
+    }
+    drop(innocent.stdin.take());
+    assert!(innocent.wait().unwrap().success(), "a signal reached it");
+}
+
+#[test]
 fn relative_paths_are_below_the_prefix() {
     let server = Setup::http("server { listen %LISTEN%; root html; }")
         .file("html/f.txt", "content")
@@ -299,6 +321,33 @@ fn a_daemon_leaves_its_parent_and_can_be_stopped() {
     });
     assert_eq!(session, Ok(pid), "it leads no session");
     assert_eq!(stdin.unwrap(), Path::new("/dev/null"));
+}
+
+#[test]
+fn a_daemon_listens_before_its_parent_leaves() {
+    if !is_forkful() {
+        return; // nginx binds before it forks, and writes the pid file after
+    }
+    let place = Place::new(&format!("daemon on; pid %PREFIX%/pid; {GOOD}"));
+    assert!(place.run(&[]).status.success());
+    let connected = UnixStream::connect(place.path().join("socket"));
+    let stopped = place.run(&["-s", "stop"]);
+    connected.expect("it listens");
+    assert!(stopped.status.success(), "{stopped:?}");
+}
+
+#[test]
+fn a_daemon_that_cannot_start_says_so() {
+    let config = GOOD.replace("%PREFIX%/socket", "/nowhere/socket");
+    let place = Place::new(&format!("daemon on; pid %PREFIX%/pid; {config}"));
+    let output = place.run(&[]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = stderr(&output);
+    assert!(
+        said.contains("failed (2: No such file or directory)"),
+        "{said}"
+    );
+    assert!(!place.path().join("pid").exists());
 }
 
 #[test]

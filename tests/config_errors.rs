@@ -6,7 +6,7 @@ use std::fs;
 use std::process::{Command, Output};
 use std::time::Instant;
 
-use common::{LIMIT, binary, is_forkful, run};
+use common::{LIMIT, binary, is_forkful, run, scaled_count};
 use tempfile::TempDir;
 
 fn test(files: &[(&str, &[u8])]) -> Output {
@@ -365,11 +365,36 @@ fn sizes_are_bounded_and_handled_in_time() {
 
 #[test]
 fn many_servers_are_handled_in_time() {
-    let start = Instant::now();
     let server = |n| format!("server {{ listen 127.0.0.1:8; server_name s{n}.example; }}\n");
-    let servers: String = (0..10_000).map(server).collect();
-    let head = "events {}\nhttp { server_names_hash_max_size 100000;";
-    let output = test(&[("server.conf", format!("{head}\n{servers}}}\n").as_bytes())]);
+    let count = scaled_count(100_000, 1000);
+    is_good_in_time(&(0..count).map(server).collect::<String>());
+}
+
+#[test]
+fn many_addresses_are_handled_in_time() {
+    let server = |n| format!("server {{ listen 127.0.{}.{}:8; }}\n", n / 250, n % 250 + 1);
+    let count = scaled_count(50_000, 1000);
+    is_good_in_time(&(0..count).map(server).collect::<String>());
+}
+
+#[test]
+fn many_locations_are_handled_in_time() {
+    let location = |n| format!("location /{n}/ {{ return 204; }}\n");
+    let locations: String = (0..scaled_count(100_000, 1000)).map(location).collect();
+    is_good_in_time(&format!("server {{ listen 127.0.0.1:8; {locations} }}"));
+}
+
+#[test]
+fn many_directives_are_handled_in_time() {
+    let field = |n| format!("add_header X-{n} {n};\n");
+    let fields: String = (0..scaled_count(1_000_000, 1000)).map(field).collect();
+    is_good_in_time(&format!("server {{ listen 127.0.0.1:8; {fields} }}"));
+}
+
+fn is_good_in_time(http: &str) {
+    let start = Instant::now();
+    let text = format!("events {{}}\nhttp {{ server_names_hash_max_size 100000;\n{http}\n}}\n");
+    let output = test(&[("server.conf", text.as_bytes())]);
     assert!(output.status.success(), "{output:?}");
     assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
 }

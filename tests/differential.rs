@@ -15,23 +15,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Command, Stdio};
 
 use cases::{Case, Request};
-use common::{Client, Response, Setup, TestServer, binary, is_forkful, stop, wait_until};
+use common::{Client, Response, Setup, TestServer, binary, is_forkful, possible, stop, wait_until};
 use compare::Difference;
 
 const NGINX: &str = "/usr/sbin/nginx";
 const DEBIAN_CONFIG: &str = "/etc/nginx/nginx.conf";
-
-/// Whether the test can run; says why not, and fails where nothing may be skipped.
-fn possible(condition: bool, why: &str) -> bool {
-    if !condition {
-        println!("skipped: {why}");
-        assert!(
-            std::env::var_os("FORKFUL_NO_SKIP").is_none(),
-            "skipped: {why}"
-        );
-    }
-    condition
-}
 
 /// A row of `differences.tsv`: what differs, in which test (`*`: any), and why it may.
 struct Declared {

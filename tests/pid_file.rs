@@ -4,8 +4,10 @@ mod common;
 
 use std::fs;
 use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, symlink};
 use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
 
 use common::{Setup, is_forkful, wait_until};
 use nix::fcntl::OFlag;
@@ -114,4 +116,46 @@ fn a_reload_can_move_it() {
     wait_until("it has moved", || {
         (server.path("other-pid").exists() && !server.path("pid").exists()).then_some(())
     });
+}
+
+/// An address that no other test of this machine uses.
+fn own_address() -> SocketAddr {
+    let number = std::process::id();
+    let host = Ipv4Addr::new(127, 99, (number >> 8) as u8, number as u8);
+    TcpListener::bind((host, 0)).unwrap().local_addr().unwrap()
+}
+
+/// Two masters that start at the same moment, with the same configuration and prefix.
+#[test]
+fn of_two_starts_one_wins() {
+    let address = own_address();
+    let place = tempfile::TempDir::new().unwrap();
+    let config = place.path().join("server.conf");
+    let text = format!(
+        "daemon off; worker_processes 1; pid {0}/pid; error_log {0}/error.log; events {{}}
+         http {{ access_log off; server {{ listen {address}; return 200; }} }}",
+        place.path().display()
+    );
+    fs::write(&config, text).unwrap();
+    let start = |_| {
+        let mut command = Command::new(common::binary());
+        command.arg("-p").arg(place.path()).arg("-c").arg(&config);
+        command.arg("-e").arg(place.path().join("error.log"));
+        command.stderr(Stdio::null()).spawn().unwrap()
+    };
+    let mut both: Vec<Child> = (0..2).map(start).collect();
+    let loser = wait_until("one gives up", || {
+        let mut ended = both.iter_mut().map(|it| it.try_wait().unwrap());
+        ended.position(|status| status.is_some())
+    });
+    let code = both.remove(loser).wait().unwrap().code();
+    let mut winner = both.remove(0);
+    let pid = fs::read_to_string(place.path().join("pid")).unwrap();
+    let answer = common::Client::connect(address).get("/").status;
+    let in_order = common::stop(&mut winner);
+    let log = fs::read_to_string(place.path().join("error.log")).unwrap();
+    assert_eq!((code, answer, in_order), (Some(1), 200, true), "{log}");
+    assert_eq!(pid, format!("{}\n", winner.id()), "{log}");
+    assert!(log.contains("failed (98: Address already in use)"), "{log}");
+    assert!(!place.path().join("pid").exists(), "the pid file is left");
 }

@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{SITE, Setup, TestServer};
+use common::{SITE, Setup, TestServer, possible};
 use nix::unistd::{Group, User, geteuid};
 
 /// A field of `/proc/PID/status`.
@@ -17,14 +17,9 @@ fn status(pid: u32, field: &str) -> String {
     line.trim_start_matches(':').trim().to_owned()
 }
 
-/// Whether there are privileges to drop; where nothing may be skipped, there must be.
+/// Whether there are privileges to drop.
 fn is_root() -> bool {
-    if !geteuid().is_root() {
-        println!("skipped: only root has privileges to drop");
-        let may_skip = std::env::var_os("FORKFUL_NO_SKIP").is_none();
-        assert!(may_skip, "skipped: not root");
-    }
-    geteuid().is_root()
+    possible(geteuid().is_root(), "only root has privileges to drop")
 }
 
 /// A server whose worker has served, and so is done with its start.

@@ -11,6 +11,18 @@ use crate::site::{scope, unbuilt};
 /// Columns of the text.
 const WIDTH: usize = 80;
 
+/// `include` is of the language, which has no table.
+const INCLUDE: &str = "\
+include
+    arguments: 1
+    context:   any
+    module:    ngx_core_module
+    Reads a file in its place, or all files that a mask matches (`*.conf`), in
+    the order of their names. A relative path starts at the directory of the
+    configuration file. A file that is missing is an error; a mask that matches
+    nothing is not.
+";
+
 /// What the reference says, each directive by its name.
 type Texts = BTreeMap<&'static str, Vec<String>>;
 
@@ -46,7 +58,7 @@ pub fn one(name: &str) -> Result<String, String> {
 }
 
 fn texts() -> Texts {
-    let mut texts = Texts::new();
+    let mut texts = Texts::from([("include", vec![INCLUDE.to_owned()])]);
     load::table()
         .rows()
         .iter()
@@ -101,6 +113,16 @@ mod tests {
         assert!(text.starts_with("worker_processes\n    arguments: 1\n    context:   main\n"));
         assert!(text.contains("    default:   1\n") && text.contains("\n    How many workers"));
         assert!(all().contains(&text));
+    }
+
+    #[test]
+    fn the_language_is_part_of_it() {
+        assert!(
+            one("include")
+                .expect("known")
+                .starts_with("include\n    arguments: 1\n")
+        );
+        assert!(all().lines().any(|line| line == "include"));
     }
 
     #[test]

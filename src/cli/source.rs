@@ -13,7 +13,7 @@ use crate::sys::OsError;
 /// The configuration of a prefix, unless `-c` names another.
 const FILE: &str = "conf/forkful.conf";
 /// What the embedded configuration is called in messages.
-const EMBEDDED: &str = "embedded configuration";
+const EMBEDDED: &str = "<embedded>";
 /// Where the embedded configuration listens.
 const ADDRESS: &str = "127.0.0.1:8080";
 
@@ -110,7 +110,7 @@ http {{
     tcp_nopush on;
     server {{
         listen \"{listen}\";
-        root .;
+        root '';
         autoindex on;
     }}
 }}

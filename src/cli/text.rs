@@ -85,15 +85,15 @@ Options:
 ";
 
 const MORE: &str = "
-Without a command forkful serves what its configuration says. The language is
-that of nginx. Where neither -c nor PREFIX/conf/forkful.conf names one, the
-prefix itself is served, as by `forkful serve`.
+Without a command, forkful serves what its configuration says, in the language
+of nginx.conf. With neither -c nor a file PREFIX/conf/forkful.conf, it serves
+the prefix itself, as `forkful serve` does.
 
 Commands:
   serve DIRECTORY
-      Serve the files of a directory, without a configuration, in the
-      foreground. Directories without index.html are listed.
-      --listen ADDRESS  as nginx's `listen` (default: 127.0.0.1:8080)
+      Serve the files of a directory without a configuration, in the
+      foreground. A directory without index.html is listed.
+      --listen ADDRESS  what nginx's `listen` takes (default: 127.0.0.1:8080)
   directives
       Print the reference of all directives.
   directives NAME
@@ -101,26 +101,28 @@ Commands:
 
 Paths:
   -c, -e and the paths of the configuration are relative to the prefix; those
-  of `include` are relative to the configuration file. The default pid file,
-  logs/nginx.pid, is written and the default error log, logs/error.log, is
-  used where PREFIX/logs exists; else there is no pid file, and errors go to
-  stderr. `-e stderr` sends them there.
+  of `include` are relative to the directory of the configuration file. The pid
+  file is logs/nginx.pid and the error log logs/error.log, unless the
+  configuration says otherwise; where PREFIX/logs does not exist, there is no
+  pid file, and errors go to stderr. `-e stderr` always sends them there.
 
 Signals to the master:
   TERM, INT     : stop at once (-s stop)
-  QUIT          : finish the running requests and stop (-s quit)
-  HUP           : load the configuration anew (-s reload); any error in it
-                  leaves the old one serving
-  USR1          : open the logs anew (-s reopen)
-  WINCH         : finish the running requests and end the workers, until the
-                  next HUP; only of a daemon
-  A terminal that closes ends a server in its foreground as QUIT does.
+  QUIT          : finish the running requests, then stop (-s quit)
+  HUP           : load the configuration again (-s reload); if it has an error,
+                  the old one goes on serving
+  USR1          : reopen the logs (-s reopen)
+  WINCH         : finish the running requests and retire the workers, until the
+                  next HUP; only when daemonised
+  Closing the terminal of a server in the foreground acts as QUIT.
 
 Environment:
-  NGINX         : numbers of open sockets to take over, as in \"3;4;\"
+  NGINX         : numbers of listening sockets to take over, as in \"3;4;\"
 
 Exit codes:
-  0 when all went well, 1 when a configuration, an option or a start failed.
+  0             : stopped as asked, or the test passed
+  1             : the command line, the configuration or the system refused;
+                  standard error says why
 ";
 
 #[cfg(test)]

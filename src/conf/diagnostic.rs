@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::source::{Place, Sources, characters};
+use super::tree::Word;
 
 /// How many entries of one severity are kept; the others are only counted.
 const KEPT: usize = 50;
@@ -41,6 +42,11 @@ impl Reason {
             after: Some(after.into()),
             ..Reason::default()
         }
+    }
+
+    /// A reason that reads `WHAT "WORD"` and blames that word.
+    pub fn about(what: &str, word: &Word) -> Reason {
+        Reason::from(format!("{what} \"{}\"", word.str())).at(word.place)
     }
 
     /// Blames the word at this place, unless a narrower place is known already.

@@ -3,7 +3,9 @@
 //! It knows no directive by name, but `include`, which is part of the language, and Lua blocks, which
 //! are not.
 
+pub mod context;
 pub mod diagnostic;
+pub mod directive;
 mod include;
 mod lexer;
 mod lua;

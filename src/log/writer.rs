@@ -12,7 +12,7 @@ use crate::sys::OsError;
 const ALERT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The parameters `buffer` and `flush` of `access_log`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Buffering {
     /// Bytes that may wait.
     pub size: usize,

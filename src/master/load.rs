@@ -179,7 +179,7 @@ fn require_events(items: &[Item], draft: &mut Draft) {
 fn default_error_log(request: &Request, draft: &mut Draft) -> Planned {
     let file = match &request.error_log {
         Some(named) if named.as_os_str() == "stderr" => None,
-        Some(named) => Some(draft.needs.log(request.prefix.join(named))),
+        Some(named) => Some(draft.needs.logs.number(request.prefix.join(named))),
         None => draft.default_log(ERROR_LOG, "errors go to stderr"),
     };
     Planned {

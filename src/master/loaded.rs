@@ -54,6 +54,7 @@ impl Loaded {
         let files = draft
             .needs
             .logs
+            .things()
             .iter()
             .map(open)
             .collect::<Result<Vec<_>, _>>()?;

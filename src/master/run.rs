@@ -57,11 +57,13 @@ pub(super) struct Recruit {
     pub listeners: Listeners,
 }
 
-/// A configuration and its sockets.
+/// A configuration, its sockets and its pid file.
 struct Stage {
     number: u64,
     loaded: Loaded,
     listeners: Listeners,
+    /// None yet, if it is to be that of the configuration before.
+    pid_file: Option<PidFile>,
 }
 
 /// Why the loop is left.
@@ -81,7 +83,6 @@ pub(super) struct Loop {
     next: Option<Stage>,
     /// The sockets of the configuration before the current one, until its workers know.
     former: Listeners,
-    pid_file: Option<PidFile>,
     terminal: Terminal,
     loader: Loader,
 }
@@ -123,10 +124,10 @@ impl Loop {
                 number: FIRST,
                 loaded,
                 listeners,
+                pid_file,
             },
             next: None,
             former: Listeners::default(),
-            pid_file,
             terminal,
             loader,
         }
@@ -228,18 +229,27 @@ impl Loop {
         });
     }
 
-    /// Binds what a new configuration wants; the sockets it shares with the current one are kept.
+    /// Binds and writes what a new configuration wants; what it shares with the current one is
+    /// kept.
     fn stage(&self, number: u64, loaded: Loaded) -> Option<Stage> {
-        let none = Inherited::default();
+        let refuse = |lines: &[String]| lines.iter().for_each(|line| log::emerg!("{line}"));
         let held = &self.current.listeners;
-        match Listeners::bind(&loaded.listeners, loaded.workers, held, &none) {
-            Ok(listeners) => Some(Stage {
+        let none = Inherited::default();
+        let listeners = Listeners::bind(&loaded.listeners, loaded.workers, held, &none)
+            .map_err(|refused| refuse(&refused.lines))
+            .ok()?;
+        let path = loaded.pid.as_deref();
+        let moved = path.filter(|_| path != self.current.loaded.pid.as_deref());
+        match moved.map(PidFile::write).transpose() {
+            Ok(pid_file) => Some(Stage {
                 number,
                 loaded,
                 listeners,
+                pid_file,
             }),
-            Err(refused) => {
-                refused.lines.iter().for_each(|line| log::emerg!("{line}"));
+            Err(line) => {
+                listeners.close(held);
+                refuse(&[line]);
                 None
             }
         }
@@ -268,32 +278,25 @@ impl Loop {
 
     /// The next configuration becomes the current one.
     fn listen(&mut self) {
-        let Some(next) = self.next.take() else { return };
+        let Some(mut next) = self.next.take() else {
+            return;
+        };
         if let Err(refused) = next.listeners.listen() {
             refused.lines.iter().for_each(|line| log::alert!("{line}"));
         }
-        self.former = std::mem::replace(&mut self.current, next).listeners;
+        if next.loaded.pid == self.current.loaded.pid {
+            next.pid_file = self.current.pid_file.take();
+        }
+        let former = std::mem::replace(&mut self.current, next);
+        self.former = former.listeners;
+        former.pid_file.into_iter().for_each(PidFile::remove);
         self.current.loaded.make_current();
-        self.move_pid_file();
-    }
-
-    fn move_pid_file(&mut self) {
-        let path = self.current.loaded.pid.as_deref();
-        if path == self.pid_file.as_ref().map(PidFile::path) {
-            return;
-        }
-        match path.map(PidFile::write).transpose() {
-            Ok(new) => {
-                let old = std::mem::replace(&mut self.pid_file, new);
-                old.into_iter().for_each(PidFile::remove);
-            }
-            Err(text) => log::alert!("{text}"),
-        }
     }
 
     fn discard(&mut self) {
         if let Some(stage) = self.next.take() {
             stage.listeners.close(&self.current.listeners);
+            stage.pid_file.into_iter().for_each(PidFile::remove);
         }
     }
 
@@ -303,7 +306,7 @@ impl Loop {
     }
 
     fn exit(self, code: i32) -> End {
-        self.pid_file.into_iter().for_each(PidFile::remove);
+        self.current.pid_file.into_iter().for_each(PidFile::remove);
         End::Exit(code)
     }
 

@@ -39,7 +39,7 @@ directives! {
         /// Logs errors of this level and above to a file or to `stderr`; several may be given. The
         /// default is stderr where its directory does not exist.
         error_log: Vec<Planned> = Vec::new() =>
-            "error_log" [MAIN] 1..=2, Many, "logs/error.log error", with(error_log);
+            "error_log" [MAIN] 1.., Many, "logs/error.log error", with(error_log);
         /// Keeps a variable in the environment of the workers, or sets it. Without any the workers
         /// have none but `TZ`.
         env: Vec<Variable> = Vec::new() => "env" [MAIN] 1, Many, "TZ", with(variable);
@@ -177,10 +177,7 @@ fn user(this: &mut Settings, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
 }
 
 fn error_log(this: &mut Settings, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
-    let planned = error_log::parse(call, |path| {
-        let path = draft.path(path);
-        Ok((path.clone(), draft.needs.log(path)))
-    })?;
+    let planned = error_log::parse(draft, call)?;
     this.error_log.push(planned);
     Ok(())
 }

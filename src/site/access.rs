@@ -78,7 +78,7 @@ fn who(word: &Word, draft: &mut Draft) -> Result<Who, Reason> {
         Some((address, mask)) => (address, Some(mask)),
         None => (&*text, None),
     };
-    let invalid = || Reason::from(format!("invalid parameter \"{text}\"")).at(word.place);
+    let invalid = || Reason::about("invalid parameter", word);
     let address: IpAddr = address.parse().map_err(|_| invalid())?;
     let most = if address.is_ipv4() { 32 } else { 128 };
     let bits = match bits {

@@ -44,7 +44,7 @@ pub struct Log {
 }
 
 /// Where lines go, and how they are gathered; two logs that agree share a writer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     file: usize,
     buffering: Option<Buffering>,
@@ -126,8 +126,7 @@ fn log_format(_: &mut AccessLog, draft: &mut Draft, call: &Call<'_>) -> Result<(
     }
     let format = Format(Rc::new(Line { escape, parts: all }));
     if draft.formats.insert(name.text.clone(), format).is_some() {
-        let what = format!("duplicate \"log_format\" name \"{}\"", name.str());
-        return Err(Reason::from(what).at(name.place));
+        return Err(Reason::about("duplicate \"log_format\" name", name));
     }
     Ok(())
 }
@@ -136,8 +135,7 @@ fn access_log(this: &mut AccessLog, draft: &mut Draft, call: &Call<'_>) -> Resul
     let path = call.arg(0);
     if path.is("off") {
         if call.args().len() > 1 {
-            let what = format!("invalid parameter \"{}\"", call.arg(1).str());
-            return Err(Reason::from(what).at(call.arg(1).place));
+            return Err(Reason::about("invalid parameter", call.arg(1)));
         }
         this.logs = Some(Vec::new());
         return Ok(());
@@ -173,16 +171,11 @@ fn plan(draft: &mut Draft, call: &Call<'_>) -> Result<Log, Reason> {
     let (buffering, condition) = parameters_of(draft, parameters)?;
     let path = draft.path(&path.text);
     let target = Target {
-        file: draft.needs.log(path),
+        file: draft.needs.logs.number(path),
         buffering,
     };
-    let known = draft.access_logs.iter().position(|other| *other == target);
-    let target = known.unwrap_or_else(|| {
-        draft.access_logs.push(target);
-        draft.access_logs.len() - 1
-    });
     Ok(Log {
-        target,
+        target: draft.access_logs.number(target),
         format,
         condition,
     })
@@ -201,24 +194,22 @@ fn parameters_of(
 ) -> Result<(Option<Buffering>, Option<Template>), Reason> {
     let (mut size, mut flush, mut condition) = (None, None, None);
     for word in words {
-        let invalid =
-            |what: &str| Reason::from(format!("invalid {what} \"{}\"", word.str())).at(word.place);
         if let Some(text) = word.text.strip_prefix(b"buffer=") {
             let bytes = value::parse_size(text).and_then(|n| usize::try_from(n).ok());
             size = Some(
                 bytes
                     .filter(|&n| n > 0)
-                    .ok_or_else(|| invalid("buffer size"))?,
+                    .ok_or_else(|| Reason::about("invalid buffer size", word))?,
             );
         } else if let Some(text) = word.text.strip_prefix(b"flush=") {
             let time = value::parse_milliseconds(text).filter(|time| *time > Duration::ZERO);
-            flush = Some(time.ok_or_else(|| invalid("flush time"))?);
+            flush = Some(time.ok_or_else(|| Reason::about("invalid flush time", word))?);
         } else if let Some(text) = word.text.strip_prefix(b"if=") {
             condition = Some(Template::compile_part(text, word, draft)?);
         } else if word.text.starts_with(b"gzip") {
             return Err(Reason::from("compressed logs are not supported").at(word.place));
         } else {
-            return Err(invalid("parameter"));
+            return Err(Reason::about("invalid parameter", word));
         }
     }
     if flush.is_some() && size.is_none() {
@@ -237,10 +228,9 @@ pub fn plan_default(draft: &mut Draft) -> Option<Log> {
         file: draft.default_log("logs/access.log", "requests are not logged")?,
         buffering: None,
     };
-    draft.access_logs.push(target);
     let format = draft.formats.get(&b"combined"[..]).cloned()?;
     Some(Log {
-        target: draft.access_logs.len() - 1,
+        target: draft.access_logs.number(target),
         format,
         condition: None,
     })

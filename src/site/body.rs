@@ -31,7 +31,7 @@ directives! {
 fn temp_path(_: &mut Body, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
     let mut levels = call.args()[1..].iter();
     match levels.find(|word| !matches!(&word.text[..], b"0" | b"1" | b"2" | b"3")) {
-        Some(word) => Err(Reason::from(format!("invalid value \"{}\"", word.str())).at(word.place)),
+        Some(word) => Err(Reason::about("invalid value", word)),
         None => Ok(()),
     }
 }
@@ -39,7 +39,8 @@ fn temp_path(_: &mut Body, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason>
 /// Refuses a body that is too large, and has one of unknown length read first: whether it is well
 /// formed and within the limit, only its end tells. One of known length is dropped as it comes.
 pub fn discard(x: &mut Exchange) -> Flow {
-    if x.in_error_page {
+    if x.must_close {
+        // This is the page of an error after which nothing more is read.
         return Flow::Next;
     }
     let limit = Some(x.location.values.body.max_size).filter(|&limit| limit > 0);

@@ -13,6 +13,7 @@ use super::access_log::{self, Format};
 use super::endpoints;
 use super::error_log::ErrorLogs;
 use super::location::Location;
+use super::numbering::Numbering;
 use super::scope::{self, Scope};
 use super::server::{Endpoint, Server};
 use super::variables::Registry;
@@ -52,21 +53,8 @@ pub struct ListenerNeed {
 pub struct Needs {
     /// Sockets; endpoint `i` of the site listens on socket `i`.
     pub listeners: Vec<ListenerNeed>,
-    /// Log files, each once.
-    pub logs: Vec<PathBuf>,
-}
-
-impl Needs {
-    /// The number of the log file of this path.
-    pub fn log(&mut self, path: PathBuf) -> usize {
-        self.logs
-            .iter()
-            .position(|known| *known == path)
-            .unwrap_or_else(|| {
-                self.logs.push(path);
-                self.logs.len() - 1
-            })
-    }
+    /// Log files.
+    pub logs: Numbering<PathBuf>,
 }
 
 /// A site while it is read.
@@ -84,7 +72,7 @@ pub struct Draft {
     /// Formats of access logs by name.
     pub formats: HashMap<Vec<u8>, Format>,
     /// Access logs, each path and buffer once.
-    pub access_logs: Vec<access_log::Target>,
+    pub access_logs: Numbering<access_log::Target>,
     /// Sets of error logs.
     pub error_logs: ErrorLogs,
     /// Servers so far.
@@ -131,7 +119,7 @@ impl Draft {
             hostname: world.hostname.clone(),
             match_limit: super::matching::LIMIT,
             formats: access_log::formats(),
-            access_logs: Vec::new(),
+            access_logs: Numbering::default(),
             error_logs: ErrorLogs::default(),
             servers: Vec::new(),
             default_access_log: None,
@@ -155,7 +143,7 @@ impl Draft {
     pub fn default_log(&mut self, path: &str, otherwise: &str) -> Option<usize> {
         let path = self.path(path.as_bytes());
         if path.parent().is_some_and(Path::is_dir) {
-            return Some(self.needs.log(path));
+            return Some(self.needs.logs.number(path));
         }
         let what = format!("\"{}\" has no directory, {otherwise}", path.display());
         self.diagnostics.notice(Severity::Notice, None, what);
@@ -184,7 +172,7 @@ impl Draft {
         let default_root = self.path(b"html");
         let writer = |target: &access_log::Target| RefCell::new(target.open(files, &error_logs[0]));
         Site {
-            access_logs: self.access_logs.iter().map(writer).collect(),
+            access_logs: self.access_logs.things().iter().map(writer).collect(),
             error_logs,
             slots: self.variables.slots(),
             hostname: self.hostname,

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::draft::{Draft, ListenerNeed};
 use super::listen::Entry;
+use super::numbering::Numbering;
 use super::server::{Endpoint, Hosts};
 use crate::conf::diagnostic::{Diagnostics, Reason, Severity};
 use crate::sys::socket::Address;
@@ -22,9 +23,11 @@ struct Shared {
 /// The endpoints of all servers; endpoint `i` listens on socket `i` of the needs.
 pub fn assemble(draft: &mut Draft) -> Vec<Endpoint> {
     let mut all: Vec<Shared> = Vec::new();
+    let mut addresses = Numbering::default();
     for (number, server) in draft.servers.iter().enumerate() {
         for entry in &server.location.own.listen.entries {
-            let index = join(&mut all, entry, number, &mut draft.diagnostics);
+            let index = addresses.number(entry.address.clone());
+            join(&mut all, index, entry, number, &mut draft.diagnostics);
             let shared = &mut all[index];
             for name in &server.location.own.names.list {
                 if !shared.hosts.names.add(name, number) {
@@ -74,12 +77,16 @@ pub fn assemble(draft: &mut Draft) -> Vec<Endpoint> {
     endpoints
 }
 
-/// Adds what a server says of an address to what others said of it; returns its index.
-fn join(all: &mut Vec<Shared>, entry: &Entry, server: usize, errors: &mut Diagnostics) -> usize {
-    let Some(index) = all
-        .iter()
-        .position(|shared| shared.need.address == entry.address)
-    else {
+/// Adds what a server says of an address to what others said of it. The first to name an address
+/// makes its place.
+fn join(
+    all: &mut Vec<Shared>,
+    index: usize,
+    entry: &Entry,
+    server: usize,
+    errors: &mut Diagnostics,
+) {
+    let Some(shared) = all.get_mut(index) else {
         all.push(Shared {
             need: ListenerNeed {
                 address: entry.address.clone(),
@@ -94,9 +101,8 @@ fn join(all: &mut Vec<Shared>, entry: &Entry, server: usize, errors: &mut Diagno
             explicit: entry.explicit,
             claimed: entry.default,
         });
-        return all.len() - 1;
+        return;
     };
-    let shared = &mut all[index];
     let mut wrong = |what: &str| {
         errors.error(
             entry.place,
@@ -118,7 +124,6 @@ fn join(all: &mut Vec<Shared>, entry: &Entry, server: usize, errors: &mut Diagno
         shared.claimed = true;
         shared.hosts.default = server;
     }
-    index
 }
 
 fn is_wildcard(address: &Address) -> bool {

@@ -1,6 +1,5 @@
 //! `error_log` within `http`: sets of logs that hold in some places.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::draft::Draft;
@@ -13,7 +12,7 @@ directives! {
     /// Where errors are logged.
     pub struct ErrorLog in "ngx_core_module" with Draft {
         /// Logs errors of this level and above to a file or to `stderr`; several may be given.
-        set: usize = 0 => "error_log" [HTTP | SERVER | LOCATION] 1..=2, Replace, "", with(error_log);
+        set: usize = 0 => "error_log" [HTTP | SERVER | LOCATION] 1.., Replace, "", with(error_log);
     }
 }
 
@@ -61,34 +60,29 @@ impl ErrorLogs {
 ///
 /// # Errors
 /// An unknown level, or a target that is not supported.
-pub fn parse(
-    call: &Call<'_>,
-    mut file: impl FnMut(&[u8]) -> Result<(PathBuf, usize), Reason>,
-) -> Result<Planned, Reason> {
+pub fn parse(draft: &mut Draft, call: &Call<'_>) -> Result<Planned, Reason> {
     let target = call.arg(0);
     if target.text.starts_with(b"syslog:") || target.text.starts_with(b"memory:") {
         let what = format!("logging to \"{}\" is not supported", target.str());
         return Err(Reason::from(what).at(target.place));
     }
-    let level = match call.args().get(1) {
-        None => Level::Error,
-        Some(word) => word.str().parse().map_err(|_| {
-            Reason::from(format!("invalid log level \"{}\"", word.str())).at(word.place)
-        })?,
-    };
+    let mut level = Level::Error;
+    if let Some(word) = call.args().get(1) {
+        let known = word.str().parse();
+        level = known.map_err(|_| Reason::about("invalid log level", word))?;
+    }
+    if let Some(more) = call.args().get(2) {
+        return Err(Reason::about("invalid log level", more));
+    }
     let file = match &target.text[..] {
         b"stderr" => None,
-        path => Some(file(path)?.1),
+        path => Some(draft.needs.logs.number(draft.path(path))),
     };
     Ok(Planned { level, file })
 }
 
 fn error_log(this: &mut ErrorLog, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
-    let planned = parse(call, |path| {
-        let path = draft.path(path);
-        let number = draft.needs.log(path.clone());
-        Ok((path, number))
-    })?;
+    let planned = parse(draft, call)?;
     if call.first {
         draft.error_logs.sets.push(Vec::new());
         this.set = draft.error_logs.sets.len() - 1;

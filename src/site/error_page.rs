@@ -3,8 +3,8 @@
 use super::answer::Answer;
 use super::draft::Draft;
 use super::exchange::Exchange;
+use super::locate;
 use super::pages;
-use super::redirect;
 use super::run::Flow;
 use super::template::Template;
 use crate::conf::diagnostic::Reason;
@@ -12,9 +12,7 @@ use crate::conf::table::Call;
 use crate::conf::tree::Word;
 use crate::conf::value;
 use crate::directives;
-use crate::http::Method;
-use crate::http::{multipart, status};
-use crate::log::Level;
+use crate::http::{Method, status};
 
 directives! {
     /// Pages in place of errors.
@@ -58,7 +56,7 @@ fn error_page(this: &mut ErrorPages, draft: &mut Draft, call: &Call<'_>) -> Resu
         && let Some(text) = last.text.strip_prefix(b"=")
     {
         sent = match text {
-            b"" => SentStatus::OfPage,
+            b"" | b"0" => SentStatus::OfPage,
             text => SentStatus::Other(code(last, text)?),
         };
         codes = before;
@@ -84,18 +82,22 @@ fn error_page(this: &mut ErrorPages, draft: &mut Draft, call: &Call<'_>) -> Resu
 
 fn code(word: &Word, text: &[u8]) -> Result<u16, Reason> {
     let number = value::decimal(text).and_then(|n| u16::try_from(n).ok());
-    number.ok_or_else(|| Reason::from(format!("invalid value \"{}\"", word.str())).at(word.place))
+    number.ok_or_else(|| Reason::about("invalid value", word))
 }
 
 /// Answers with an error: with its page, if it has one.
 pub fn answer(x: &mut Exchange, status: u16) -> Flow {
+    if matches!(status, 444 | 499) {
+        return Flow::Drop;
+    }
     if closes(status) {
         x.must_close = true;
     }
     let pages = &x.location.values.error_page;
-    let may_have_page = !x.in_error_page || pages.recursive;
-    if may_have_page && let Some(page) = pages.pages.iter().find(|page| page.status == status) {
-        x.in_error_page = true;
+    if !x.in_error_page
+        && let Some(page) = pages.pages.iter().find(|page| page.status == status)
+    {
+        x.in_error_page = !pages.recursive;
         return with_page(x, status, page);
     }
     default_page(x, status)
@@ -112,26 +114,13 @@ fn with_page(x: &mut Exchange, status: u16, page: &Page) -> Flow {
         x.method = Method::Get;
     }
     match uri.first() {
-        Some(b'/') => {
-            let (uri, args) = match uri.iter().position(|&b| b == b'?') {
-                Some(at) => (uri[..at].to_vec(), uri[at + 1..].to_vec()),
-                None => (uri, Vec::new()),
-            };
-            Flow::Internal { uri, args }
-        }
-        Some(b'@') => match x.server.named.get(&uri) {
-            Some(location) => Flow::Named(location),
-            None => {
-                let what = format_args!("could not find named location \"{}\"", uri.escape_ascii());
-                x.log(Level::Error, what);
-                x.error_status = None;
-                default_page(x, 500)
-            }
-        },
+        Some(b'/') => Flow::internal(uri),
+        Some(b'@') => locate::named(x, &uri),
         _ => {
             let redirects = |status: &u16| matches!(status, 301 | 302 | 303 | 307 | 308);
             let status = x.error_status.take().filter(redirects).unwrap_or(302);
-            redirect::answer(x, status, uri)
+            x.leads_to = Some(uri);
+            default_page(x, status)
         }
     }
 }
@@ -141,23 +130,13 @@ pub fn default_page(x: &mut Exchange, status: u16) -> Flow {
     x.error_status = None;
     let sent = status::on_the_wire(status);
     let signature = x.location.values.tokens.name(x);
-    let mut answer = match pages::error_page(status, &signature) {
+    let answer = match pages::error_page(status, &signature) {
         Some(page) => Answer::bytes(sent, "text/html", page),
         None => Answer {
             status: sent,
             ..Answer::default()
         },
     };
-    match status {
-        405 => answer = answer.field("Allow", "GET, HEAD"),
-        416 => {
-            if let Some(size) = x.unsatisfied {
-                let value = multipart::unsatisfied_range(size);
-                answer = answer.field("Content-Range", value);
-            }
-        }
-        _ => {}
-    }
     Flow::Answer(Box::new(answer))
 }
 

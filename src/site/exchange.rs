@@ -5,6 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::answer::Answer;
 use super::clock::Clock;
 use super::draft::Site;
 use super::env::{Env, Need};
@@ -105,8 +106,6 @@ pub struct Exchange {
     pub internal: bool,
     /// When its first byte was seen.
     pub started: Instant,
-    /// Bytes of the request so far, head and body (`$request_length`).
-    pub received: u64,
     /// What the file was like that was promised in the head.
     pub promised: Option<Meta>,
     /// Whether it came right behind another (`$pipe`).
@@ -115,6 +114,8 @@ pub struct Exchange {
     pub captures: Captures,
     /// The status to answer with in place of 200, while an error page is made.
     pub error_status: Option<u16>,
+    /// The answer while fields are added to it.
+    pub answer: Answer,
     /// What was sent.
     pub sent: Sent,
     /// A number drawn at random when somebody asks (`$request_id`).
@@ -127,6 +128,8 @@ pub struct Exchange {
     pub(super) must_close: bool,
     /// The size of the file of which a part was asked for that does not exist.
     pub(super) unsatisfied: Option<u64>,
+    /// Where the redirect leads that is the answer.
+    pub(super) leads_to: Option<Vec<u8>>,
     /// `try_files` found a name below an `alias` that replaces the whole path.
     pub(super) alias_keeps_uri: bool,
     found: Option<Found>,
@@ -146,11 +149,11 @@ impl Exchange {
             args: Vec::new(),
             internal: false,
             started,
-            received: 0,
             promised: None,
             pipelined: false,
             captures: Captures::default(),
             error_status: None,
+            answer: Answer::default(),
             sent: Sent::default(),
             id: OnceCell::new(),
             phase: Phase::Start,
@@ -159,6 +162,7 @@ impl Exchange {
             slots: vec![None; site.slots],
             must_close: false,
             unsatisfied: None,
+            leads_to: None,
             alias_keeps_uri: false,
             found: None,
             link,

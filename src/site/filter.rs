@@ -3,8 +3,8 @@
 use super::answer::{Answer, Body, Response};
 use super::exchange::Exchange;
 use super::transport::Transport;
-use super::{conditional, headers, ranges};
-use crate::http::{Length, ResponseHead};
+use super::{conditional, headers, ranges, redirect};
+use crate::http::{Length, ResponseHead, multipart};
 
 /// Turns an answer into a response.
 ///
@@ -17,7 +17,19 @@ pub fn apply(x: &mut Exchange, mut answer: Answer) -> Result<Response, u16> {
     conditional::filter(x, &mut answer)?;
     headers::filter(x, &mut answer);
     ranges::filter(x, &mut answer)?;
+    redirect::filter(x, &mut answer);
+    explain(x, &mut answer);
     Ok(respond(x, answer))
+}
+
+/// Adds what a status requires (RFC 9110 sections 15.5.6 and 15.5.17), whatever page it has.
+fn explain(x: &Exchange, answer: &mut Answer) {
+    let (name, value) = match (answer.status, x.unsatisfied) {
+        (405, _) => ("Allow", "GET, HEAD".into()),
+        (416, Some(size)) => ("Content-Range", multipart::unsatisfied_range(size).into()),
+        _ => return,
+    };
+    answer.fields.push((name.into(), value));
 }
 
 fn respond(x: &mut Exchange, answer: Answer) -> Response {

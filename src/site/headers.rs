@@ -67,10 +67,7 @@ fn add_header(this: &mut Headers, draft: &mut Draft, call: &Call<'_>) -> Result<
     let always = match call.args().get(2) {
         None => false,
         Some(word) if word.is("always") => true,
-        Some(word) => {
-            let what = format!("invalid parameter \"{}\"", word.str());
-            return Err(Reason::from(what).at(word.place));
-        }
+        Some(word) => return Err(Reason::about("invalid parameter", word)),
     };
     let value = Template::compile(call.arg(1), draft)?;
     let name = Bytes::from(std::rc::Rc::from(&call.arg(0).text[..]));
@@ -116,11 +113,18 @@ fn lifetime(text: &[u8], modified: bool) -> Option<Lifetime> {
     }
 }
 
-/// Adds the fields that the location wants.
+/// Adds the fields that the location wants. They may speak of the answer itself
+/// (`$sent_http_content_type`), so it is the exchange's meanwhile.
 pub fn filter(x: &mut Exchange, answer: &mut Answer) {
+    std::mem::swap(&mut x.answer, answer);
+    add_all(x);
+    std::mem::swap(&mut x.answer, answer);
+}
+
+fn add_all(x: &mut Exchange) {
     let headers: &'static Headers = &x.location.values.headers;
     let no_error = matches!(
-        answer.status,
+        x.answer.status,
         200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308
     );
     if no_error {
@@ -130,21 +134,25 @@ pub fn filter(x: &mut Exchange, answer: &mut Answer) {
                 lifetime(&template.value(x), *modified).unwrap_or(Lifetime::Off)
             }
         };
-        add_lifetime(x, answer, lifetime);
+        add_lifetime(x, lifetime);
     }
     for added in headers
         .added
         .iter()
         .filter(|added| no_error || added.always)
     {
-        add(answer, &added.name, added.value.value(x).into_owned());
+        let value = added.value.value(x).into_owned();
+        add(&mut x.answer, &added.name, value);
     }
 }
 
 /// Adds one field, unless it is empty; one that is a validator replaces the answer's own.
 fn add(answer: &mut Answer, name: &Bytes, value: Vec<u8>) {
     if name.eq_ignore_ascii_case(b"etag") {
-        answer.etag = None;
+        if answer.etag.take().is_some() && !value.is_empty() {
+            answer.etag = Some(value);
+            return;
+        }
     } else if name.eq_ignore_ascii_case(b"last-modified") {
         answer.last_modified = None;
     }
@@ -156,21 +164,24 @@ fn add(answer: &mut Answer, name: &Bytes, value: Vec<u8>) {
 /// The last date that nginx writes for "never": within 32 bits.
 const FAR: &str = "Thu, 31 Dec 2037 23:55:55 GMT";
 
-fn add_lifetime(x: &Exchange, answer: &mut Answer, lifetime: Lifetime) {
+fn add_lifetime(x: &mut Exchange, lifetime: Lifetime) {
     let now = x.clock().wall();
     let (expires, control): (Bytes, Bytes) = match lifetime {
         Lifetime::Off => return,
         Lifetime::Epoch => ("Thu, 01 Jan 1970 00:00:01 GMT".into(), "no-cache".into()),
         Lifetime::Max => (FAR.into(), "max-age=315360000".into()),
         Lifetime::FromNow(seconds) => at(now, seconds),
-        Lifetime::FromChange(seconds) => match answer.last_modified {
+        Lifetime::FromChange(seconds) => match x.answer.last_modified {
             Some(changed) => at(now, changed.saturating_add(seconds) - now.as_secs() as i64),
             None => at(now, seconds),
         },
         Lifetime::Daily(time) => at(now, until(now, time)),
     };
-    answer.fields.push(("Expires".into(), expires));
-    answer.fields.push(("Cache-Control".into(), control));
+    let fields = [
+        ("Expires".into(), expires),
+        ("Cache-Control".into(), control),
+    ];
+    x.answer.fields.extend(fields);
 }
 
 /// Fields for a lifetime of so many seconds.

@@ -11,7 +11,11 @@ use crate::conf::table::Call;
 use crate::directives;
 use crate::files::{Found, Query};
 use crate::http::Method;
+use crate::log::Level;
 use crate::sys::file::{Absence, Kind};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 directives! {
     /// Index files.
@@ -66,8 +70,10 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, at: usize) -> Flow {
                 args: std::mem::take(&mut x.args),
             };
         }
-        let uri = [&x.uri[..], &name].concat();
-        let found = match x.look(env, Query::Stat(file_path(x, &uri))) {
+        let mut path = file_path(x, &x.uri).into_os_string();
+        path.push(OsStr::from_bytes(&name));
+        let path = PathBuf::from(path);
+        let found = match x.look(env, Query::Stat(path.clone())) {
             Ok(Found::Meta(found)) => found,
             Ok(_) => return Flow::Fail(500),
             Err(need) => {
@@ -76,25 +82,34 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, at: usize) -> Flow {
             }
         };
         match found {
-            Ok(meta) if meta.kind != Kind::Directory => {
+            Ok(_) => {
                 return Flow::Internal {
-                    uri,
+                    uri: [&x.uri[..], &name].concat(),
                     args: std::mem::take(&mut x.args),
                 };
             }
-            Ok(_) => {}
-            Err(error) if Absence::of(&error) == Absence::Missing => {}
-            Err(error) => return static_file::failed(x, "stat", &file_path(x, &uri), &error),
+            Err(error) if Absence::of(&error) == Absence::Missing => {
+                if at == 0 {
+                    return Flow::Goto(Phase::Directory);
+                }
+            }
+            Err(error) => return static_file::failed(x, "stat", &path, &error),
         }
     }
     Flow::Next
 }
 
-/// Answers for a directory that has no index file, if it is not there at all.
+/// Answers for a directory that is not there: the other index files cannot be either, and the
+/// absolute one stands for directories that are.
 pub fn directory(x: &mut Exchange, env: &mut dyn Env) -> Flow {
     let path = file_path(x, &x.uri);
     match x.look(env, Query::Stat(path.clone())) {
-        Ok(Found::Meta(Ok(_))) => Flow::Next,
+        Ok(Found::Meta(Ok(meta))) if meta.kind == Kind::Directory => Flow::Next,
+        Ok(Found::Meta(Ok(_))) => {
+            let what = format_args!("\"{}\" is not a directory", path.display());
+            x.log(Level::Error, what);
+            Flow::Fail(500)
+        }
         Ok(Found::Meta(Err(error))) => static_file::failed(x, "stat", &path, &error),
         Ok(_) => Flow::Fail(500),
         Err(need) => Flow::Wait(need),

@@ -56,7 +56,7 @@ fn limit_except(scope: &mut Scope, draft: &mut Draft, call: &Call<'_>) -> Result
             .iter()
             .find(|(name, _)| word.text.eq_ignore_ascii_case(name.as_bytes()));
         let Some((_, method)) = known else {
-            return Err(Reason::from(format!("invalid method \"{}\"", word.str())).at(word.place));
+            return Err(Reason::about("invalid method", word));
         };
         methods.push(*method);
     }

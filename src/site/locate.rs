@@ -51,6 +51,18 @@ pub fn location(x: &mut Exchange) -> Flow {
     Flow::Next
 }
 
+/// Goes on in the location of this name.
+pub fn named(x: &Exchange, name: &[u8]) -> Flow {
+    match x.server.named.get(name) {
+        Some(location) => Flow::Named(location),
+        None => {
+            let what = format_args!("could not find named location \"{}\"", name.escape_ascii());
+            x.log(Level::Error, what);
+            Flow::Fail(500)
+        }
+    }
+}
+
 /// Makes a location the one that answers, or what its `limit_except` says for this method.
 pub fn enter(x: &mut Exchange, location: &'static Location) {
     x.location = match &location.except {

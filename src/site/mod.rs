@@ -30,6 +30,7 @@ pub mod location;
 pub mod matching;
 pub mod mime;
 pub mod names;
+pub mod numbering;
 pub mod pages;
 pub mod ranges;
 pub mod redirect;
@@ -41,6 +42,10 @@ pub mod server;
 pub mod sizing;
 pub mod static_file;
 pub mod template;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 pub mod tokens;
 pub mod transport;
 pub mod try_files;

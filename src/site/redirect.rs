@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
+use super::answer::Answer;
 use super::draft::Draft;
-use super::error_page;
 use super::exchange::Exchange;
 use super::run::Flow;
 use crate::conf::value;
@@ -25,16 +25,21 @@ directives! {
 }
 
 /// Answers with a redirect to `uri`, which goes out as it is but for what `absolute_redirect` adds.
+/// As all statuses from 300 on it may have an error page.
 pub fn answer(x: &mut Exchange, status: u16, uri: Vec<u8>) -> Flow {
-    let Flow::Answer(mut answer) = error_page::default_page(x, status) else {
-        return Flow::Fail(500);
-    };
-    if uri.starts_with(b"/") && x.location.values.redirect.absolute {
-        answer.location = Some(absolute(x, &uri).into());
-    } else {
-        answer.fields.insert(0, ("Location".into(), uri.into()));
+    x.leads_to = Some(uri);
+    Flow::Fail(status)
+}
+
+/// Says where a redirect leads, whatever page it has.
+pub fn filter(x: &mut Exchange, answer: &mut Answer) {
+    match x.leads_to.take() {
+        Some(uri) if uri.starts_with(b"/") && x.location.values.redirect.absolute => {
+            answer.location = Some(absolute(x, &uri).into());
+        }
+        Some(uri) => answer.fields.insert(0, ("Location".into(), uri.into())),
+        None => {}
     }
-    Flow::Answer(answer)
 }
 
 fn absolute(x: &Exchange, path: &[u8]) -> Vec<u8> {

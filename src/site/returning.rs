@@ -39,10 +39,7 @@ fn return_(this: &mut Returning, draft: &mut Draft, call: &Call<'_>) -> Result<(
     let (status, text) = match (call.args().get(1), value::decimal(&first.text)) {
         (None, None) if is_uri(&first.text) => (302, Some(first)),
         (text, Some(status)) if status <= 999 => (status as u16, text),
-        _ => {
-            let what = format!("invalid return code \"{}\"", first.str());
-            return Err(Reason::from(what).at(first.place));
-        }
+        _ => return Err(Reason::about("invalid return code", first)),
     };
     let text = text
         .map(|word| Template::compile(word, draft))
@@ -69,10 +66,13 @@ fn run(x: &mut Exchange) -> Flow {
     let Some(answer) = &x.location.own.returning.answer else {
         return Flow::Next;
     };
+    x.answer.status = answer.status;
     let text = answer.text.as_ref().map(|text| text.value(x).into_owned());
     match (answer.status, text) {
         (444, _) => Flow::Drop,
-        (status @ (301 | 302 | 303 | 307 | 308), Some(uri)) => redirect::answer(x, status, uri),
+        (status @ (301 | 302 | 303 | 307 | 308), uri) => {
+            redirect::answer(x, status, uri.unwrap_or_default())
+        }
         (status, None) if status >= 400 => Flow::Fail(status),
         (status, text) => {
             let content_type: Bytes = x.location.values.mime.of(&x.uri);

@@ -1,12 +1,14 @@
 //! `root` and `alias`: from a request's path to a path in the file system.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
 use super::draft::{AliasOf, Draft};
 use super::exchange::Exchange;
 use super::template::Template;
 use crate::conf::diagnostic::Reason;
 use crate::conf::table::Call;
 use crate::directives;
-use std::os::unix::ffi::OsStrExt;
 
 directives! {
     /// Where files are.
@@ -60,24 +62,31 @@ fn set(
     let word = call.arg(0);
     let text = &word.text;
     let absolute = text.starts_with(b"/") || text.starts_with(b"$");
-    let text = if absolute {
-        text.clone()
+    let prefix = if absolute {
+        PathBuf::new()
     } else {
-        draft.path(text).as_os_str().as_bytes().to_vec()
+        draft.path(b"")
     };
-    let trailing_slash = replaces.is_none() && text.len() > 1 && text.ends_with(b"/");
-    let text = if trailing_slash {
-        &text[..text.len() - 1]
-    } else {
-        &text[..]
-    };
-    let path = Template::compile_part(text, word, draft)?;
+    let mut parts = (prefix.as_os_str().as_bytes(), &text[..]);
+    if replaces.is_none() {
+        parts = without_trailing_slash(parts);
+    }
+    let path = Template::compile_part(parts.1, word, draft)?.below(parts.0);
     this.base = Base {
         path: Some(path),
         replaces,
         set_by: (name, draft.block),
     };
     Ok(())
+}
+
+/// Of a prefix and what is below it; a request's path starts with a slash of its own.
+fn without_trailing_slash<'a>((prefix, text): (&'a [u8], &'a [u8])) -> (&'a [u8], &'a [u8]) {
+    match (prefix, text) {
+        ([start @ .., b'/'], []) if !start.is_empty() => (start, text),
+        (_, [start @ .., b'/']) if !(prefix.is_empty() && start.is_empty()) => (prefix, start),
+        whole => whole,
+    }
 }
 
 impl Root {
@@ -115,5 +124,25 @@ impl Root {
     /// How much of a request's path an `alias` replaces.
     pub fn replaced(&self) -> Option<&AliasOf> {
         self.base.replaces.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_ends_without_a_slash() {
+        for (prefix, text, expected) in [
+            ("", "/srv/", "/srv"),
+            ("", "/", "/"),
+            ("", "$a/", "$a"),
+            ("/srv/", "", "/srv"),
+            ("/srv/", "www/", "/srv/www"),
+            ("/", "", "/"),
+        ] {
+            let (prefix, text) = without_trailing_slash((prefix.as_bytes(), text.as_bytes()));
+            assert_eq!([prefix, text].concat(), expected.as_bytes());
+        }
     }
 }

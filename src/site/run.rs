@@ -29,7 +29,7 @@ pub enum Phase {
     TryFiles(usize),
     /// Index files: this one is next.
     Index(usize),
-    /// Whether there is a directory to list.
+    /// Whether there is a directory at all, once its first index file is missing.
     Directory,
     /// A listing.
     Listing,
@@ -60,6 +60,18 @@ pub enum Flow {
     Wait(Need),
     /// Close the connection without a word (`return 444`).
     Drop,
+}
+
+impl Flow {
+    /// Starts over with a path that may have a query behind it.
+    pub fn internal(mut uri: Vec<u8>) -> Flow {
+        let mut args = Vec::new();
+        if let Some(at) = uri.iter().position(|&b| b == b'?') {
+            args = uri.split_off(at + 1);
+            uri.truncate(at);
+        }
+        Flow::Internal { uri, args }
+    }
 }
 
 /// What came of running an exchange.
@@ -134,8 +146,8 @@ fn following(phase: Phase) -> Phase {
         Phase::Rewrite => Phase::Access,
         Phase::Access => Phase::TryFiles(0),
         Phase::TryFiles(_) => Phase::Index(0),
-        Phase::Index(_) => Phase::Directory,
-        Phase::Directory => Phase::Listing,
+        Phase::Directory => Phase::Index(1),
+        Phase::Index(_) => Phase::Listing,
         Phase::Listing | Phase::File => Phase::File,
     }
 }

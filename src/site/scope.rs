@@ -1,6 +1,6 @@
 //! A block while it is read, and the blocks that hold others: `http`, `server`, `location`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::OnceLock;
 
@@ -27,6 +27,8 @@ pub struct Scope {
     pub own: Own,
     /// Locations within.
     pub locations: Vec<Location>,
+    /// What identifies these.
+    names: HashSet<(u8, Vec<u8>)>,
     /// What `limit_except` says.
     pub except: Option<Box<LimitExcept>>,
     /// What kind of location it is, for the rules about what may stand in it.
@@ -159,8 +161,7 @@ fn location(scope: &mut Scope, draft: &mut Draft, call: &Call<'_>) -> Result<(),
     if let Some(wrong) = misplaced(&scope.kind, &kind, &name) {
         return Err(wrong.into());
     }
-    let twice = |other: &&Location| same(&other.name, &name);
-    if scope.locations.iter().any(|other| twice(&other)) {
+    if !scope.names.insert(identity(&name, scope.locations.len())) {
         return Err(format!("duplicate location \"{name}\"").into());
     }
     let mut child = scope.child();
@@ -259,11 +260,13 @@ fn misplaced(outer: &Kind, inner: &Kind, name: &Name) -> Option<String> {
     }
 }
 
-fn same(a: &Name, b: &Name) -> bool {
-    match (a, b) {
-        (Name::Exact(a), Name::Exact(b)) => a == b,
-        (Name::Prefix { path: a, .. }, Name::Prefix { path: b, .. }) => a == b,
-        (Name::Named(a), Name::Named(b)) => a == b,
-        _ => false,
+/// What no two locations of one level share: the kind of a name, and the name. A pattern may stand
+/// there twice.
+fn identity(name: &Name, place: usize) -> (u8, Vec<u8>) {
+    match name {
+        Name::Exact(path) => (b'=', path.clone()),
+        Name::Prefix { path, .. } => (b'/', path.clone()),
+        Name::Named(name) => (b'@', name.clone()),
+        _ => (b'~', place.to_ne_bytes().to_vec()),
     }
 }

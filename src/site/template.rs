@@ -1,6 +1,7 @@
 //! Strings with variables, compiled once: nothing is looked up by name per request.
 
 use std::borrow::Cow;
+use std::iter;
 use std::rc::Rc;
 
 use super::draft::Draft;
@@ -49,6 +50,17 @@ impl Template {
         };
         let parts = template::split(text).map_err(|reason| reason.at(word.place))?;
         Ok(Template(parts.into_iter().map(compile).collect()))
+    }
+
+    /// This template with a text before it, in which `$` means itself.
+    pub fn below(self, text: &[u8]) -> Template {
+        match self.fixed() {
+            Some(rest) => Template::literal(&[text, rest].concat()),
+            None => {
+                let first = iter::once(Part::Literal(text.into()));
+                Template(first.chain(self.0.iter().cloned()).collect())
+            }
+        }
     }
 
     /// The text, if it is the same for every request.

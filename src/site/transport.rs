@@ -110,10 +110,7 @@ fn keepalive_disable(this: &mut Transport, _: &mut Draft, call: &Call<'_>) -> Re
             b"none" => {}
             b"msie6" => disabled.msie6 = true,
             b"safari" => disabled.safari = true,
-            _ => {
-                let what = format!("invalid value \"{}\"", word.str());
-                return Err(Reason::from(what).at(word.place));
-            }
+            _ => return Err(Reason::about("invalid value", word)),
         }
     }
     this.keep_alive_disable = disabled;

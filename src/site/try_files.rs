@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::draft::{AliasOf, Draft};
 use super::env::Env;
 use super::exchange::Exchange;
+use super::locate;
 use super::run::{Flow, Phase};
 use super::template::Template;
 use crate::conf::diagnostic::Reason;
@@ -64,10 +65,7 @@ fn try_files(this: &mut TryFiles, draft: &mut Draft, call: &Call<'_>) -> Result<
         None => Fallback::Uri(Template::compile(last, draft)?),
         Some(code) => match value::decimal(code) {
             Some(code) if code <= 999 => Fallback::Status(code as u16),
-            _ => {
-                let what = format!("invalid code \"{}\"", last.str());
-                return Err(Reason::from(what).at(last.place));
-            }
+            _ => return Err(Reason::about("invalid code", last)),
         },
     };
     this.tried = Some(Tried { files, fallback });
@@ -123,11 +121,9 @@ fn path(x: &Exchange, name: &[u8]) -> PathBuf {
 
 /// Makes a name that was found the request's path. A directory is named without the slash that
 /// marks it in the configuration: a request without one is then redirected to it.
-fn take(x: &mut Exchange, mut name: Vec<u8>, directory: bool) {
-    if name.is_empty() {
-        name.push(b'/');
-    }
+fn take(x: &mut Exchange, name: Vec<u8>, directory: bool) {
     match x.location.values.root.replaced() {
+        None if name.is_empty() => x.uri = b"/".to_vec(),
         None => x.uri = name,
         Some(AliasOf::All) if directory => {}
         Some(AliasOf::All) => {
@@ -151,18 +147,7 @@ fn fall_back(x: &mut Exchange, fallback: &Fallback) -> Flow {
         Fallback::Uri(uri) => uri.value(x).into_owned(),
     };
     if uri.starts_with(b"@") {
-        return match x.server.named.get(&uri) {
-            Some(location) => Flow::Named(location),
-            None => {
-                let what = format_args!("could not find named location \"{}\"", uri.escape_ascii());
-                x.log(Level::Error, what);
-                Flow::Fail(500)
-            }
-        };
+        return locate::named(x, &uri);
     }
-    let (uri, args) = match uri.iter().position(|&b| b == b'?') {
-        Some(at) => (uri[..at].to_vec(), uri[at + 1..].to_vec()),
-        None => (uri, Vec::new()),
-    };
-    Flow::Internal { uri, args }
+    Flow::internal(uri)
 }

@@ -7,5 +7,5 @@ mod option;
 mod stream;
 
 pub use address::{Address, PeerAddress};
-pub use listener::{KeepAlive, Listener, Options};
+pub use listener::{KeepAlive, Listener, Options, is_of_the_connection};
 pub use stream::{Stream, TcpInfo};

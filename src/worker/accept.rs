@@ -14,7 +14,7 @@ use super::setup::Socket;
 use crate::log;
 use crate::site::endpoints::canonical;
 use crate::site::exchange::Link;
-use crate::sys::socket::{PeerAddress, Stream};
+use crate::sys::socket::{PeerAddress, Stream, is_of_the_connection};
 use crate::sys::{OsError, poll};
 
 /// Time that accepting rests when the process or the system has no descriptors left; nginx's.
@@ -58,11 +58,10 @@ impl Shortage {
 }
 
 impl Worker {
-    /// Starts to watch the listeners.
+    /// Starts to watch the listeners. Doing so anew shows connections whose wake-up went to a
+    /// worker that died.
     pub fn admit(&mut self) {
-        if self.accepting == Accepting::On {
-            return;
-        }
+        self.pause();
         for (index, socket) in self.sockets.iter().enumerate() {
             let fd = socket.listener.as_fd();
             if let Err(error) = poll::add_exclusive(&self.poll, fd, Token(LISTENERS + index)) {
@@ -166,15 +165,4 @@ impl Worker {
         self.pause();
         self.accepting = Accepting::Resting(now + REST);
     }
-}
-
-/// Whether an error of accept is about the connection that was waiting, which is gone then.
-fn is_of_the_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{
-        ConnectionAborted, ConnectionReset, Interrupted, PermissionDenied, TimedOut,
-    };
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionReset | Interrupted | PermissionDenied | TimedOut
-    )
 }

@@ -6,7 +6,7 @@ pub const START_FAILED: i32 = 2;
 /// What the master tells a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Start accepting connections.
+    /// Start accepting connections; or look whether any wait, if it accepts already.
     Admit,
     /// Stop accepting; serve what was accepted.
     Pause,

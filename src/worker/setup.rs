@@ -1,8 +1,8 @@
 //! What a worker is given, and how it becomes one: limits, CPUs, user and groups, capabilities,
 //! then the loop, then it says that it is ready.
 
-use std::io;
 use std::rc::Rc;
+use std::{io, panic};
 
 use super::command::START_FAILED;
 use super::event_loop::Worker;
@@ -57,6 +57,10 @@ pub enum Who {
 ///
 /// Signals are expected to be blocked, and nobody else in this process to catch them.
 pub fn run(setup: Setup) -> i32 {
+    // A panic ends the process; stderr may be nowhere by now.
+    panic::set_hook(Box::new(|panic| {
+        log::alert!("worker process panicked: {panic}")
+    }));
     if let Err(what) = prepare(&setup) {
         log::emerg!("{what}");
         return START_FAILED;

@@ -4,19 +4,27 @@
 //! another one, which shows whether an expectation is ours alone.
 #![allow(dead_code, unused_imports)] // every test file uses its part of it
 
+mod checkout;
 mod client;
 mod load;
 mod process;
 mod response;
+mod scale;
 mod server;
+mod usage;
 mod wait;
+mod wrk;
 
+pub use checkout::{Checkout, Foreground};
 pub use client::{Client, Ending};
 pub use load::{Load, Reuse};
-pub use process::{children, descriptors, run, signal, stop, tool_is_installed};
+pub use process::{children, descriptors, possible, run, signal, stop, tool_is_installed};
 pub use response::Response;
+pub use scale::{scale, scaled, scaled_count, skip};
 pub use server::{MTIME, Setup, TestServer, binary, is_forkful, listener, spawn_with};
+pub use usage::{private_memory, processor_time};
 pub use wait::{LIMIT, holds_for, wait_until, within};
+pub use wrk::{Wrk, WrkReport};
 
 /// A site of one server block on the first listener, rooted in `html`.
 pub const SITE: &str = "server { listen %LISTEN%; root %PREFIX%/html; }";

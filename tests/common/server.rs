@@ -1,5 +1,6 @@
 //! A server process with a scratch prefix: made from inline configuration, stopped and judged at its end.
 
+use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
@@ -44,6 +45,7 @@ pub struct Setup {
     config: String,
     listeners: Vec<TcpListener>,
     arguments: Vec<String>,
+    environment: Vec<(String, OsString)>,
 }
 
 impl Setup {
@@ -81,6 +83,7 @@ impl Setup {
             config: String::new(),
             listeners: Vec::new(),
             arguments: Vec::new(),
+            environment: Vec::new(),
         };
         for name in ["%LISTEN%", "%LISTEN2%", "%LISTEN3%"] {
             if text.contains(name) {
@@ -101,6 +104,12 @@ impl Setup {
     pub fn arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments
             .extend(arguments.iter().map(|argument| argument.to_string()));
+        self
+    }
+
+    /// Adds a variable to the environment.
+    pub fn environment(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
         self
     }
 
@@ -143,6 +152,7 @@ impl Setup {
             .arg("-e")
             .arg(self.prefix.path().join("error.log"))
             .args(&self.arguments);
+        command.envs(self.environment);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -215,6 +225,19 @@ fn write_file(path: &Path, content: &[u8]) {
         let file = File::open(path).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH + MTIME).unwrap();
     }
+}
+
+/// The lines of a log that a clean life does not write.
+pub fn severe_lines(log: &str) -> impl Iterator<Item = &str> {
+    let severe = [
+        "[alert]",
+        "[emerg]",
+        "[crit]",
+        "panicked at",
+        "AddressSanitizer",
+    ];
+    log.lines()
+        .filter(move |line| severe.iter().any(|word| line.contains(word)))
 }
 
 /// A running server. Dropping it stops it and fails the test if its log holds what nobody expected.
@@ -370,20 +393,10 @@ impl TestServer {
         for pattern in &self.expected {
             assert!(log.contains(pattern), "the log lacks {pattern:?}:\n{log}");
         }
-        let severe = [
-            "[alert]",
-            "[emerg]",
-            "[crit]",
-            "panicked at",
-            "AddressSanitizer",
-        ];
         let expected = |line: &str| {
             (self.expected.iter().chain(&self.tolerated)).any(|pattern| line.contains(pattern))
         };
-        for line in log
-            .lines()
-            .filter(|line| severe.iter().any(|word| line.contains(word)))
-        {
+        for line in severe_lines(&log) {
             assert!(expected(line), "unexpected in the log: {line}");
         }
         log

@@ -5,6 +5,7 @@ use super::super::Fault;
 use super::{Head, Limits, Span, field, request_line};
 
 const INVALID_START: Fault = Fault::bad_request("client sent invalid method");
+const BARE_CR: Fault = Fault::bad_request("client sent a bare CR");
 const LINE_TOO_LONG: Fault = Fault {
     status: 414,
     reason: "client sent too long URI",
@@ -44,7 +45,12 @@ impl Reader {
     /// Returns the offset past the head when it is complete or beyond hope; `head` then tells
     /// which.
     pub(crate) fn read(&mut self, input: &[u8], limits: &Limits, head: &mut Head) -> Option<usize> {
-        match self.read_lines(input, limits, head) {
+        let unseen = self.searched.saturating_sub(1).max(self.line);
+        // What comes after a bare CR cannot be told to be a part of the head or not.
+        let bare_cr = bare_cr(&input[unseen..]).map(|at| unseen + at);
+        let readable = bare_cr.map_or(input, |at| &input[..=at]);
+        match self.read_lines(readable, limits, head) {
+            Ok(false) if bare_cr.is_some() => head.fault = Some(BARE_CR),
             Ok(false) => return None,
             Ok(true) => head.fault = head.check().err(),
             Err(fault) => head.fault = Some(fault),
@@ -231,4 +237,9 @@ impl Buffers {
             Ok(Buffers { used, large })
         }
     }
+}
+/// The first CR that ends no line (RFC 9112, 2.2). The last byte may be the CR of a line end.
+fn bare_cr(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'\r', bytes)
+        .find(|&at| bytes.get(at + 1).is_some_and(|&next| next != b'\n'))
 }

@@ -30,7 +30,10 @@ fn defaults_leave_no_litter() {
         said[0].ends_with("logs/error.log\" has no directory, errors go to stderr"),
         "{said:?}"
     );
-    assert_eq!((&plan.pid, plan.draft.needs.logs.len()), (&None, 0));
+    assert_eq!(
+        (&plan.pid, plan.draft.needs.logs.things().len()),
+        (&None, 0)
+    );
     assert_eq!(plan.pid_or_default(), prefix.path().join(PID));
     assert!(plan.settings.daemon && plan.settings.master_process);
 }
@@ -42,7 +45,10 @@ fn defaults_of_nginx_are_used_where_their_directory_exists() {
     let (plan, said) = plan(prefix.path(), "events {}");
     assert_eq!(said, [""; 0]);
     assert_eq!(plan.pid, Some(prefix.path().join(PID)));
-    assert_eq!(plan.draft.needs.logs, [prefix.path().join(ERROR_LOG)]);
+    assert_eq!(
+        plan.draft.needs.logs.things(),
+        [prefix.path().join(ERROR_LOG)]
+    );
     let loaded = Loaded::open(plan).expect("opened");
     assert!(prefix.path().join(ERROR_LOG).exists());
     assert_eq!(loaded.log_table()[..], [prefix.path().join(ERROR_LOG)]);
@@ -57,7 +63,7 @@ fn what_is_named_wins() {
         ..request(prefix.path(), text)
     };
     let plan = read(&named);
-    assert_eq!(plan.draft.needs.logs, [prefix.path().join("a")]);
+    assert_eq!(plan.draft.needs.logs.things(), [prefix.path().join("a")]);
     let planned = |level, file| Planned { level, file };
     let expected = [planned(Level::Warn, Some(0)), planned(Level::Error, None)];
     assert_eq!(plan.settings.error_log, expected);
@@ -73,7 +79,7 @@ fn the_command_line_names_the_log_of_a_configuration_without_one() {
             error_log: Some(name.into()),
             ..request(prefix.path(), "events {}")
         };
-        assert_eq!(read(&request).draft.needs.logs, logs);
+        assert_eq!(read(&request).draft.needs.logs.things(), logs);
     }
 }
 

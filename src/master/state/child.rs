@@ -39,7 +39,7 @@ pub(super) struct Child {
     pub born: Instant,
     /// It said that it can serve.
     pub ready: bool,
-    /// It was told to accept.
+    /// It was told to accept, and no wake-up was lost since.
     pub admitted: bool,
     pub duty: Duty,
     /// What it was told, and when.

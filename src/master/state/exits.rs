@@ -19,6 +19,9 @@ impl Master {
             return self.log(Level::Notice, format!("unknown process {pid} {status}"));
         };
         let child = self.children.remove(at);
+        if child.admitted && status != ExitStatus::Code(0) {
+            self.nudge();
+        }
         let what = format!("worker process {pid} {status}");
         if child.duty != Duty::Serve {
             self.log(level(status, Level::Notice), what);
@@ -28,6 +31,14 @@ impl Master {
             self.fail_start(&what);
         } else {
             self.replace(&child, status, &what, now);
+        }
+    }
+
+    /// A shared listener wakes one worker for each connection. One that died may have been woken
+    /// and not have accepted: the others are admitted anew, which makes them look.
+    fn nudge(&mut self) {
+        for child in &mut self.children {
+            child.admitted = false;
         }
     }
 

@@ -87,16 +87,30 @@ fn argument(x: &Exchange, name: &[u8], out: &mut Vec<u8>) -> bool {
 }
 
 fn cookie(x: &Exchange, name: &[u8], out: &mut Vec<u8>) -> bool {
-    let fields = x
+    let mut fields = x
         .head
         .fields()
         .filter(|(field, _)| field.eq_ignore_ascii_case(b"cookie"));
-    let mut pairs = fields.flat_map(|(_, value)| value.split(|&b| b == b';' || b == b','));
-    let value = pairs.find_map(|pair| {
-        let (key, value) = split_once(pair.trim_ascii(), b'=')?;
-        key.eq_ignore_ascii_case(name).then_some(value)
-    });
+    let value = fields.find_map(|(_, value)| cookie_in(value, name));
     value.is_some_and(|value| put(value, out))
+}
+
+/// A cookie may stand behind `;` or `,`; its value goes on until `;`, as nginx reads it.
+fn cookie_in<'a>(field: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let mut rest = field.trim_ascii_start();
+    loop {
+        if let Some((key, value)) = rest.split_at_checked(name.len())
+            && key.eq_ignore_ascii_case(name)
+            && let Some(value) = value.trim_ascii_start().strip_prefix(b"=")
+        {
+            return value
+                .split(|&b| b == b';')
+                .next()
+                .map(<[u8]>::trim_ascii_start);
+        }
+        let next = rest.iter().position(|b| b";,".contains(b))?;
+        rest = rest[next + 1..].trim_ascii_start();
+    }
 }
 
 fn split_once(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
@@ -180,8 +194,9 @@ fn request_id(x: &Exchange, out: &mut Vec<u8>) -> bool {
     id.iter().all(|byte| write!(out, "{byte:02x}").is_ok())
 }
 
+/// Bytes of the head alone: a body that is dropped counts for nothing, as in nginx.
 fn request_length(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    write!(out, "{}", x.received).is_ok()
+    write!(out, "{}", x.head.len()).is_ok()
 }
 
 fn request_method(x: &Exchange, out: &mut Vec<u8>) -> bool {

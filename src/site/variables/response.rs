@@ -1,4 +1,5 @@
-//! Variables of the answer; before there is one they are empty.
+//! Variables of the answer: of the one that is being made while its fields are added, later of the
+//! one that was sent. Before there is one they are empty.
 
 use std::io::Write;
 
@@ -31,13 +32,19 @@ fn request_completion(x: &Exchange, out: &mut Vec<u8>) -> bool {
 }
 
 fn status(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    write!(out, "{:03}", x.sent.status).is_ok()
+    let made = x.error_status.unwrap_or(x.answer.status);
+    let status = if x.sent.status > 0 {
+        x.sent.status
+    } else {
+        made
+    };
+    write!(out, "{status:03}").is_ok()
 }
 
 /// `$sent_http_name`: a field of the answer, those that are written with the head included.
 fn sent_field(x: &Exchange, name: &[u8], out: &mut Vec<u8>) -> bool {
     let Some(head) = &x.sent.head else {
-        return false;
+        return made_field(x, name, out);
     };
     let mut put = |value: &[u8]| {
         out.extend_from_slice(value);
@@ -60,6 +67,23 @@ fn sent_field(x: &Exchange, name: &[u8], out: &mut Vec<u8>) -> bool {
             .is_some_and(|time| put(&date::format(time))),
         b"location" if head.location.is_some() => head.location.as_deref().is_some_and(put),
         _ => other_field(head.fields.iter().map(|(n, v)| (&**n, &**v)), name, out),
+    }
+}
+
+fn made_field(x: &Exchange, name: &[u8], out: &mut Vec<u8>) -> bool {
+    let answer = &x.answer;
+    let mut put = |value: &[u8]| {
+        out.extend_from_slice(value);
+        true
+    };
+    match name {
+        b"content_type" => answer.content_type.as_deref().is_some_and(put),
+        b"content_length" => put(answer.body.len().to_string().as_bytes()),
+        b"last_modified" if answer.last_modified.is_some() => answer
+            .last_modified
+            .is_some_and(|time| put(&date::format(time))),
+        b"etag" if answer.etag.is_some() => answer.etag.as_deref().is_some_and(put),
+        _ => other_field(answer.fields.iter().map(|(n, v)| (&**n, &**v)), name, out),
     }
 }
 

@@ -235,6 +235,29 @@ fn bind_path(fd: BorrowedFd<'_>, address: &Address, path: &Path) -> io::Result<(
     fs::set_permissions(path, Permissions::from_mode(0o666))
 }
 
+/// Whether an error of [`Listener::accept`] is about the connection that was waiting, which is gone
+/// then: Linux passes on what had happened to it in the network. Other connections may wait.
+pub fn is_of_the_connection(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ECONNABORTED
+                | libc::ECONNRESET
+                | libc::EHOSTDOWN
+                | libc::EHOSTUNREACH
+                | libc::EINTR
+                | libc::ENETDOWN
+                | libc::ENETUNREACH
+                | libc::ENONET
+                | libc::ENOPROTOOPT
+                | libc::EOPNOTSUPP
+                | libc::EPERM
+                | libc::EPROTO
+                | libc::ETIMEDOUT
+        )
+    )
+}
+
 /// Whether `path` is a socket file that nobody listens at. Does not wait for a listener whose queue
 /// is full.
 fn is_stale(address: &Address, path: &Path) -> bool {

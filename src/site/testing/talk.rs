@@ -1,0 +1,144 @@
+//! A client's conversation with a site: bytes in, bytes out, no socket between.
+
+use std::rc::Rc;
+
+use super::disk::Disk;
+use crate::files::{Found, Query};
+use crate::http::{self, Chunk, Connection, Event, Id, Piece};
+use crate::site::access_log;
+use crate::site::answer::{Body, Response};
+use crate::site::draft::Site;
+use crate::site::env::{Env, Need, Wake};
+use crate::site::exchange::{Exchange, Link};
+use crate::site::run::{Step, run};
+use crate::sys::file;
+
+/// A file system that answers at once, or not.
+pub struct Reach<'a> {
+    /// The files.
+    pub disk: &'a Disk,
+    /// Whether it answers at once.
+    pub at_hand: bool,
+    /// All that it was asked.
+    pub asked: &'a mut Vec<Query>,
+}
+
+impl Env for Reach<'_> {
+    fn look(&mut self, query: &Query) -> Option<Found> {
+        self.asked.push(query.clone());
+        self.at_hand.then(|| self.disk.look(query))
+    }
+}
+
+/// A connection, as its worker would drive it.
+pub struct Talk<'a> {
+    /// What is served.
+    pub site: &'static Site,
+    /// The files.
+    pub disk: Reach<'a>,
+    /// What requests see of the connection.
+    pub link: Rc<Link>,
+    /// The protocol.
+    pub http: Connection,
+    /// Requests under way.
+    pub exchanges: Vec<(Id, Exchange)>,
+    /// What came back so far.
+    pub received: Vec<u8>,
+}
+
+impl Talk<'_> {
+    /// Sends a request and the end of the stream; all that comes back.
+    pub fn talk(mut self, request: &str) -> String {
+        self.http.received(request.as_bytes());
+        self.work();
+        self.http.ended();
+        self.work();
+        String::from_utf8_lossy(&self.received).into_owned()
+    }
+
+    fn work(&mut self) {
+        loop {
+            let event = self.http.event();
+            let idle = event.is_none();
+            match event {
+                Some(Event::Head(id, head)) => {
+                    self.link.requests.set(self.link.requests.get() + 1);
+                    let now = self.link.clock.now();
+                    let x = Exchange::new(head, self.link.clone(), self.site, now);
+                    self.exchanges.push((id, x));
+                    self.run(id, Wake::Start);
+                }
+                Some(Event::End(id)) => self.run(id, Wake::Body(Ok(()))),
+                Some(Event::Broken(id, fault)) => self.run(id, Wake::Body(Err(fault))),
+                Some(Event::Gone(id, sent)) => {
+                    let at = self.exchanges.iter().position(|(known, _)| *known == id);
+                    let (_, mut x) = self.exchanges.remove(at.expect("a request"));
+                    x.ended(sent, 0);
+                    access_log::write(&x);
+                }
+                Some(Event::Data(..)) | None => {}
+            }
+            if !self.receive() && idle {
+                return;
+            }
+        }
+    }
+
+    fn run(&mut self, id: Id, mut why: Wake) {
+        let (_, x) = self
+            .exchanges
+            .iter_mut()
+            .find(|(known, _)| *known == id)
+            .expect("a request");
+        loop {
+            match run(x, &mut self.disk, why) {
+                Step::Answer(response) => return answer(&mut self.http, id, x, *response),
+                Step::Wait(Need::Lookup(query)) => {
+                    assert!(!self.disk.at_hand, "{query:?} was at hand");
+                    why = Wake::Found(self.disk.disk.look(&query));
+                }
+                Step::Wait(Need::Body(limit)) => {
+                    self.http.body_limit(id, limit);
+                    return self.http.discard_body(id);
+                }
+                Step::Drop => return self.http.close(),
+            }
+        }
+    }
+
+    fn receive(&mut self) -> bool {
+        let pieces = self.http.output();
+        let before = self.received.len();
+        for slice in pieces.slices() {
+            self.received.extend_from_slice(slice);
+        }
+        if let Some((file, range)) = &pieces.file {
+            let mut content = vec![0; (range.end - range.start) as usize];
+            file::pread(file, &mut content, range.start).expect("read");
+            self.received.extend(content);
+        }
+        let count = self.received.len() - before;
+        self.http.sent(count as u64);
+        count > 0
+    }
+}
+
+fn answer(http: &mut Connection, id: Id, x: &mut Exchange, response: Response) {
+    let Response { head, length, body } = response;
+    let date = x.clock().date();
+    http.answer(id, &head, length, &http::Clock { date: &date });
+    x.answered(head, length);
+    let pieces = match body {
+        Body::Empty => Vec::new(),
+        Body::Bytes(bytes) => vec![Piece::Bytes(Chunk::from(bytes))],
+        Body::File(file, meta) => vec![Piece::File {
+            file,
+            range: 0..meta.size,
+        }],
+        Body::Pieces(pieces) => pieces,
+    };
+    for piece in pieces {
+        http.piece(id, piece);
+    }
+    http.finish(id, &Vec::new());
+}

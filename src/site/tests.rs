@@ -1,0 +1,9 @@
+//! What a site answers, feature by feature.
+
+mod access;
+mod answers;
+mod errors;
+mod files;
+mod routing;
+mod servers;
+mod variables;
