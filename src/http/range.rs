@@ -29,7 +29,7 @@ pub fn parse(value: &[u8], size: u64, max_ranges: u64) -> Ranges {
         return Ranges::Whole;
     }
     let mut found = Vec::new();
-    let mut total = 0u64;
+    let mut left = size;
     for spec in set.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
         if spec.is_empty() {
             continue; // an empty list element counts as none (RFC 9110, 5.6.1.2)
@@ -38,9 +38,9 @@ pub fn parse(value: &[u8], size: u64, max_ranges: u64) -> Ranges {
             return Ranges::Unsatisfiable;
         };
         if range.start < range.end {
-            total = total.saturating_add(range.end - range.start);
-            if total > size || found.len() as u64 == max_ranges {
-                return Ranges::Whole;
+            match left.checked_sub(range.end - range.start) {
+                Some(rest) if (found.len() as u64) < max_ranges => left = rest,
+                _ => return Ranges::Whole,
             }
             found.push(range);
         } else if range.start == 0 {
@@ -116,6 +116,7 @@ mod tests {
             ),
             ("bytes=0-0,20-30".into(), 10, 9, One(0..1)),
             ("bytes=0-6,3-9".into(), 10, 9, Whole),
+            ("bytes=0-,0-0".into(), u64::MAX, 9, Whole),
             ("bytes=0-0,1-1,2-2".into(), 10, 2, Whole),
             ("bytes=0-0,1-1".into(), 10, 2, Many(vec![0..1, 1..2])),
             ("bytes=0-0".into(), 10, 0, Whole),
