@@ -29,3 +29,11 @@ pub fn skip(why: &str) {
     let may_skip = std::env::var_os("FORKFUL_NO_SKIP").is_none();
     assert!(may_skip, "skipped: {why}");
 }
+
+/// Whether a test can run; where it cannot, as [`skip`].
+pub fn possible(condition: bool, why: &str) -> bool {
+    if !condition {
+        skip(why);
+    }
+    condition
+}

@@ -45,6 +45,9 @@ impl Reader {
     /// Returns the offset past the head when it is complete or beyond hope; `head` then tells
     /// which.
     pub(crate) fn read(&mut self, input: &[u8], limits: &Limits, head: &mut Head) -> Option<usize> {
+        if !self.in_fields {
+            self.skip_empty_lines(input);
+        }
         let unseen = self.searched.saturating_sub(1).max(self.line);
         // What comes after a bare CR cannot be told to be a part of the head or not.
         let bare_cr = bare_cr(&input[unseen..]).map(|at| unseen + at);
@@ -83,7 +86,6 @@ impl Reader {
         head: &mut Head,
     ) -> Result<bool, Fault> {
         if !self.in_fields {
-            self.skip_empty_lines(input);
             self.read_first_line(input, limits, head)?;
         }
         if self.in_fields && self.read_fields(input, limits, head)? {
@@ -238,8 +240,13 @@ impl Buffers {
         }
     }
 }
-/// The first CR that ends no line (RFC 9112, 2.2). The last byte may be the CR of a line end.
+
+/// The first CR that ends no line (RFC 9112, 2.2). The last byte may be the CR of a line end; what
+/// follows an empty line is not looked at, for it may be much and is looked at in its turn.
 fn bare_cr(bytes: &[u8]) -> Option<usize> {
+    let is_bare = |&at: &usize| bytes.get(at + 1).is_some_and(|&next| next != b'\n');
+    let ends_head = |at: usize| at >= 2 && &bytes[at - 2..at] == b"\r\n";
     memchr::memchr_iter(b'\r', bytes)
-        .find(|&at| bytes.get(at + 1).is_some_and(|&next| next != b'\n'))
+        .find(|&at| is_bare(&at) || ends_head(at))
+        .filter(is_bare)
 }

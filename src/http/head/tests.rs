@@ -18,6 +18,24 @@ fn trickled(text: &[u8], limits: &Limits) -> Option<(Head, usize)> {
 }
 
 #[test]
+fn a_bare_cr_ends_the_head_it_stands_in_and_no_other() {
+    for text in [
+        "GET /\rx",
+        "\r\n\r\nGET /\rx",
+        "GET / HTTP/1.1\r\n\rx",
+        "GET / HTTP/1.1\r\nHost: a\r\nX:\rx",
+    ] {
+        assert_eq!(status(text.as_bytes()), 400, "{text:?}");
+        let limits = Limits::default();
+        let (head, _) = trickled(text.as_bytes(), &limits).expect("refused");
+        assert_eq!(head.fault(), parse(text.as_bytes()).fault(), "{text:?}");
+    }
+    let whole = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let (head, end) = Head::parse(&[&whole[..], b"\rx"].concat(), &Limits::default()).unwrap();
+    assert_eq!((head.fault(), end), (None, whole.len()));
+}
+
+#[test]
 fn parts() {
     let text = b"\r\n\nGET  /a%20b?x=1?y#z  HTTP/1.1 \r\nHOST: \tEXAMPLE.com.:8080 \nX-a:\r\nx-A: b c\r\n\r\nrest";
     let head = parse(text);
@@ -252,6 +270,28 @@ fn odd_names() {
 }
 
 #[test]
+fn many_fields() {
+    let fields: String = (0..100)
+        .map(|n| format!("X-{n}: {n}\r\nX({n}: \t{n} \r\n"))
+        .collect();
+    let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+    let keep = Limits {
+        ignore_invalid_headers: false,
+        ..Limits::default()
+    };
+    for (limits, count) in [(Limits::default(), 101), (keep, 201)] {
+        let (head, end) = Head::parse(text.as_bytes(), &limits).expect("a whole head");
+        assert_eq!((head.fault(), end), (None, text.len()));
+        assert_eq!(head.fields().count(), count);
+        assert_eq!(head.field("x-99"), Some(&b"99"[..]));
+        assert_eq!(head.field("x(99").is_some(), count == 201);
+        assert!(head.field("x(99").is_none_or(|value| value == b"99"));
+        let (trickled, _) = trickled(text.as_bytes(), &limits).expect("a whole head");
+        assert!(trickled.fields().eq(head.fields()));
+    }
+}
+
+#[test]
 fn limits() {
     let limits = Limits {
         header_buffer: 64,
@@ -278,6 +318,7 @@ fn limits() {
         assert_eq!(status, expected, "{text}");
         let (trickled, _) = trickled(text.as_bytes(), &limits).expect("a whole head");
         assert_eq!(trickled.fault(), head.fault(), "{text}");
+        assert_eq!(trickled.len(), head.len(), "{text}");
     }
     assert!(Head::parse("G".repeat(127).as_bytes(), &limits).is_none());
     let (head, _) = Head::parse("G".repeat(500).as_bytes(), &limits).expect("too long");
