@@ -33,8 +33,8 @@ impl Deref for Path {
 ///
 /// # Errors
 ///
-/// 400 for a path without a leading slash, a broken percent-encoding, an encoded NUL, and dot
-/// segments that lead above the root.
+/// 400 for a path without a leading slash, a broken percent-encoding, a NUL, and dot segments that
+/// lead above the root.
 pub fn normalise(raw: &[u8], merge_slashes: bool) -> Result<Path, Fault> {
     let mut path = Vec::with_capacity(raw.len());
     normalise_into(raw, merge_slashes, &mut path)?;
@@ -57,7 +57,7 @@ pub fn normalise_into(raw: &[u8], merge_slashes: bool, path: &mut Vec<u8>) -> Re
         let byte = match first {
             b'?' | b'#' => break,
             b'%' => {
-                let byte = decode(tail).filter(|&byte| byte != 0).ok_or(INVALID)?;
+                let byte = decode(tail).ok_or(INVALID)?;
                 rest = &tail[2..];
                 byte
             }
@@ -66,7 +66,9 @@ pub fn normalise_into(raw: &[u8], merge_slashes: bool, path: &mut Vec<u8>) -> Re
                 byte
             }
         };
-        if byte == b'/' {
+        if byte == 0 {
+            return Err(INVALID);
+        } else if byte == b'/' {
             let is_merged = merge_slashes && path.len() == segment;
             if !reduce(path, segment)? && !is_merged {
                 path.push(b'/');
@@ -174,7 +176,7 @@ mod tests {
 
     #[test]
     fn normalised() {
-        let table: [(&str, Option<&str>); 44] = [
+        let table: [(&str, Option<&str>); 45] = [
             ("/", Some("/")),
             ("/a/b", Some("/a/b")),
             ("/a/b/", Some("/a/b/")),
@@ -215,6 +217,7 @@ mod tests {
             ("/%2e%2e%2fa", None),
             ("//../a", None),
             ("/a%00", None),
+            ("/a\0", None),
             ("/a%", None),
             ("/a%4", None),
             ("/a%zz", None),

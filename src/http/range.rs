@@ -18,7 +18,7 @@ pub enum Ranges {
 
 /// Reads the value of a Range field for a representation of `size` bytes.
 ///
-/// As nginx does: another unit than bytes, or ranges that together are longer than the whole, are
+/// As nginx does: another unit than bytes, no range at all, or ranges that together are longer than the whole, are
 /// ignored; a malformed set is unsatisfiable; of more than `max_ranges` ranges (directive
 /// `max_ranges`, 0: ranges are off) the whole is sent.
 pub fn parse(value: &[u8], size: u64, max_ranges: u64) -> Ranges {
@@ -29,7 +29,7 @@ pub fn parse(value: &[u8], size: u64, max_ranges: u64) -> Ranges {
         return Ranges::Whole;
     }
     let mut found = Vec::new();
-    let mut total = 0u64;
+    let mut left = size;
     for spec in set.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
         if spec.is_empty() {
             continue; // an empty list element counts as none (RFC 9110, 5.6.1.2)
@@ -38,9 +38,9 @@ pub fn parse(value: &[u8], size: u64, max_ranges: u64) -> Ranges {
             return Ranges::Unsatisfiable;
         };
         if range.start < range.end {
-            total = total.saturating_add(range.end - range.start);
-            if total > size || found.len() as u64 == max_ranges {
-                return Ranges::Whole;
+            match left.checked_sub(range.end - range.start) {
+                Some(rest) if (found.len() as u64) < max_ranges => left = rest,
+                _ => return Ranges::Whole,
             }
             found.push(range);
         } else if range.start == 0 {
@@ -56,7 +56,7 @@ pub fn parse(value: &[u8], size: u64, max_ranges: u64) -> Ranges {
 
 fn strip_unit(value: &[u8]) -> Option<&[u8]> {
     let (unit, set) = value.split_at_checked(6)?;
-    unit.eq_ignore_ascii_case(b"bytes=").then_some(set)
+    (unit.eq_ignore_ascii_case(b"bytes=") && !set.is_empty()).then_some(set)
 }
 
 /// `first-last`, `first-` or `-length`, cut to the size. `None`: malformed.
@@ -106,6 +106,7 @@ mod tests {
             (format!("bytes=-{huge}"), 10, 9, One(0..10)),
             (format!("bytes={huge}-"), 10, 9, Unsatisfiable),
             (" bytes=0-4".into(), 10, 9, Whole),
+            ("bytes=".into(), 10, 9, Whole),
             ("bytes= 0 - 4 ".into(), 10, 9, One(0..5)),
             ("bytes=0-0,-1".into(), 10, 9, Many(vec![0..1, 9..10])),
             (
@@ -116,6 +117,7 @@ mod tests {
             ),
             ("bytes=0-0,20-30".into(), 10, 9, One(0..1)),
             ("bytes=0-6,3-9".into(), 10, 9, Whole),
+            ("bytes=0-,0-0".into(), u64::MAX, 9, Whole),
             ("bytes=0-0,1-1,2-2".into(), 10, 2, Whole),
             ("bytes=0-0,1-1".into(), 10, 2, Many(vec![0..1, 1..2])),
             ("bytes=0-0".into(), 10, 0, Whole),

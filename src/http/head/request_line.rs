@@ -85,7 +85,7 @@ fn word(line: &[u8], from: u32) -> Span {
         .iter()
         .position(|&byte| byte != b' ')
         .unwrap_or(rest.len());
-    let length = rest[spaces..].iter().position(|&byte| byte == b' ');
+    let length = memchr::memchr(b' ', &rest[spaces..]);
     let start = from as usize + spaces;
     let end = length.map_or(line.len(), |length| start + length);
     Span {
@@ -133,10 +133,7 @@ fn parse_target(line: &[u8], head: &mut Head) -> Result<(), Fault> {
 fn parse_absolute(line: &[u8], head: &mut Head) -> Result<(), Fault> {
     let target = head.line_parts.target;
     let text = target.of(line);
-    let colon = text
-        .iter()
-        .position(|&byte| byte == b':')
-        .ok_or(INVALID_REQUEST)?;
+    let colon = memchr::memchr(b':', text).ok_or(INVALID_REQUEST)?;
     let (scheme, rest) = text.split_at(colon);
     let rest = rest.strip_prefix(b"://").ok_or(INVALID_REQUEST)?;
     if !is_scheme(scheme) {
@@ -179,14 +176,8 @@ fn split_path(line: &[u8], start: u32, head: &mut Head) {
         end: parts.target.end,
     };
     let text = parts.uri.of(line);
-    let fragment = text
-        .iter()
-        .position(|&byte| byte == b'#')
-        .unwrap_or(text.len());
-    let path = text[..fragment]
-        .iter()
-        .position(|&byte| byte == b'?')
-        .unwrap_or(fragment);
+    let fragment = memchr::memchr(b'#', text).unwrap_or(text.len());
+    let path = memchr::memchr(b'?', &text[..fragment]).unwrap_or(fragment);
     if path > 0 {
         parts.path = Some(Span {
             start,

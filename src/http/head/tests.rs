@@ -270,6 +270,28 @@ fn odd_names() {
 }
 
 #[test]
+fn many_fields() {
+    let fields: String = (0..100)
+        .map(|n| format!("X-{n}: {n}\r\nX({n}: \t{n} \r\n"))
+        .collect();
+    let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+    let keep = Limits {
+        ignore_invalid_headers: false,
+        ..Limits::default()
+    };
+    for (limits, count) in [(Limits::default(), 101), (keep, 201)] {
+        let (head, end) = Head::parse(text.as_bytes(), &limits).expect("a whole head");
+        assert_eq!((head.fault(), end), (None, text.len()));
+        assert_eq!(head.fields().count(), count);
+        assert_eq!(head.field("x-99"), Some(&b"99"[..]));
+        assert_eq!(head.field("x(99").is_some(), count == 201);
+        assert!(head.field("x(99").is_none_or(|value| value == b"99"));
+        let (trickled, _) = trickled(text.as_bytes(), &limits).expect("a whole head");
+        assert!(trickled.fields().eq(head.fields()));
+    }
+}
+
+#[test]
 fn limits() {
     let limits = Limits {
         header_buffer: 64,
@@ -296,6 +318,7 @@ fn limits() {
         assert_eq!(status, expected, "{text}");
         let (trickled, _) = trickled(text.as_bytes(), &limits).expect("a whole head");
         assert_eq!(trickled.fault(), head.fault(), "{text}");
+        assert_eq!(trickled.len(), head.len(), "{text}");
     }
     assert!(Head::parse("G".repeat(127).as_bytes(), &limits).is_none());
     let (head, _) = Head::parse("G".repeat(500).as_bytes(), &limits).expect("too long");
