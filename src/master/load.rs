@@ -69,9 +69,15 @@ impl Holds<Settings> for Top {
     }
 }
 
-impl Holds<worker::settings::Settings> for Top {
-    fn module(&mut self) -> &mut worker::settings::Settings {
-        &mut self.worker
+impl Holds<worker::settings::Process> for Top {
+    fn module(&mut self) -> &mut worker::settings::Process {
+        &mut self.worker.process
+    }
+}
+
+impl Holds<worker::settings::Events> for Top {
+    fn module(&mut self) -> &mut worker::settings::Events {
+        &mut self.worker.events
     }
 }
 
@@ -80,7 +86,8 @@ pub fn table() -> &'static Table<Top, Draft> {
     static TABLE: OnceLock<Table<Top, Draft>> = OnceLock::new();
     TABLE.get_or_init(|| {
         let mut rows = Settings::directives();
-        rows.extend(worker::settings::Settings::directives());
+        rows.extend(worker::settings::Process::directives());
+        rows.extend(worker::settings::Events::directives());
         rows.push(block(
             "events",
             "ngx_event_core_module",

@@ -93,11 +93,11 @@ impl Worker {
             clock: Rc::default(),
             pool: Pool::new(),
             clients: Slab::new(),
-            max_clients: (setup.settings.connections as usize)
+            max_clients: (setup.settings.events.connections as usize)
                 .saturating_sub(fixed)
                 .max(1),
-            multi_accept: setup.settings.multi_accept,
-            shutdown_timeout: setup.settings.shutdown_timeout,
+            multi_accept: setup.settings.events.multi_accept,
+            shutdown_timeout: setup.settings.process.shutdown_timeout,
             accepting: Accepting::Off,
             shortage: Shortage::default(),
             stage: Stage::Serving,

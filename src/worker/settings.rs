@@ -10,11 +10,8 @@ use crate::directives;
 use crate::site::draft::Draft;
 
 directives! {
-    /// What concerns each worker.
-    pub struct Settings in "ngx_core_module" with Draft {
-        /// Connections that a worker holds at the same time. Beyond them idle ones are closed.
-        connections: u64 = 512 =>
-            "worker_connections" [EVENTS] 1, Clone, "512", set(value::number);
+    /// What concerns each worker process.
+    pub struct Process in "ngx_core_module" with Draft {
         /// Descriptors that a worker may have open. Without it the soft limit is raised to the
         /// hard one.
         descriptors: Option<u64> = None =>
@@ -26,6 +23,15 @@ directives! {
         /// Time that a worker has to finish its requests once it was told to leave.
         shutdown_timeout: Option<Duration> = None =>
             "worker_shutdown_timeout" [MAIN] 1, Clone, "", set(some_time);
+    }
+}
+
+directives! {
+    /// What concerns each event loop.
+    pub struct Events in "ngx_event_core_module" with Draft {
+        /// Connections that a worker holds at the same time. Beyond them idle ones are closed.
+        connections: u64 = 512 =>
+            "worker_connections" [EVENTS] 1, Clone, "512", set(value::number);
         /// Accepts all waiting connections at once instead of one at a time.
         multi_accept: bool = false =>
             "multi_accept" [EVENTS] 1, Clone, "off", set(value::flag);
@@ -40,6 +46,15 @@ directives! {
         /// Accepted: there is no AIO to size.
         "worker_aio_requests" [EVENTS] 1, Clone, "32", check(value::number);
     }
+}
+
+/// What concerns each worker.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The process.
+    pub process: Process,
+    /// Its event loop.
+    pub events: Events,
 }
 
 /// Which CPUs workers run on.
@@ -68,7 +83,7 @@ fn method(word: &Word) -> Result<(), Reason> {
     }
 }
 
-fn worker_cpu_affinity(this: &mut Settings, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+fn worker_cpu_affinity(this: &mut Process, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
     let args = call.args();
     this.affinity = match args {
         [auto] if auto.is("auto") => Affinity::Auto(None),

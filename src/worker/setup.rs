@@ -91,7 +91,7 @@ fn catch_signals() -> io::Result<Signals> {
 fn prepare(setup: &Setup) -> Result<(), String> {
     limit_descriptors(&setup.settings);
     let allowed = cpu::affinity().unwrap_or_default();
-    if let Some(cpus) = setup.settings.affinity.cpus(setup.slot, &allowed)
+    if let Some(cpus) = setup.settings.process.affinity.cpus(setup.slot, &allowed)
         && let Err(error) = cpu::set_affinity(&cpus)
     {
         log::alert!("sched_setaffinity() failed {}", OsError(&error));
@@ -109,7 +109,7 @@ fn prepare(setup: &Setup) -> Result<(), String> {
 
 /// A worker that gets fewer descriptors than it was promised goes on: that is for the log.
 fn limit_descriptors(settings: &Settings) {
-    let result = match settings.descriptors {
+    let result = match settings.process.descriptors {
         None => limit::raise_descriptors().map(drop),
         Some(count) => limit::set(
             Resource::Descriptors,
@@ -123,8 +123,8 @@ fn limit_descriptors(settings: &Settings) {
         log::alert!("setrlimit(RLIMIT_NOFILE) failed {}", OsError(&error));
     }
     let available = limit::get(Resource::Descriptors).map_or(u64::MAX, |limit| limit.soft);
-    if settings.connections > available {
-        let wanted = settings.connections;
+    if settings.events.connections > available {
+        let wanted = settings.events.connections;
         log::warn!("{wanted} worker_connections exceed open file resource limit: {available}");
     }
 }
