@@ -66,17 +66,19 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .expect("the driver starts");
-        let port = wait_until("the driver names its port", || {
-            let said = fs::read_to_string(&output).unwrap();
-            let (_, rest) = said.split_once("started successfully on port ")?;
-            rest.split_once('.')?.0.parse().ok()
-        });
         let mut browser = Self {
             driver,
-            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
             session: String::new(),
             profile,
         };
+        browser
+            .address
+            .set_port(wait_until("the driver names its port", || {
+                let said = fs::read_to_string(&output).unwrap();
+                let (_, rest) = said.split_once("started successfully on port ")?;
+                rest.split_once('.')?.0.parse().ok()
+            }));
         browser.open_session();
         browser
     }

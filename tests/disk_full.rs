@@ -4,6 +4,7 @@ mod common;
 
 use std::fs;
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::process::Command;
 
 use common::{Setup, TestServer, run, skip, wait_until};
@@ -35,32 +36,32 @@ fn a_full_error_log_stops_no_answer() {
 }
 
 /// A file system of 64 kilobytes, for as long as it lives.
-struct SmallDisk<'a>(&'a TestServer);
+struct SmallDisk(PathBuf);
 
-impl SmallDisk<'_> {
-    fn mount(server: &TestServer) -> Option<SmallDisk<'_>> {
+impl SmallDisk {
+    fn mount(server: &TestServer) -> Option<SmallDisk> {
         let place = server.path("small");
         fs::create_dir(&place).unwrap();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]);
-        let mounted = run(mount.arg(place)).status.success();
-        mounted.then_some(SmallDisk(server))
+        let mounted = run(mount.arg(&place)).status.success();
+        mounted.then(|| SmallDisk(place))
     }
 }
 
-impl Drop for SmallDisk<'_> {
+impl Drop for SmallDisk {
     fn drop(&mut self) {
-        run(Command::new("umount").arg("-l").arg(self.0.path("small")));
+        run(Command::new("umount").arg("-l").arg(&self.0));
     }
 }
 
 #[test]
 fn a_log_that_was_full_goes_on_when_there_is_room() {
     let mut server = Setup::http(HELLO).start();
-    server.expect_log("(28: No space");
     let Some(disk) = SmallDisk::mount(&server) else {
         return skip("no file system can be mounted here");
     };
+    server.expect_log("(28: No space");
     let log = server.path("small/access.log");
     server.edit_config("/access.log", "/small/access.log");
     server.reload();

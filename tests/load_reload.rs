@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    Load, Reuse, Setup, TestServer, Wrk, descriptors, private_memory, scaled, skip, wait_until,
+    Load, Reuse, Setup, TestServer, Wrk, anonymous_memory, descriptors, scaled, skip, wait_until,
     within,
 };
 use nix::sys::signal::Signal;
@@ -31,7 +31,7 @@ impl Holdings {
     fn of_master(server: &TestServer) -> Holdings {
         Holdings {
             descriptors: descriptors(server.pid()).len(),
-            memory: private_memory(server.pid()),
+            memory: anonymous_memory(server.pid()),
         }
     }
 }

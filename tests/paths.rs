@@ -179,6 +179,25 @@ fn a_file_truncated_while_it_is_sent_ends_the_connection() {
 }
 
 #[test]
+fn a_file_written_to_while_it_is_sent_ends_the_connection() {
+    if !is_forkful() {
+        return; // nginx sends a mixture
+    }
+    let server = site();
+    let mut client = download(&server);
+    let mut file = File::options()
+        .write(true)
+        .open(server.path("html/big"))
+        .unwrap();
+    file.write_all(&vec![b'y'; BIG]).unwrap();
+    assert!(
+        client.try_response(false).is_err(),
+        "a whole body of a changed file"
+    );
+    assert!(client.has_ended(), "the connection hangs");
+}
+
+#[test]
 fn a_file_that_grows_while_it_is_sent_ends_where_it_was_promised() {
     let server = site();
     let mut client = download(&server);
@@ -323,13 +342,30 @@ fn a_path_cannot_split_a_header() {
     if !is_forkful() {
         return; // nginx sends the bytes as they are
     }
-    let server =
-        Setup::http("server { listen %LISTEN%; add_header X-Uri $uri always; return 302 /x$uri; }")
-            .start();
-    let response = server.get("/%0d%0aX-Injected:%20yes");
-    assert_eq!(response.header("X-Injected"), None, "{response:?}");
-    let response = server.get("/%0aX-Injected:%20yes");
-    assert_eq!(response.header("X-Injected"), None, "{response:?}");
+    let server = Setup::http(
+        "server { listen %LISTEN%; root %PREFIX%/html; add_header X-Uri $uri always;
+             location /return { return 302 /x$uri; }
+             location ~ ^/capture/(?<rest>.*)$ { add_header X-Rest $rest; return 302 /x/$1; }
+             location /page { error_page 404 =301 http://a$uri; } }",
+    )
+    .file("html/directory\r\nX-Injected: yes/index.html", "x")
+    .start();
+    for target in ["/return", "/capture/", "/page", "/directory", "/none"] {
+        for end in ["%0d%0a", "%0a", "%0d", "%0D%0A%0D%0A"] {
+            let target = format!("{target}{end}X-Injected:%20yes");
+            let response = server.get(&target);
+            assert_eq!(
+                response.header("X-Injected"),
+                None,
+                "{target}: {response:?}"
+            );
+            let values = response.headers.iter().map(|(_, value)| value);
+            let controls = values.filter(|value| value.contains(char::is_control));
+            assert_eq!(controls.count(), 0, "{target}: {response:?}");
+        }
+    }
+    let redirect = server.get("/directory%0d%0aX-Injected:%20yes");
+    assert_eq!(redirect.status, 301, "{redirect:?}");
 }
 
 #[test]

@@ -89,3 +89,13 @@ fn limits_of_the_configuration_reach_the_workers() {
     let values: Vec<&str> = files.split_whitespace().collect();
     assert_eq!(values[3..5], ["123", "123"], "{files}");
 }
+
+#[test]
+fn a_limit_past_the_hard_one_is_told_and_the_worker_goes_on() {
+    let main = "worker_processes 1; worker_rlimit_nofile 99999999999;";
+    let mut server = Setup::with_main(main, SITE)
+        .file("html/f.txt", "content")
+        .start();
+    server.expect_log("setrlimit(RLIMIT_NOFILE) failed (1: Operation not permitted)");
+    assert_eq!(server.get("/f.txt").text(), "content");
+}

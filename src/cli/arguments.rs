@@ -185,9 +185,7 @@ fn serve(mut parser: Parser) -> Result<Arguments, Refused> {
                 let address = value(&mut parser, "--listen", "address")?;
                 listen = Some(address.to_string_lossy().into_owned());
             }
-            Arg::Long("help") | Arg::Short('h' | '?') => {
-                return Ok(plain(Command::Help { long: true }));
-            }
+            Arg::Long("help") | Arg::Short('h' | '?') => return Ok(help()),
             other => return Err(unknown(&other)),
         }
     }
@@ -200,10 +198,15 @@ fn directives(mut parser: Parser) -> Result<Arguments, Refused> {
     while let Some(argument) = parser.next().map_err(refused)? {
         match argument {
             Arg::Value(word) if name.is_none() => name = Some(word.to_string_lossy().into_owned()),
+            Arg::Long("help") | Arg::Short('h' | '?') => return Ok(help()),
             other => return Err(unknown(&other)),
         }
     }
     Ok(plain(Command::Directives(name)))
+}
+
+fn help() -> Arguments {
+    plain(Command::Help { long: true })
 }
 
 fn plain(command: Command) -> Arguments {
@@ -274,6 +277,8 @@ mod tests {
                     listen,
                 },
             ),
+            ("serve -h", Command::Help { long: true }),
+            ("directives --help", Command::Help { long: true }),
             ("directives", Command::Directives(None)),
             ("directives root", Command::Directives(Some("root".into()))),
         ];

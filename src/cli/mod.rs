@@ -35,7 +35,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Outcome {
     panic::set_hook(Box::new(|panic| log::alert!("{panic}")));
     match arguments::parse(words) {
         Ok(arguments) => obey(arguments),
-        Err(refused) => fail(format_args!("{refused}")),
+        Err(refused) => fail(format_args!("{refused}\nforkful: see `forkful --help`")),
     }
 }
 

@@ -18,7 +18,7 @@ pub enum Ranges {
 
 /// Reads the value of a Range field for a representation of `size` bytes.
 ///
-/// As nginx does: another unit than bytes, or ranges that together are longer than the whole, are
+/// As nginx does: another unit than bytes, no range at all, or ranges that together are longer than the whole, are
 /// ignored; a malformed set is unsatisfiable; of more than `max_ranges` ranges (directive
 /// `max_ranges`, 0: ranges are off) the whole is sent.
 pub fn parse(value: &[u8], size: u64, max_ranges: u64) -> Ranges {
@@ -56,7 +56,7 @@ pub fn parse(value: &[u8], size: u64, max_ranges: u64) -> Ranges {
 
 fn strip_unit(value: &[u8]) -> Option<&[u8]> {
     let (unit, set) = value.split_at_checked(6)?;
-    unit.eq_ignore_ascii_case(b"bytes=").then_some(set)
+    (unit.eq_ignore_ascii_case(b"bytes=") && !set.is_empty()).then_some(set)
 }
 
 /// `first-last`, `first-` or `-length`, cut to the size. `None`: malformed.
@@ -106,6 +106,7 @@ mod tests {
             (format!("bytes=-{huge}"), 10, 9, One(0..10)),
             (format!("bytes={huge}-"), 10, 9, Unsatisfiable),
             (" bytes=0-4".into(), 10, 9, Whole),
+            ("bytes=".into(), 10, 9, Whole),
             ("bytes= 0 - 4 ".into(), 10, 9, One(0..5)),
             ("bytes=0-0,-1".into(), 10, 9, Many(vec![0..1, 9..10])),
             (
@@ -123,7 +124,6 @@ mod tests {
             ("bytes=10-".into(), 10, 9, Unsatisfiable),
             ("bytes=-0".into(), 10, 9, Unsatisfiable),
             ("bytes=5-2".into(), 10, 9, Unsatisfiable),
-            ("bytes=".into(), 10, 9, Unsatisfiable),
             ("bytes=,".into(), 10, 9, Unsatisfiable),
             ("bytes=-".into(), 10, 9, Unsatisfiable),
             ("bytes=a-b".into(), 10, 9, Unsatisfiable),

@@ -1,6 +1,6 @@
 //! Who may see it: `allow`, `deny`, `satisfy`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use super::draft::Draft;
 use super::exchange::Exchange;
@@ -83,7 +83,8 @@ fn who(word: &Word, draft: &mut Draft) -> Result<Who, Reason> {
     let most = if address.is_ipv4() { 32 } else { 128 };
     let bits = match bits {
         None => most,
-        Some(bits) => prefix_length(bits)
+        Some(bits) => value::decimal(bits.as_bytes())
+            .and_then(|bits| u8::try_from(bits).ok())
             .filter(|&bits| bits <= most)
             .ok_or_else(invalid)?,
     };
@@ -94,16 +95,6 @@ fn who(word: &Word, draft: &mut Draft) -> Result<Who, Reason> {
             .notice(Severity::Warning, Some(word.place), what);
     }
     Ok(Who::Network(masked(address, bits), bits))
-}
-
-/// `24`, or `255.255.255.0`.
-fn prefix_length(text: &str) -> Option<u8> {
-    if let Ok(mask) = text.parse::<Ipv4Addr>() {
-        let mask = mask.to_bits();
-        return (mask.leading_ones() + mask.trailing_zeros() == 32 || mask == 0)
-            .then(|| mask.leading_ones() as u8);
-    }
-    text.parse().ok()
 }
 
 fn masked(address: IpAddr, bits: u8) -> IpAddr {
@@ -172,14 +163,5 @@ mod tests {
             assert!(!who.is(None));
         }
         assert!(Who::Unix.is(None) && Who::All.is(None));
-    }
-
-    #[test]
-    fn masks_are_lengths_or_addresses() {
-        assert_eq!(prefix_length("24"), Some(24));
-        assert_eq!(prefix_length("255.255.255.0"), Some(24));
-        assert_eq!(prefix_length("0.0.0.0"), Some(0));
-        assert_eq!(prefix_length("255.0.255.0"), None);
-        assert_eq!(prefix_length("x"), None);
     }
 }

@@ -161,13 +161,13 @@ fn plan(draft: &mut Draft, call: &Call<'_>) -> Result<Log, Reason> {
         return Err(Reason::from(what).at(path.place));
     }
     let args = call.args();
-    let named = args.get(1).filter(|word| !is_parameter(word));
+    let named = args.get(1);
     let name = named.map_or(&b"combined"[..], |word| &word.text);
     let Some(format) = draft.formats.get(name).cloned() else {
         let what = format!("unknown log format \"{}\"", name.escape_ascii());
         return Err(Reason::from(what).at(named.unwrap_or(path).place));
     };
-    let parameters = &args[1 + usize::from(named.is_some())..];
+    let parameters = args.get(2..).unwrap_or_default();
     let (buffering, condition) = parameters_of(draft, parameters)?;
     let path = draft.path(&path.text);
     let target = Target {
@@ -179,13 +179,6 @@ fn plan(draft: &mut Draft, call: &Call<'_>) -> Result<Log, Reason> {
         format,
         condition,
     })
-}
-
-fn is_parameter(word: &Word) -> bool {
-    [&b"buffer="[..], b"flush=", b"if=", b"gzip="]
-        .iter()
-        .any(|p| word.text.starts_with(p))
-        || word.is("gzip")
 }
 
 fn parameters_of(

@@ -2,6 +2,7 @@
 
 use crate::conf::diagnostic::Reason;
 use crate::conf::table::Call;
+use crate::conf::tree::Word;
 use crate::conf::value;
 use crate::directives;
 
@@ -29,10 +30,11 @@ directives! {
 }
 
 fn temp_path(_: &mut Body, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
-    let mut levels = call.args()[1..].iter();
-    match levels.find(|word| !matches!(&word.text[..], b"0" | b"1" | b"2" | b"3")) {
-        Some(word) => Err(Reason::about("invalid value", word)),
-        None => Ok(()),
+    let is_level = |word: &Word| value::decimal(&word.text).is_some_and(|level| level > 0);
+    if call.args()[1..].iter().all(is_level) {
+        Ok(())
+    } else {
+        Err(Reason::directive("invalid value"))
     }
 }
 

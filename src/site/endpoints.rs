@@ -22,48 +22,24 @@ struct Shared {
 
 /// The endpoints of all servers; endpoint `i` listens on socket `i` of the needs.
 pub fn assemble(draft: &mut Draft) -> Vec<Endpoint> {
-    let mut all: Vec<Shared> = Vec::new();
-    let mut addresses = Numbering::default();
-    for (number, server) in draft.servers.iter().enumerate() {
-        for entry in &server.location.own.listen.entries {
-            let index = addresses.number(entry.address.clone());
-            join(&mut all, index, entry, number, &mut draft.diagnostics);
-            let shared = &mut all[index];
-            for name in &server.location.own.names.list {
-                if !shared.hosts.names.add(name, number) {
-                    let what = format!(
-                        "conflicting server name \"{name}\" on {}, ignored",
-                        shared.need.address
-                    );
-                    draft
-                        .diagnostics
-                        .notice(Severity::Warning, entry.place, what);
-                }
-            }
-        }
-    }
-    let (sockets, single): (Vec<_>, Vec<_>) = {
-        let wildcards: Vec<Address> = all
-            .iter()
-            .filter(|s| is_wildcard(&s.need.address))
-            .map(|s| s.need.address.clone())
-            .collect();
-        all.into_iter().partition(|shared| {
-            shared.explicit
-                || !wildcards
-                    .iter()
-                    .any(|any| covers(any, &shared.need.address))
-        })
-    };
-    let mut endpoints: Vec<Endpoint> = Vec::new();
+    let all = gather(draft);
+    let wildcards: Vec<Address> = all
+        .iter()
+        .map(|shared| shared.need.address.clone())
+        .filter(is_wildcard)
+        .collect();
+    let is_covered = |one: &Address| wildcards.iter().any(|any| covers(any, one));
+    let (sockets, single): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .partition(|shared| shared.explicit || !is_covered(&shared.need.address));
+    let mut endpoints = Vec::new();
     for shared in sockets {
-        let address = shared.need.address.clone();
-        draft.needs.listeners.push(shared.need);
         endpoints.push(Endpoint {
-            address,
+            address: shared.need.address.clone(),
             any: shared.hosts,
             single: Vec::new(),
         });
+        draft.needs.listeners.push(shared.need);
     }
     for shared in single {
         let address = &shared.need.address;
@@ -75,6 +51,30 @@ pub fn assemble(draft: &mut Draft) -> Vec<Endpoint> {
         }
     }
     endpoints
+}
+
+/// What all servers say, by address.
+fn gather(draft: &mut Draft) -> Vec<Shared> {
+    let mut all: Vec<Shared> = Vec::new();
+    let mut addresses = Numbering::default();
+    for (number, server) in draft.servers.iter().enumerate() {
+        for entry in &server.location.own.listen.entries {
+            let index = addresses.number(entry.address.clone());
+            join(&mut all, index, entry, number, &mut draft.diagnostics);
+            let Shared { need, hosts, .. } = &mut all[index];
+            let names = &server.location.own.names.list;
+            for name in names {
+                if !hosts.names.add(name, number) {
+                    let address = &need.address;
+                    let what = format!("conflicting server name \"{name}\" on {address}, ignored");
+                    draft
+                        .diagnostics
+                        .notice(Severity::Warning, entry.place, what);
+                }
+            }
+        }
+    }
+    all
 }
 
 /// Adds what a server says of an address to what others said of it. The first to name an address

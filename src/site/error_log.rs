@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::draft::Draft;
 use crate::conf::diagnostic::Reason;
 use crate::conf::table::Call;
+use crate::conf::tree::Word;
 use crate::directives;
 use crate::log::{self, Level, LogFile, Sink, Target};
 
@@ -56,6 +57,18 @@ impl ErrorLogs {
     }
 }
 
+/// What nginx can debug on its own.
+const DEBUG_PARTS: [&str; 8] = [
+    "debug_core",
+    "debug_alloc",
+    "debug_mutex",
+    "debug_event",
+    "debug_http",
+    "debug_mail",
+    "debug_stream",
+    "debug",
+];
+
 /// What one directive says.
 ///
 /// # Errors
@@ -66,19 +79,26 @@ pub fn parse(draft: &mut Draft, call: &Call<'_>) -> Result<Planned, Reason> {
         let what = format!("logging to \"{}\" is not supported", target.str());
         return Err(Reason::from(what).at(target.place));
     }
-    let mut level = Level::Error;
-    if let Some(word) = call.args().get(1) {
-        let known = word.str().parse();
-        level = known.map_err(|_| Reason::about("invalid log level", word))?;
-    }
-    if let Some(more) = call.args().get(2) {
-        return Err(Reason::about("invalid log level", more));
-    }
+    let level = level(&call.args()[1..])?;
     let file = match &target.text[..] {
         b"stderr" => None,
         path => Some(draft.needs.logs.number(draft.path(path))),
     };
     Ok(Planned { level, file })
+}
+
+/// The level; nginx's `debug_http` and its like are all of `debug`, and may be several.
+fn level(words: &[Word]) -> Result<Level, Reason> {
+    let is_part = |word: &Word| DEBUG_PARTS.iter().any(|part| word.is(part));
+    match words {
+        [] => Ok(Level::Error),
+        words if words.iter().all(is_part) => Ok(Level::Debug),
+        [word] => {
+            let level = word.str().parse();
+            level.map_err(|_| Reason::about("invalid log level", word))
+        }
+        [_, more, ..] => Err(Reason::about("invalid log level", more)),
+    }
 }
 
 fn error_log(this: &mut ErrorLog, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {

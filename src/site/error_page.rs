@@ -59,6 +59,9 @@ fn error_page(this: &mut ErrorPages, draft: &mut Draft, call: &Call<'_>) -> Resu
             b"" | b"0" => SentStatus::OfPage,
             text => SentStatus::Other(code(last, text)?),
         };
+        if before.is_empty() {
+            return Err(Reason::about("invalid value", last));
+        }
         codes = before;
     }
     let template = Template::compile(uri, draft)?;
@@ -110,11 +113,13 @@ fn with_page(x: &mut Exchange, status: u16, page: &Page) -> Flow {
         SentStatus::Other(other) => Some(other),
     };
     let uri = page.uri.value(x).into_owned();
-    if x.method != Method::Head {
-        x.method = Method::Get;
-    }
     match uri.first() {
-        Some(b'/') => Flow::internal(uri),
+        Some(b'/') => {
+            if x.method != Method::Head {
+                x.method = Method::Get;
+            }
+            Flow::internal(uri)
+        }
         Some(b'@') => locate::named(x, &uri),
         _ => {
             let redirects = |status: &u16| matches!(status, 301 | 302 | 303 | 307 | 308);

@@ -2,6 +2,8 @@
 
 use std::cell::{Cell, OnceCell};
 use std::fmt;
+use std::io;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -13,11 +15,11 @@ use super::location::Location;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
 use crate::conf::pattern;
-use crate::files::{Found, Query};
+use crate::files::{Found, Opened, Query};
 use crate::http::Method;
 use crate::http::{Head, Length, ResponseHead, SentBytes};
 use crate::log::Level;
-use crate::sys::file::Meta;
+use crate::sys::file::{Entry, Meta};
 use crate::sys::socket::{Address, PeerAddress, Stream};
 
 /// Internal redirects, named locations and error pages that one request may go through.
@@ -187,8 +189,43 @@ impl Exchange {
         self.found = Some(found);
     }
 
-    /// Asks the file system: the answer it was woken with, or one at hand, or a need to wait.
-    pub(super) fn look(&mut self, env: &mut dyn Env, query: Query) -> Result<Found, Need> {
+    /// What stands at a path: the answer it was woken with, or one at hand, or a need to wait.
+    pub(super) fn stat(
+        &mut self,
+        env: &mut dyn Env,
+        path: &Path,
+    ) -> Result<io::Result<Meta>, Need> {
+        match self.look(env, Query::Stat(path.to_owned()))? {
+            Found::Meta(found) => Ok(found),
+            other => Ok(Err(mistaken(&other))),
+        }
+    }
+
+    /// As [`Exchange::stat`]: the file, opened.
+    pub(super) fn open(
+        &mut self,
+        env: &mut dyn Env,
+        path: &Path,
+    ) -> Result<io::Result<Opened>, Need> {
+        match self.look(env, Query::Open(path.to_owned()))? {
+            Found::Opened(found) => Ok(found),
+            other => Ok(Err(mistaken(&other))),
+        }
+    }
+
+    /// As [`Exchange::stat`]: what is in the directory.
+    pub(super) fn list(
+        &mut self,
+        env: &mut dyn Env,
+        path: &Path,
+    ) -> Result<io::Result<Vec<Entry>>, Need> {
+        match self.look(env, Query::List(path.to_owned()))? {
+            Found::Entries(found) => Ok(found),
+            other => Ok(Err(mistaken(&other))),
+        }
+    }
+
+    fn look(&mut self, env: &mut dyn Env, query: Query) -> Result<Found, Need> {
         match self.found.take().or_else(|| env.look(&query)) {
             Some(found) => Ok(found),
             None => Err(Need::Lookup(query)),
@@ -202,7 +239,7 @@ impl Exchange {
             Length::Known(length) => Some(length),
             _ => None,
         };
-        self.sent.keep_alive = head.keep_alive;
+        self.sent.keep_alive = head.keep_alive && self.head.keep_alive();
         self.sent.head = Some(head);
     }
 
@@ -229,6 +266,11 @@ impl Exchange {
     }
 }
 
+/// The answer to a question that was not asked; the one who keeps the answers is at fault.
+fn mistaken(found: &Found) -> io::Error {
+    io::Error::other(format!("unasked: {found:?}"))
+}
+
 /// Identifies a request at the end of a line, as nginx does.
 struct Who<'a>(&'a Exchange);
 
@@ -239,7 +281,7 @@ impl fmt::Display for Who<'_> {
             f,
             ", client: {}, server: {}",
             x.link.peer,
-            x.server.name().escape_ascii()
+            x.server.name.escape_ascii()
         )?;
         let line = x.head.request_line();
         if !line.is_empty() {

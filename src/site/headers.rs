@@ -82,13 +82,14 @@ fn add_header(this: &mut Headers, draft: &mut Draft, call: &Call<'_>) -> Result<
 fn expires(this: &mut Headers, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
     let modified = call.args().len() == 2;
     if modified && !call.arg(0).is("modified") {
-        return Err("invalid value".into());
+        return Err(Reason::directive("invalid value"));
     }
     let word = &call.args()[usize::from(modified)];
     let template = Template::compile(word, draft)?;
     this.expires = match template.fixed() {
         Some(text) => Expires::Plain(
-            lifetime(text, modified).ok_or_else(|| Reason::from("invalid value").at(word.place))?,
+            lifetime(text, modified)
+                .ok_or_else(|| Reason::directive("invalid value").at(word.place))?,
         ),
         None => Expires::Variable(template, modified),
     };

@@ -9,9 +9,8 @@ use super::template::Template;
 use crate::conf::diagnostic::{Reason, Severity};
 use crate::conf::table::Call;
 use crate::directives;
-use crate::files::{Found, Query};
 use crate::http::Method;
-use crate::log::Level;
+use crate::log::{Legible, Level};
 use crate::sys::file::{Absence, Kind};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -73,9 +72,8 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, at: usize) -> Flow {
         let mut path = file_path(x, &x.uri).into_os_string();
         path.push(OsStr::from_bytes(&name));
         let path = PathBuf::from(path);
-        let found = match x.look(env, Query::Stat(path.clone())) {
-            Ok(Found::Meta(found)) => found,
-            Ok(_) => return Flow::Fail(500),
+        let found = match x.stat(env, &path) {
+            Ok(found) => found,
             Err(need) => {
                 x.phase = Phase::Index(at);
                 return Flow::Wait(need);
@@ -103,15 +101,14 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, at: usize) -> Flow {
 /// absolute one stands for directories that are.
 pub fn directory(x: &mut Exchange, env: &mut dyn Env) -> Flow {
     let path = file_path(x, &x.uri);
-    match x.look(env, Query::Stat(path.clone())) {
-        Ok(Found::Meta(Ok(meta))) if meta.kind == Kind::Directory => Flow::Next,
-        Ok(Found::Meta(Ok(_))) => {
-            let what = format_args!("\"{}\" is not a directory", path.display());
+    match x.stat(env, &path) {
+        Ok(Ok(meta)) if meta.kind == Kind::Directory => Flow::Next,
+        Ok(Ok(_)) => {
+            let what = format_args!("\"{}\" is not a directory", Legible(&path));
             x.log(Level::Error, what);
             Flow::Fail(500)
         }
-        Ok(Found::Meta(Err(error))) => static_file::failed(x, "stat", &path, &error),
-        Ok(_) => Flow::Fail(500),
+        Ok(Err(error)) => static_file::failed(x, "stat", &path, &error),
         Err(need) => Flow::Wait(need),
     }
 }

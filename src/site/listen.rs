@@ -78,9 +78,9 @@ fn listen(this: &mut Listen, _: &mut Draft, call: &Call<'_>) -> Result<(), Reaso
             address,
             ..entry.clone()
         };
-        if entry.address.ip().is_some_and(|address| address.is_ipv6()) {
-            entry.options.ipv6only.get_or_insert(true);
-        }
+        let is_ipv6 = entry.address.ip().is_some_and(|address| address.is_ipv6());
+        let only = entry.options.ipv6only.unwrap_or(true);
+        entry.options.ipv6only = is_ipv6.then_some(only);
         this.entries.push(entry);
     }
     Ok(())
@@ -107,13 +107,11 @@ fn apply(entry: &mut Entry, parameter: &Word) -> Result<(), Reason> {
         ("reuseport", None) => entry.options.reuseport = true,
         ("deferred", None) => entry.options.deferred = true,
         ("backlog", Some(n)) => entry.backlog = positive(name, n)?,
-        ("fastopen", Some(n)) => entry.options.fastopen = Some(positive(name, n)?),
+        ("fastopen", Some(n)) => entry.options.fastopen = Some(number(name, n)?),
         ("rcvbuf", Some(n)) => entry.options.rcvbuf = Some(size(name, n)?),
         ("sndbuf", Some(n)) => entry.options.sndbuf = Some(size(name, n)?),
-        ("ipv6only", Some(value)) => entry.options.ipv6only = Some(ipv6only(entry, value)?),
+        ("ipv6only", Some(value)) => entry.options.ipv6only = Some(ipv6only(value)?),
         ("so_keepalive", Some(value)) => entry.options.keepalive = Some(so_keepalive(value)?),
-        // FreeBSD's, accepted and without effect on Linux, as in nginx.
-        ("setfib", Some(n)) => drop(positive(name, n)?),
         ("accept_filter", Some(_)) => {
             return Err("accept filters are not supported on this platform".into());
         }
@@ -123,10 +121,15 @@ fn apply(entry: &mut Entry, parameter: &Word) -> Result<(), Reason> {
     Ok(())
 }
 
+fn number(name: &str, text: &str) -> Result<i32, Reason> {
+    let number = value::decimal(text.as_bytes()).and_then(|n| i32::try_from(n).ok());
+    number.ok_or_else(|| format!("invalid {name} \"{text}\"").into())
+}
+
 fn positive(name: &str, text: &str) -> Result<i32, Reason> {
-    match text.parse() {
-        Ok(n) if n > 0 => Ok(n),
-        _ => Err(format!("invalid {name} \"{text}\"").into()),
+    match number(name, text)? {
+        0 => Err(format!("invalid {name} \"{text}\"").into()),
+        number => Ok(number),
     }
 }
 
@@ -137,18 +140,11 @@ fn size(name: &str, text: &str) -> Result<i32, Reason> {
     }
 }
 
-fn ipv6only(entry: &Entry, value: &str) -> Result<bool, Reason> {
-    if !entry.address.ip().is_some_and(|address| address.is_ipv6()) {
-        let what = format!(
-            "ipv6only is not supported on addr \"{}\", ignored",
-            entry.address
-        );
-        return Err(what.into());
-    }
+fn ipv6only(value: &str) -> Result<bool, Reason> {
     match value {
         "on" => Ok(true),
         "off" => Ok(false),
-        other => Err(format!("invalid ipv6only flags \"{other}\"").into()),
+        other => Err(format!("invalid parameter \"ipv6only={other}\"").into()),
     }
 }
 

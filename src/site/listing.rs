@@ -9,7 +9,6 @@ use super::run::{Flow, Phase};
 use super::static_file::{self, file_path};
 use crate::conf::value;
 use crate::directives;
-use crate::files::{Found, Query};
 use crate::http::Method;
 use crate::log::{Legible, Level};
 use crate::sys;
@@ -41,10 +40,9 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         return Flow::Next;
     }
     let path = file_path(x, &x.uri);
-    let entries = match x.look(env, Query::List(path.clone())) {
-        Ok(Found::Entries(Ok(entries))) => entries,
-        Ok(Found::Entries(Err(error))) => return static_file::failed(x, "opendir", &path, &error),
-        Ok(_) => return Flow::Fail(500),
+    let entries = match x.list(env, &path) {
+        Ok(Ok(entries)) => entries,
+        Ok(Err(error)) => return static_file::failed(x, "opendir", &path, &error),
         Err(need) => return Flow::Wait(need),
     };
     let shown = entries

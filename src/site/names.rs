@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::draft::Draft;
 use super::exchange::Exchange;
 use super::matching::{Matcher, TooHard};
-use crate::conf::diagnostic::Reason;
+use crate::conf::diagnostic::{Reason, Severity};
 use crate::conf::table::Call;
 use crate::conf::tree::Word;
 use crate::directives;
@@ -35,14 +35,21 @@ pub enum Name {
     Pattern(Rc<Matcher>),
 }
 
+impl Name {
+    /// The name as it is written, in lower case but for patterns.
+    pub fn text(&self) -> Vec<u8> {
+        match self {
+            Name::Exact(text) => text.clone(),
+            Name::Leading(text) => [b"*", &text[..]].concat(),
+            Name::Trailing(text) => [&text[..], b"*"].concat(),
+            Name::Pattern(matcher) => [b"~", matcher.text()].concat(),
+        }
+    }
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Name::Exact(text) => write!(f, "{}", text.escape_ascii()),
-            Name::Leading(text) => write!(f, "*{}", text.escape_ascii()),
-            Name::Trailing(text) => write!(f, "{}*", text.escape_ascii()),
-            Name::Pattern(matcher) => write!(f, "~{}", matcher.text().escape_ascii()),
-        }
+        write!(f, "{}", self.text().escape_ascii())
     }
 }
 
@@ -81,7 +88,13 @@ fn parse(this: &mut Names, draft: &mut Draft, word: &Word) -> Result<(), Reason>
         inner
     };
     let bare_wildcard = inner.is_empty() && !text.is_empty();
-    if bare_wildcard || inner.contains(&b'*') || text.contains(&b'/') {
+    if text.contains(&b'/') {
+        // A URL in place of a name, most often; no host will match it.
+        let what = format!("server name \"{}\" has suspicious symbols", word.str());
+        let notices = &mut draft.diagnostics;
+        notices.notice(Severity::Warning, Some(word.place), what);
+    }
+    if bare_wildcard || inner.contains(&b'*') {
         let shown = word.str();
         return Err(format!("invalid server name or wildcard \"{shown}\"").into());
     }

@@ -46,7 +46,7 @@ fn absolute(x: &Exchange, path: &[u8]) -> Vec<u8> {
     let redirect = &x.location.values.redirect;
     let mut out = b"http://".to_vec();
     let host = if redirect.server_name {
-        x.server.name()
+        &x.server.name
     } else {
         x.head.host().unwrap_or(b"")
     };

@@ -8,6 +8,7 @@ use super::exchange::Exchange;
 use super::template::Template;
 use crate::conf::diagnostic::Reason;
 use crate::conf::table::Call;
+use crate::conf::template::{self, Part};
 use crate::directives;
 
 directives! {
@@ -33,6 +34,9 @@ pub struct Base {
     /// The directive that set it and the block it stands in.
     set_by: (&'static str, u64),
 }
+
+/// Variables that are made of the directory of files.
+const CIRCULAR: [&str; 3] = ["document_root", "realpath_root", "request_filename"];
 
 fn root(this: &mut Root, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
     set(this, draft, call, "root", None)
@@ -70,6 +74,13 @@ fn set(
     let mut parts = (prefix.as_os_str().as_bytes(), &text[..]);
     if replaces.is_none() {
         parts = without_trailing_slash(parts);
+    }
+    for variable in CIRCULAR {
+        if template::split(text)?.contains(&Part::Variable(variable.into())) {
+            let what =
+                format!("the ${variable} variable cannot be used in the \"{name}\" directive");
+            return Err(Reason::from(what).at(word.place));
+        }
     }
     let path = Template::compile_part(parts.1, word, draft)?.below(parts.0);
     this.base = Base {

@@ -10,7 +10,7 @@ use super::listen::Entry;
 use super::location::{Location, Locations, Name};
 use super::matching::Matcher;
 use super::server::Server;
-use super::{Own, Values, unbuilt};
+use super::{Own, Values, names, unbuilt};
 use crate::conf::diagnostic::Reason;
 use crate::conf::table::{
     Arity, Call, Contexts, Directive, HTTP, Inherit, LOCATION, SERVER, Shape, Table,
@@ -41,7 +41,7 @@ enum Kind {
     Server,
     Prefix(Vec<u8>),
     Exact(Vec<u8>),
-    Pattern,
+    Pattern(Vec<u8>),
     Named(Vec<u8>),
 }
 
@@ -133,13 +133,11 @@ fn server(scope: &mut Scope, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
         let address = Address::Ip(([0, 0, 0, 0], draft.default_port()).into());
         child.own.listen.entries.push(Entry::plain(address));
     }
-    if child.own.names.list.is_empty() {
-        child
-            .own
-            .names
-            .list
-            .push(super::names::Name::Exact(Vec::new()));
+    let names = &mut child.own.names.list;
+    if names.is_empty() {
+        names.push(names::Name::Exact(Vec::new()));
     }
+    let name = names[0].text();
     let mut named = HashMap::new();
     let mut plain = Vec::new();
     for location in std::mem::take(&mut child.locations) {
@@ -149,6 +147,7 @@ fn server(scope: &mut Scope, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
         }
     }
     draft.servers.push(Server {
+        name,
         location: child.into_location(Name::Server),
         locations: Locations::new(plain),
         named,
@@ -208,7 +207,7 @@ fn name(draft: &mut Draft, args: &[Word]) -> Result<(Name, Kind), Reason> {
                     matcher,
                     text: text.to_vec(),
                 },
-                Kind::Pattern,
+                Kind::Pattern(text.to_vec()),
             )
         }
         other => {
@@ -230,7 +229,7 @@ fn split_modifier(text: &[u8]) -> (&[u8], &[u8]) {
 /// Why a location may not stand in another.
 fn misplaced(outer: &Kind, inner: &Kind, name: &Name) -> Option<String> {
     let path = |kind: &Kind| match kind {
-        Kind::Prefix(path) | Kind::Exact(path) | Kind::Named(path) => {
+        Kind::Prefix(path) | Kind::Exact(path) | Kind::Named(path) | Kind::Pattern(path) => {
             String::from_utf8_lossy(path).into_owned()
         }
         _ => String::new(),
@@ -248,14 +247,14 @@ fn misplaced(outer: &Kind, inner: &Kind, name: &Name) -> Option<String> {
         (_, Kind::Named(_)) => Some(format!(
             "named location \"{name}\" can be on the server level only"
         )),
-        (Kind::Prefix(outer_path), Kind::Prefix(inner) | Kind::Exact(inner))
-            if !inner.starts_with(outer_path) =>
-        {
-            Some(format!(
-                "location \"{name}\" is outside location \"{}\"",
-                path(outer)
-            ))
-        }
+        // What a pattern matches nobody knows; nginx compares with its text.
+        (
+            Kind::Prefix(outer_path) | Kind::Pattern(outer_path),
+            Kind::Prefix(inner) | Kind::Exact(inner),
+        ) if !inner.starts_with(outer_path) => Some(format!(
+            "location \"{name}\" is outside location \"{}\"",
+            path(outer)
+        )),
         _ => None,
     }
 }

@@ -4,28 +4,20 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::location::{Location, Locations};
-use super::names::{Name, NameIndex};
+use super::names::NameIndex;
 use crate::sys::socket::Address;
 
 /// A virtual server.
 #[derive(Debug)]
 pub struct Server {
+    /// Its first name, as written (`$server_name`); may be empty.
+    pub name: Vec<u8>,
     /// What holds where no location does.
     pub location: Location,
     /// Its locations.
     pub locations: Locations,
     /// Its named locations.
     pub named: HashMap<Vec<u8>, Location>,
-}
-
-impl Server {
-    /// Its first name (`$server_name`); may be empty.
-    pub fn name(&self) -> &[u8] {
-        match self.location.own.names.list.first() {
-            Some(Name::Exact(name) | Name::Leading(name) | Name::Trailing(name)) => name,
-            Some(Name::Pattern(_)) | None => b"",
-        }
-    }
 }
 
 /// The servers on one address.

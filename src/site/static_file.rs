@@ -14,7 +14,7 @@ use super::redirect;
 use super::run::Flow;
 use crate::conf::value;
 use crate::directives;
-use crate::files::{Found, Opened, Query};
+use crate::files::Opened;
 use crate::http::path::{self, Escape};
 use crate::http::{Method, validator};
 use crate::log::{Legible, Level};
@@ -46,10 +46,9 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         return listing::forbidden(x);
     }
     let path = file_path(x, &x.uri);
-    match x.look(env, Query::Open(path.clone())) {
-        Ok(Found::Opened(Ok(opened))) => answer(x, &path, opened),
-        Ok(Found::Opened(Err(error))) => failed(x, "open", &path, &error),
-        Ok(_) => Flow::Fail(500),
+    match x.open(env, &path) {
+        Ok(Ok(opened)) => answer(x, &path, opened),
+        Ok(Err(error)) => failed(x, "open", &path, &error),
         Err(need) => Flow::Wait(need),
     }
 }

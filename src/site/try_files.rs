@@ -14,7 +14,6 @@ use crate::conf::diagnostic::Reason;
 use crate::conf::table::Call;
 use crate::conf::value;
 use crate::directives;
-use crate::files::{Found, Query};
 use crate::log::{Legible, Level};
 use crate::sys::OsError;
 use crate::sys::file::{Absence, Kind};
@@ -80,9 +79,8 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, at: usize) -> Flow {
     for (at, file) in tried.files.iter().enumerate().skip(at) {
         let name = file.name.value(x).into_owned();
         let path = path(x, &name);
-        let found = match x.look(env, Query::Stat(path.clone())) {
-            Ok(Found::Meta(found)) => found,
-            Ok(_) => return Flow::Fail(500),
+        let found = match x.stat(env, &path) {
+            Ok(found) => found,
             Err(need) => {
                 x.phase = Phase::TryFiles(at);
                 return Flow::Wait(need);

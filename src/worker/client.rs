@@ -1,5 +1,6 @@
 //! A client's connection: its protocol machine, its socket, and the requests that are under way.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -51,6 +52,8 @@ pub struct Client {
     pub transport: &'static Transport,
     /// Whether its sending side was shut down.
     pub shut: bool,
+    /// Until when it is unclear whether the file being sent was changed: nothing is sent till then.
+    pub unclear_until: Cell<Option<Instant>>,
     site: &'static Site,
     pool: Rc<Pool>,
     exchanges: VecDeque<(Id, Box<Exchange>)>,
@@ -88,6 +91,7 @@ impl Client {
             deadline: Deadline::default(),
             transport: &location.values.transport,
             shut: false,
+            unclear_until: Cell::new(None),
             site,
             pool,
             exchanges: VecDeque::new(),
@@ -268,7 +272,8 @@ impl Client {
             Some(Leave::Now) if self.http.is_idle() => Some(now),
             _ => None,
         };
-        due.into_iter().chain(idle).min()
+        let unclear = self.unclear_until.get().filter(|until| *until > now);
+        due.into_iter().chain(idle).chain(unclear).min()
     }
 
     fn restart_timer(&mut self, now: Instant) {
@@ -288,6 +293,9 @@ impl Client {
 
     /// Its time-out is over.
     pub fn timed_out(&mut self) {
+        if self.writable && self.unclear_until.get().is_some() {
+            return; // It is looked at again; if a time-out is over as well, it comes back.
+        }
         let abrupt = matches!(
             self.timer.kind,
             Timeout::Body | Timeout::Send | Timeout::Header

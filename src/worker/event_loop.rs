@@ -114,11 +114,13 @@ impl Worker {
     /// Serves until it is time to leave.
     pub fn run(mut self) -> i32 {
         match &self.channel {
-            Some(channel) => {
-                if let Err(error) = channel.send(&Report::Ready.message(), &[]) {
+            Some(channel) => match channel.send(&Report::Ready.message(), &[]) {
+                // A master that has gone is seen as the end of the channel.
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                     log::alert!("the master cannot be told: {}", OsError(&error));
                 }
-            }
+                _ => {}
+            },
             None => self.admit(),
         }
         let mut events = Events::with_capacity(EVENTS);

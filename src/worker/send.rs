@@ -3,10 +3,16 @@
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::ops::Range;
+use std::time::Duration;
 
 use super::client::Client;
 use crate::log::Level;
+use crate::sys::file::Meta;
 use crate::sys::{OsError, file};
+
+/// A write that makes a file grow sets its time before its size, and the disk may be slow between:
+/// for so long it may look like one that changes what is there.
+const SETTLING: Duration = Duration::from_millis(100);
 
 /// What came of trying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +60,7 @@ pub fn send(client: &mut Client, budget: &mut u64, buffer: &mut [u8]) -> Progres
         }
     };
     match sent {
+        Ok(0) if offered == 0 => Progress::None,
         Ok(count) => {
             let count = count as u64;
             client.writable = count == offered || is_file;
@@ -79,7 +86,8 @@ pub fn send(client: &mut Client, budget: &mut u64, buffer: &mut [u8]) -> Progres
 }
 
 /// Offers a part of a file: how much was offered, and what came of it. Nothing if the file is not
-/// what was promised any more: it was cut short or written to.
+/// what was promised any more: it was cut short or written to. Nothing is offered while that is
+/// unclear.
 fn send_file(
     client: &Client,
     file: &File,
@@ -88,8 +96,12 @@ fn send_file(
     buffer: &mut [u8],
 ) -> Option<(u64, io::Result<usize>)> {
     let offered = (range.end - range.start).min(budget);
-    if range.start > 0 && has_changed(client, file) {
-        return None;
+    if range.start > 0 {
+        match look(client, file) {
+            Look::Same => {}
+            Look::Unclear => return Some((0, Ok(0))),
+            Look::Changed => return None,
+        }
     }
     let stream = &client.link.stream;
     let result = if client.transport.sendfile {
@@ -120,22 +132,39 @@ fn send_file(
     Some((offered, result))
 }
 
-/// Whether a file that is being sent was written to since its head went out.
-fn has_changed(client: &Client, file: &File) -> bool {
-    let Some(x) = client.sending() else {
-        return false;
+/// What a look at a file says that is being sent.
+enum Look {
+    /// What was promised is still there.
+    Same,
+    /// It was written to; whether it only grew will be seen in a moment.
+    Unclear,
+    /// It is not what was promised.
+    Changed,
+}
+
+/// Looks whether a file was written to since its head went out. One that only grew is the same.
+fn look(client: &Client, file: &File) -> Look {
+    let (Some(x), Ok(now)) = (client.sending(), file::meta(file)) else {
+        return Look::Same;
     };
-    let (Some(promised), Ok(now)) = (x.promised, file::meta(file)) else {
-        return false;
+    let same = |promised: Meta| {
+        let same_time = (promised.mtime, promised.mtime_nanos) == (now.mtime, now.mtime_nanos);
+        same_time || now.size > promised.size
     };
-    let changed = promised.mtime != now.mtime || promised.mtime_nanos != now.mtime_nanos;
-    let grown_only = now.size > promised.size;
-    if changed && !grown_only {
-        x.log(
-            Level::Error,
-            format_args!("the file was changed while it was sent"),
-        );
-        return true;
+    if x.promised.is_none_or(same) {
+        client.unclear_until.set(None);
+        return Look::Same;
     }
-    false
+    let present = client.link.clock.now();
+    let until = client.unclear_until.get().unwrap_or(present + SETTLING);
+    client.unclear_until.set(Some(until));
+    let cut_short = x.promised.is_some_and(|promised| now.size < promised.size);
+    if present < until && !cut_short {
+        return Look::Unclear;
+    }
+    x.log(
+        Level::Error,
+        format_args!("the file was changed while it was sent"),
+    );
+    Look::Changed
 }

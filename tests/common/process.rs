@@ -64,13 +64,3 @@ pub fn run(command: &mut Command) -> Output {
 pub fn tool_is_installed(path: &str) -> bool {
     Path::new(path).exists()
 }
-
-/// Whether a test can run; says why not, and fails where nothing may be skipped.
-pub fn possible(condition: bool, why: &str) -> bool {
-    if !condition {
-        println!("skipped: {why}");
-        let may_skip = std::env::var_os("FORKFUL_NO_SKIP").is_none();
-        assert!(may_skip, "skipped: {why}");
-    }
-    condition
-}

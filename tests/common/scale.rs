@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The scale where `FORKFUL_TEST_SCALE` names none: small enough for every day.
-const EVERY_DAY: f64 = 0.05;
+const EVERY_DAY: f64 = 0.03;
 
 /// The factor for durations and counts that are full size at 1.
 pub fn scale() -> f64 {
@@ -28,4 +28,12 @@ pub fn skip(why: &str) {
     println!("skipped: {why}");
     let may_skip = std::env::var_os("FORKFUL_NO_SKIP").is_none();
     assert!(may_skip, "skipped: {why}");
+}
+
+/// Whether a test can run; where it cannot, as [`skip`].
+pub fn possible(condition: bool, why: &str) -> bool {
+    if !condition {
+        skip(why);
+    }
+    condition
 }

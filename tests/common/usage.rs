@@ -15,11 +15,18 @@ pub fn processor_time(pid: u32) -> Duration {
 
 /// Bytes that a process has written to and shares with no other.
 pub fn private_memory(pid: u32) -> u64 {
+    memory(pid, "Private_Dirty:")
+}
+
+/// Bytes that belong to no file, those included that forked processes still share.
+pub fn anonymous_memory(pid: u32) -> u64 {
+    memory(pid, "Anonymous:")
+}
+
+fn memory(pid: u32, what: &str) -> u64 {
     let path = format!("/proc/{pid}/smaps_rollup");
     let text = fs::read_to_string(path).expect("the process exists");
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("Private_Dirty:"));
+    let line = text.lines().find_map(|line| line.strip_prefix(what));
     let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
     kilobytes.expect("a size").parse::<u64>().unwrap() * 1024
 }

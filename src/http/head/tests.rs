@@ -18,6 +18,24 @@ fn trickled(text: &[u8], limits: &Limits) -> Option<(Head, usize)> {
 }
 
 #[test]
+fn a_bare_cr_ends_the_head_it_stands_in_and_no_other() {
+    for text in [
+        "GET /\rx",
+        "\r\n\r\nGET /\rx",
+        "GET / HTTP/1.1\r\n\rx",
+        "GET / HTTP/1.1\r\nHost: a\r\nX:\rx",
+    ] {
+        assert_eq!(status(text.as_bytes()), 400, "{text:?}");
+        let limits = Limits::default();
+        let (head, _) = trickled(text.as_bytes(), &limits).expect("refused");
+        assert_eq!(head.fault(), parse(text.as_bytes()).fault(), "{text:?}");
+    }
+    let whole = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let (head, end) = Head::parse(&[&whole[..], b"\rx"].concat(), &Limits::default()).unwrap();
+    assert_eq!((head.fault(), end), (None, whole.len()));
+}
+
+#[test]
 fn parts() {
     let text = b"\r\n\nGET  /a%20b?x=1?y#z  HTTP/1.1 \r\nHOST: \tEXAMPLE.com.:8080 \nX-a:\r\nx-A: b c\r\n\r\nrest";
     let head = parse(text);

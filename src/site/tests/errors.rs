@@ -60,6 +60,22 @@ fn error_pages_in_all_forms() {
 }
 
 #[test]
+fn a_page_is_got_and_a_named_location_is_asked_as_the_client_asked() {
+    let kit = testing::server(
+        "root /r;
+         location /page { error_page 404 = /got; }
+         location /got { return 200 $request_method; }
+         location /named { error_page 404 = @named; }
+         location @named { try_files /a =404; }",
+    )
+    .files(&["/r/a"]);
+    assert_eq!(kit.ask("PUT", "/page", "").status, 405);
+    assert_eq!(kit.ask("POST", "/page", "").brief(), "200 GET");
+    assert_eq!(kit.ask("POST", "/named", "").brief(), "405");
+    assert_eq!(kit.get("/named").brief(), "200 /r/a");
+}
+
+#[test]
 fn an_error_page_is_no_file_that_was_asked_for() {
     let kit = testing::server("root /r; error_page 404 /e.html;").file("/r/e.html", "page");
     let since = "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
@@ -185,11 +201,39 @@ fn bodies_are_dropped_within_their_limit() {
 
 #[test]
 fn values_of_error_page_that_are_none() {
-    for wrong in ["200 /a", "600 /a", "499 /a", "x /a", "404 =x /a"] {
+    for wrong in ["200 /a", "600 /a", "499 /a", "x /a", "404 =x /a", "=200 /a"] {
         let said = testing::said(&format!("error_page {wrong};"));
         assert!(
             said.len() == 1 && said[0].starts_with("error: "),
             "{wrong}: {said:?}"
+        );
+    }
+}
+
+#[test]
+fn levels_of_error_log() {
+    for fine in [
+        "stderr",
+        "stderr warn",
+        "stderr debug_http",
+        "stderr debug_core debug_http",
+    ] {
+        assert_eq!(
+            testing::said(&format!("error_log {fine};")),
+            [""; 0],
+            "{fine}"
+        );
+    }
+    for wrong in [
+        "stderr WARN",
+        "stderr warn info",
+        "stderr info json",
+        "syslog:server=a",
+    ] {
+        assert_eq!(
+            testing::said(&format!("error_log {wrong};")).len(),
+            1,
+            "{wrong}"
         );
     }
 }

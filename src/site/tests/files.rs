@@ -129,6 +129,21 @@ fn alias_and_root_exclude_each_other() {
 }
 
 #[test]
+fn a_root_is_not_made_of_itself() {
+    for text in [
+        "root $document_root/a",
+        "root /$realpath_root",
+        "root ${request_filename}",
+    ] {
+        let said = testing::said(&format!("server {{ {text}; }}"));
+        assert!(
+            said[0].contains("variable cannot be used in the"),
+            "{text}: {said:?}"
+        );
+    }
+}
+
+#[test]
 fn relative_roots_start_from_the_prefix() {
     let kit = testing::site(
         "server { listen 80; location / { return 200 $document_root; }

@@ -185,6 +185,10 @@ fn locations_that_cannot_stand_there() {
             "location /a { location /b {} }",
             "location \"/b\" is outside location \"/a\"",
         ),
+        (
+            "location ~ a { location /b {} }",
+            "location \"/b\" is outside location \"a\"",
+        ),
         ("location !~ /a {}", "invalid location modifier \"!~\""),
     ] {
         let said = testing::said(&format!("server {{ {text} }}"));

@@ -179,6 +179,12 @@ fn lines_of_access_logs() {
             "400 GET / HTTP/1.1",
         ),
         ("'$status'", "GET /none HTTP/1.1\r\nHost: a\r\n\r\n", "404"),
+        ("'$args'", "GET /x? HTTP/1.1\r\nHost: a\r\n\r\n", "-"),
+        (
+            "'$sent_http_connection'",
+            "GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+            "close",
+        ),
         (
             "'${uri}$is_args'",
             "GET /x?y HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -213,6 +219,7 @@ fn logs_with_conditions_and_buffers() {
     kit.get("/buffered");
     assert_eq!(kit.logged("log"), "/buffered");
     for (wrong, expected) in [
+        ("access_log x buffer=1k", "unknown log format \"buffer=1k\""),
         ("access_log x none", "unknown log format \"none\""),
         (
             "access_log x combined flush=1s",

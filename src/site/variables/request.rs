@@ -47,7 +47,7 @@ fn empty(_: &Exchange, _: &mut Vec<u8>) -> bool {
 }
 
 fn args(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    put(&x.args, out)
+    put(&x.args, out) && !x.args.is_empty()
 }
 
 fn is_args(x: &Exchange, out: &mut Vec<u8>) -> bool {
@@ -199,8 +199,13 @@ fn request_length(x: &Exchange, out: &mut Vec<u8>) -> bool {
     write!(out, "{}", x.head.len()).is_ok()
 }
 
+/// The method as it was sent, unless this is an error page, which is got.
 fn request_method(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    put(x.head.method_name(), out)
+    if x.method == x.head.method() {
+        put(x.head.method_name(), out)
+    } else {
+        put(b"GET", out)
+    }
 }
 
 fn request_time(x: &Exchange, out: &mut Vec<u8>) -> bool {
@@ -217,7 +222,7 @@ fn scheme(_: &Exchange, out: &mut Vec<u8>) -> bool {
 }
 
 fn server_name(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    put(x.server.name(), out)
+    put(&x.server.name, out)
 }
 
 fn server_protocol(x: &Exchange, out: &mut Vec<u8>) -> bool {
