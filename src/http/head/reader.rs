@@ -1,11 +1,13 @@
 //! Finds the lines of a head as its bytes come in, each byte looked at once, and holds them to
 //! nginx's buffer limits.
 
+use std::ops::Range;
+
 use super::super::Fault;
 use super::{Head, Limits, Span, field, request_line};
 
 const INVALID_START: Fault = Fault::bad_request("client sent invalid method");
-const BARE_CR: Fault = Fault::bad_request("client sent a bare CR");
+pub(super) const BARE_CR: Fault = Fault::bad_request("client sent a bare CR");
 const LINE_TOO_LONG: Fault = Fault {
     status: 414,
     reason: "client sent too long URI",
@@ -45,15 +47,7 @@ impl Reader {
     /// Returns the offset past the head when it is complete or beyond hope; `head` then tells
     /// which.
     pub(crate) fn read(&mut self, input: &[u8], limits: &Limits, head: &mut Head) -> Option<usize> {
-        if !self.in_fields {
-            self.skip_empty_lines(input);
-        }
-        let unseen = self.searched.saturating_sub(1).max(self.line);
-        // What comes after a bare CR cannot be told to be a part of the head or not.
-        let bare_cr = bare_cr(&input[unseen..]).map(|at| unseen + at);
-        let readable = bare_cr.map_or(input, |at| &input[..=at]);
-        match self.read_lines(readable, limits, head) {
-            Ok(false) if bare_cr.is_some() => head.fault = Some(BARE_CR),
+        match self.read_lines(input, limits, head) {
             Ok(false) => return None,
             Ok(true) => head.fault = head.check().err(),
             Err(fault) => head.fault = Some(fault),
@@ -86,15 +80,17 @@ impl Reader {
         head: &mut Head,
     ) -> Result<bool, Fault> {
         if !self.in_fields {
+            self.skip_empty_lines(input);
             self.read_first_line(input, limits, head)?;
         }
         if self.in_fields && self.read_fields(input, limits, head)? {
             return Ok(true);
         }
+        // A line whose end is not there yet can be too long already, or hold a bare CR.
+        self.with_line(input, input.len() + 1, limits)?;
+        let unseen = self.searched.saturating_sub(1).max(self.line);
+        self.refuse_bare_cr(input, unseen..input.len().saturating_sub(1))?;
         self.searched = input.len();
-        // A line whose end is not there yet can be too long already.
-        let partial = input.len() - self.line;
-        self.with_line(partial + 1, limits)?;
         Ok(false)
     }
 
@@ -121,6 +117,7 @@ impl Reader {
             return Ok(());
         };
         let line = self.take_line(input, end, limits)?;
+        self.refuse_bare_cr(input, self.start..self.start + line.len())?;
         self.in_fields = true;
         head.line = Span::find(line, &input[self.start..]);
         request_line::parse(line, head)
@@ -152,7 +149,10 @@ impl Reader {
                 (Ok(false), _) | (_, None) => return Ok(false),
                 (Ok(true), Some(end)) => return self.take_line(input, end, limits).map(|_| true),
                 (Err(_), Some(end)) => {
-                    let (name, value) = field::split(self.take_line(input, end, limits)?)?;
+                    let start = self.line;
+                    let line = self.take_line(input, end, limits)?;
+                    self.refuse_bare_cr(input, start..start + line.len())?;
+                    let (name, value) = field::split(line)?;
                     field::take(name, value, bytes, limits, head)?;
                 }
             }
@@ -167,7 +167,7 @@ impl Reader {
         limits: &Limits,
     ) -> Result<&'i [u8], Fault> {
         let start = self.line;
-        self.buffers = self.with_line(end - start, limits)?;
+        self.buffers = self.with_line(input, end, limits)?;
         if end - self.start > MAX_SIZE {
             return Err(self.too_long());
         }
@@ -177,13 +177,28 @@ impl Reader {
         Ok(line.strip_suffix(b"\r").unwrap_or(line))
     }
 
-    /// The buffers with another line in them. Of one that does not fit, no more is kept than would,
-    /// however much of it came at once.
-    fn with_line(&mut self, length: usize, limits: &Limits) -> Result<Buffers, Fault> {
-        self.buffers.with_line(length, limits).map_err(|room| {
-            self.searched = self.line + room;
-            self.too_long()
+    /// The buffers with the line up to `end` in them. Of one that does not fit, no more is kept than
+    /// would, however much of it came at once.
+    fn with_line(&mut self, input: &[u8], end: usize, limits: &Limits) -> Result<Buffers, Fault> {
+        let start = self.line;
+        self.buffers.with_line(end - start, limits).or_else(|room| {
+            self.refuse_bare_cr(input, start..start + room.saturating_sub(1))?;
+            self.searched = start + room;
+            Err(self.too_long())
         })
+    }
+
+    /// Refuses a CR in a part of a line that does not reach its end (RFC 9112, 2.2): what comes
+    /// after it cannot be told to be a part of the head or not.
+    fn refuse_bare_cr(&mut self, input: &[u8], part: Range<usize>) -> Result<(), Fault> {
+        let start = part.start;
+        match input.get(part).and_then(|part| memchr::memchr(b'\r', part)) {
+            None => Ok(()),
+            Some(at) => {
+                self.searched = start + at + 1;
+                Err(BARE_CR)
+            }
+        }
     }
 
     fn too_long(&self) -> Fault {
@@ -239,14 +254,4 @@ impl Buffers {
             Ok(Buffers { used, large })
         }
     }
-}
-
-/// The first CR that ends no line (RFC 9112, 2.2). The last byte may be the CR of a line end; what
-/// follows an empty line is not looked at, for it may be much and is looked at in its turn.
-fn bare_cr(bytes: &[u8]) -> Option<usize> {
-    let is_bare = |&at: &usize| bytes.get(at + 1).is_some_and(|&next| next != b'\n');
-    let ends_head = |at: usize| at >= 2 && &bytes[at - 2..at] == b"\r\n";
-    memchr::memchr_iter(b'\r', bytes)
-        .find(|&at| is_bare(&at) || ends_head(at))
-        .filter(is_bare)
 }

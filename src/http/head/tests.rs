@@ -332,6 +332,18 @@ fn hopeless_at_once() {
     }
     assert_eq!(parse(b"\x16\x03\x01\x02").request_line(), b"\x16");
     assert_eq!(status(b"GET / HTTP/1.1\r\nHost: a b\r\n"), 400);
+    for text in [
+        "GET /\rx",
+        "GET / HTTP/1.1\r\nHost: a\rx",
+        "GET / HTTP/1.1\r\n\r\r",
+    ] {
+        let (head, end) = Head::parse(text.as_bytes(), &Limits::default()).expect("hopeless");
+        assert_eq!(
+            (head.fault(), end),
+            (Some(&reader::BARE_CR), text.len() - 1)
+        );
+    }
+    assert!(Head::parse(b"\n\rGET /\r", &Limits::default()).is_none());
 }
 
 #[test]
