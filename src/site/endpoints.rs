@@ -1,7 +1,8 @@
 //! From the `listen` directives of all servers to sockets: one for each address, with the rules
 //! about servers that disagree on it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::draft::{Draft, ListenerNeed};
 use super::listen::Entry;
@@ -23,19 +24,21 @@ struct Shared {
 /// The endpoints of all servers; endpoint `i` listens on socket `i` of the needs.
 pub fn assemble(draft: &mut Draft) -> Vec<Endpoint> {
     let all = gather(draft);
-    let wildcards: Vec<Address> = all
+    let named: HashSet<Address> = all
         .iter()
         .map(|shared| shared.need.address.clone())
-        .filter(is_wildcard)
         .collect();
-    let is_covered = |one: &Address| wildcards.iter().any(|any| covers(any, one));
+    let is_covered = |one: &Address| covering(one).is_some_and(|any| named.contains(&any));
     let (sockets, single): (Vec<_>, Vec<_>) = all
         .into_iter()
         .partition(|shared| shared.explicit || !is_covered(&shared.need.address));
     let mut endpoints = Vec::new();
+    let mut numbers = HashMap::new();
     for shared in sockets {
+        let address = shared.need.address.clone();
+        numbers.insert(address.clone(), endpoints.len());
         endpoints.push(Endpoint {
-            address: shared.need.address.clone(),
+            address,
             any: shared.hosts,
             single: Vec::new(),
         });
@@ -43,11 +46,9 @@ pub fn assemble(draft: &mut Draft) -> Vec<Endpoint> {
     }
     for shared in single {
         let address = &shared.need.address;
-        let any = endpoints
-            .iter_mut()
-            .find(|endpoint| covers(&endpoint.address, address));
-        if let (Some(any), Some(ip)) = (any, address.ip()) {
-            any.single.push((ip.ip(), shared.hosts));
+        let any = covering(address).and_then(|any| numbers.get(&any));
+        if let (Some(&any), Some(ip)) = (any, address.ip()) {
+            endpoints[any].single.push((ip.ip(), shared.hosts));
         }
     }
     endpoints
@@ -58,8 +59,14 @@ fn gather(draft: &mut Draft) -> Vec<Shared> {
     let mut all: Vec<Shared> = Vec::new();
     let mut addresses = Numbering::default();
     for (number, server) in draft.servers.iter().enumerate() {
+        let mut own = HashSet::new();
         for entry in &server.location.own.listen.entries {
             let index = addresses.number(entry.address.clone());
+            if !own.insert(index) {
+                let what = format!("a duplicate listen {}", entry.address);
+                draft.diagnostics.error(entry.place, Reason::from(what));
+                continue;
+            }
             join(&mut all, index, entry, number, &mut draft.diagnostics);
             let Shared { need, hosts, .. } = &mut all[index];
             let names = &server.location.own.names.list;
@@ -126,19 +133,14 @@ fn join(
     }
 }
 
-fn is_wildcard(address: &Address) -> bool {
-    address
-        .ip()
-        .is_some_and(|address| address.ip().is_unspecified())
-}
-
-/// Whether a socket on `any` takes the connections to `address`, too.
-fn covers(any: &Address, address: &Address) -> bool {
-    let (Some(any), Some(one)) = (any.ip(), address.ip()) else {
-        return false;
+/// The address whose socket takes the connections to this one, too: all addresses, on its port.
+fn covering(address: &Address) -> Option<Address> {
+    let one = address.ip()?;
+    let any: IpAddr = match one {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    let same_family = |a: &SocketAddr, b: &SocketAddr| a.is_ipv4() == b.is_ipv4();
-    any.ip().is_unspecified() && any != one && any.port() == one.port() && same_family(&any, &one)
+    (one.ip() != any).then(|| Address::Ip(SocketAddr::new(any, one.port())))
 }
 
 /// The address of a connection as servers name it: an IPv4 address that came through an IPv6

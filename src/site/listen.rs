@@ -71,9 +71,6 @@ fn listen(this: &mut Listen, _: &mut Draft, call: &Call<'_>) -> Result<(), Reaso
         apply(&mut entry, parameter).map_err(|reason| reason.at(parameter.place))?;
     }
     for address in addresses {
-        if this.entries.iter().any(|other| other.address == address) {
-            return Err(format!("a duplicate listen {address}").into());
-        }
         let mut entry = Entry {
             address,
             ..entry.clone()
