@@ -47,6 +47,8 @@ pub struct Socket {
 
 /// Who a worker is to be.
 pub enum Who {
+    /// Whoever started it, with all that it may do.
+    Unchanged,
     /// Whoever started it, without capabilities.
     Powerless,
     /// Somebody else, for good.
@@ -101,6 +103,7 @@ fn prepare(setup: &Setup) -> Result<(), String> {
         let _ = socket.listener.set_nodelay();
     }
     match &setup.who {
+        Who::Unchanged => Ok(()),
         Who::Powerless => privilege::drop_capabilities(),
         Who::Other(identity) => privilege::drop_privileges(identity),
     }
