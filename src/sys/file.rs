@@ -9,6 +9,8 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
 use super::error::check;
 
 /// What a file is, for the purposes of a server.
@@ -137,17 +139,20 @@ pub fn list(path: &Path) -> io::Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// Opens a log, made when missing (0644 but for the umask): every write goes to its end.
+/// Opens a log, made when missing (0644 but for the umask): every write goes to its end. Only the
+/// writes may block, not the opening.
 ///
 /// # Errors
-/// The kernel's.
+/// The kernel's; ENXIO for a FIFO that nobody reads.
 pub fn open_log(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
+    let file = OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o644)
-        .custom_flags(libc::O_NOCTTY)
-        .open(path)
+        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
+        .open(path)?;
+    fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
+    Ok(file)
 }
 
 /// Makes `old` the file that `new` is, in one step: writes go to the one or the other, and `old`

@@ -115,3 +115,16 @@ fn symlinks_are_replaced_and_devices_written() {
         assert_eq!(stat(path).expect("there").kind, Kind::Other);
     }
 }
+
+#[test]
+fn a_log_that_nobody_reads_is_an_error_and_not_a_wait() {
+    let folder = folder();
+    let path = folder.path().join("fifo");
+    mkfifo(&path, Mode::S_IRWXU).expect("made");
+    let error = open_log(&path).expect_err("refused");
+    assert_eq!(error.raw_os_error(), Some(libc::ENXIO));
+    let (_reader, _) = open(&path).expect("opened");
+    let log = open_log(&path).expect("opened");
+    let flags = OFlag::from_bits_retain(fcntl(&log, FcntlArg::F_GETFL).expect("flags"));
+    assert!(flags.contains(OFlag::O_APPEND) && !flags.contains(OFlag::O_NONBLOCK));
+}
