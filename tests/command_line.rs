@@ -237,6 +237,17 @@ fn reload_replaces_the_workers() {
 }
 
 #[test]
+fn a_server_that_goes_by_another_name_is_signalled() {
+    let directory = TempDir::new().unwrap();
+    let name = directory.path().join("other");
+    std::os::unix::fs::symlink(binary(), &name).unwrap();
+    let mut server = Setup::http(SITE).program(name.to_str().unwrap()).start();
+    let output = send(&server, "stop");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(server.wait(), 0);
+}
+
+#[test]
 fn reopen_opens_the_logs_again() {
     let server = TestServer::http(SITE);
     fs::rename(server.path("access.log"), server.path("moved.log")).unwrap();
