@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use super::arguments::{Arguments, Command};
-use crate::conf::parse::Start;
+use crate::conf::parse::{Main, Start};
 use crate::master::load::Request;
 use crate::sys::OsError;
 
@@ -23,9 +23,21 @@ pub struct Named {
     pub request: Request,
 }
 
+impl Named {
+    /// What a test of it has to say: a directory without a configuration passes, too.
+    pub fn note(&self) -> Option<String> {
+        let prefix = self.request.prefix.display();
+        let embedded = matches!(self.request.start.main, Main::Embedded(..));
+        embedded.then(|| format!("{prefix} has no {FILE}, it is served as {EMBEDDED} says"))
+    }
+}
+
 /// The configuration of a command line: `-c`, else that of the prefix, else the embedded one, which
 /// serves the prefix.
-pub fn find(arguments: &Arguments) -> Named {
+///
+/// # Errors
+/// Those of [`of_directory`], if it is to be served.
+pub fn find(arguments: &Arguments) -> Result<Named, String> {
     let here = env::current_dir().unwrap_or_else(|_| ".".into());
     let prefix = match &arguments.prefix {
         Some(prefix) => here.join(prefix),
@@ -38,13 +50,13 @@ pub fn find(arguments: &Arguments) -> Named {
     let mut found = match named {
         // There is no master to signal that would serve the embedded one.
         None if missing() && !matches!(arguments.command, Command::Signal(_)) => {
-            embedded(prefix, None)
+            of_directory(&prefix, None)?
         }
         _ => from_file(file, prefix, named.is_none() && arguments.prefix.is_none()),
     };
     found.request.start.directives = arguments.globals.clone().map(OsStringExt::into_vec);
     found.request.error_log = arguments.error_log.clone();
-    found
+    Ok(found)
 }
 
 /// `of_clone`: it was found in the current directory, and not named: somebody tries it out.
@@ -122,10 +134,9 @@ http {{
 mod tests {
     use super::*;
     use crate::cli::arguments::parse;
-    use crate::conf::parse::Main;
 
     fn found(words: &[&str]) -> Named {
-        find(&parse(words).expect("valid"))
+        find(&parse(words).expect("valid")).expect("found")
     }
 
     fn main_file(named: &Named) -> Option<&Path> {
@@ -174,6 +185,20 @@ mod tests {
         let file = prefix.path().join(FILE);
         fs::write(&file, "").expect("written");
         assert_eq!(main_file(&found(&["-p", path])), Some(file.as_path()));
+    }
+
+    #[test]
+    fn a_prefix_without_a_file_is_a_directory() {
+        let find = |words: &[&str]| find(&parse(words).expect("valid"));
+        let missing = "open() \"/none\" failed (2: No such file or directory)";
+        for words in [&["-p", "/none"][..], &["-p", "/none", "-t"]] {
+            assert_eq!(find(words).err().as_deref(), Some(missing));
+        }
+        assert!(find(&["-p", "/none", "-c", "/etc/a.conf"]).is_ok());
+        let note = |words: &[&str]| found(words).note();
+        let says = "/ has no conf/forkful.conf, it is served as <embedded> says";
+        assert_eq!(note(&["-p", "/"]).as_deref(), Some(says));
+        assert_eq!(note(&["-p", "/", "-c", "/etc/a.conf"]), None);
     }
 
     #[test]
