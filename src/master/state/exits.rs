@@ -26,7 +26,7 @@ impl Master {
         if child.duty != Duty::Serve {
             self.log(level(status, Level::Notice), what);
         } else if self.is_starting(child.seat) {
-            self.give_up(level(status, Level::Error), &what);
+            self.give_up(level(status, Level::Error), &unready(&what));
         } else if status == ExitStatus::Code(START_FAILED) && !self.ever_ready {
             self.fail_start(&what);
         } else {
@@ -45,7 +45,7 @@ impl Master {
     pub(super) fn spawn_failed(&mut self, seat: Seat, error: &str, now: Instant) {
         self.children.retain(|child| child.seat != seat);
         if self.is_starting(seat) {
-            return self.give_up(Level::Alert, error);
+            return self.give_up(Level::Alert, &unready(error));
         }
         match self.serving_slot(seat) {
             Some(slot) => {
@@ -80,6 +80,14 @@ impl Master {
         generation.slots.get_mut(seat.slot)
     }
 
+    /// The sockets that listen now are closed with the others.
+    pub(super) fn listen_failed(&mut self, number: u64) {
+        let starting = self.starting.as_ref();
+        if starting.is_some_and(|generation| generation.number == number) {
+            self.give_up(Level::Emerg, "the new workers cannot serve every address");
+        }
+    }
+
     /// A new generation that cannot start as a whole leaves the old one serving.
     fn give_up(&mut self, level: Level, why: &str) {
         let Some(generation) = self.starting.take() else {
@@ -90,8 +98,7 @@ impl Master {
                 child.require(Duty::Stop);
             }
         }
-        let text = format!("{why} before the new workers were ready, the old ones go on");
-        self.log(level, text);
+        self.log(level, format!("{why}, the old ones go on"));
         self.actions.push(Action::Discard(generation.number));
     }
 
@@ -113,6 +120,10 @@ fn level(status: ExitStatus, failure: Level) -> Level {
         ExitStatus::Code(0) => Level::Notice,
         ExitStatus::Code(_) => failure,
     }
+}
+
+fn unready(why: &str) -> String {
+    format!("{why} before the new workers were ready")
 }
 
 fn next_attempt(delay: Duration) -> String {
