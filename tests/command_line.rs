@@ -226,6 +226,24 @@ fn stop_and_quit_end_a_running_server() {
 }
 
 #[test]
+fn what_cannot_be_opened_fails_the_test() {
+    let access_log = "http { access_log /nowhere/x; server { listen unix:%PREFIX%/socket; } }";
+    for config in [
+        format!("events {{}} {access_log}"),
+        format!("error_log /nowhere/x; {GOOD}"),
+        format!("pid /nowhere/x; {GOOD}"),
+    ] {
+        let output = Place::new(&config).run(&["-t"]);
+        assert_eq!(output.status.code(), Some(1), "{config}");
+        let text = stderr(&output);
+        assert!(text.contains("syntax is ok"), "{text}");
+        let reason = "[emerg] open() \"/nowhere/x\" failed (2: No such file or directory)";
+        assert!(text.contains(reason), "{text}");
+        assert!(text.trim_end().ends_with("test failed"), "{text}");
+    }
+}
+
+#[test]
 fn reload_replaces_the_workers() {
     let server = TestServer::http(SITE);
     let old = server.workers();

@@ -121,18 +121,22 @@ fn test(named: &Named, dump: bool, quiet: bool) -> Outcome {
             Severity::Notice
         },
     );
+    let failed = || fail(format_args!("configuration file {name} test failed"));
     if plan.draft.diagnostics.errors() {
-        return fail(format_args!("configuration file {name} test failed"));
+        return failed();
     }
-    if !quiet {
-        if let Some(note) = named.note() {
-            eprint(format!("forkful: {note}\n"));
+    let say = |text: &str| {
+        if !quiet {
+            eprint(format!("forkful: {text}\n"));
         }
-        eprint(format!(
-            "forkful: the configuration file {name} syntax is ok\n\
-             forkful: configuration file {name} test is successful\n"
-        ));
+    };
+    named.note().iter().for_each(|note| say(note));
+    say(&format!("the configuration file {name} syntax is ok"));
+    if let Err(text) = plan.check_files() {
+        eprint(format!("forkful: [emerg] {text}\n"));
+        return failed();
     }
+    say(&format!("configuration file {name} test is successful"));
     if dump {
         print(plan.dump())
     } else {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::{AccessFlags, eaccess};
 
 use super::error::check;
 
@@ -153,6 +154,23 @@ pub fn open_log(path: &Path) -> io::Result<File> {
         .open(path)?;
     fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
     Ok(file)
+}
+
+/// Looks whether a file could be written, or made where there is none, and touches nothing.
+///
+/// # Errors
+/// What the kernel would say to the attempt.
+pub fn check_writable(path: &Path) -> io::Result<()> {
+    let allowed = |path: &Path, what| Ok(eaccess(path, what)?);
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => Err(io::Error::from_raw_os_error(libc::EISDIR)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match path.parent() {
+            Some(folder) => allowed(folder, AccessFlags::W_OK | AccessFlags::X_OK),
+            None => Err(error),
+        },
+        Ok(_) => allowed(path, AccessFlags::W_OK),
+        Err(error) => Err(error),
+    }
 }
 
 /// Makes `old` the file that `new` is, in one step: writes go to the one or the other, and `old`
