@@ -233,7 +233,13 @@ impl Master {
         if let Some(child) = self.children.iter_mut().find(|child| child.seat == seat) {
             child.pid = Some(pid);
         }
-        self.log(Level::Notice, format!("start worker process {pid}"));
+        let slot = self.serving_slot(seat);
+        // The end of the one before has announced an attempt, and there may be many.
+        let level = match slot.is_some_and(|slot| slot.backs_off()) {
+            true => Level::Info,
+            false => Level::Notice,
+        };
+        self.log(level, format!("start worker process {pid}"));
     }
 
     fn ready(&mut self, pid: Pid) {

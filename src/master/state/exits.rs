@@ -1,6 +1,6 @@
 //! What the end of a worker, or of the attempt to start one, means.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::child::{Child, Duty};
 use super::{Action, Intent, Master, Seat};
@@ -47,13 +47,12 @@ impl Master {
         if self.is_starting(seat) {
             return self.give_up(Level::Alert, &unready(error));
         }
-        match self.serving_slot(seat) {
-            Some(slot) => {
-                let delay = slot.fork_failed(now);
-                self.log(Level::Alert, format!("{error}, {}", next_attempt(delay)));
-            }
-            None => self.log(Level::Alert, error.into()),
-        }
+        let Some(slot) = self.serving_slot(seat) else {
+            return self.log(Level::Alert, error.into());
+        };
+        slot.fork_failed(now);
+        let next = self.next_attempt(seat, now);
+        self.log(Level::Alert, format!("{error}, {next}"));
     }
 
     fn replace(&mut self, child: &Child, status: ExitStatus, what: &str, now: Instant) {
@@ -61,9 +60,22 @@ impl Master {
         let Some(slot) = self.serving_slot(child.seat) else {
             return;
         };
-        let next = next_attempt(slot.died(life, child.ready, now));
+        slot.died(life, child.ready, now);
+        let next = self.next_attempt(child.seat, now);
         let text = format!("{what} after {:.3} s, {next}", life.as_secs_f64());
         self.log(level(status, Level::Error), text);
+    }
+
+    /// When an empty slot is filled; while no worker is ready that may be before its back-off ends.
+    fn next_attempt(&self, seat: Seat, now: Instant) -> String {
+        let vacancies = self.vacancies();
+        let Some((_, due)) = vacancies.iter().find(|(vacant, _)| *vacant == seat) else {
+            return "not replaced".into();
+        };
+        match due.saturating_duration_since(now).as_millis() {
+            0 => "replaced at once".into(),
+            delay => format!("next attempt within {delay} ms"),
+        }
     }
 
     fn is_starting(&self, seat: Seat) -> bool {
@@ -72,7 +84,7 @@ impl Master {
             .is_some_and(|generation| generation.number == seat.generation)
     }
 
-    fn serving_slot(&mut self, seat: Seat) -> Option<&mut super::Slot> {
+    pub(super) fn serving_slot(&mut self, seat: Seat) -> Option<&mut super::Slot> {
         let generation = self
             .serving
             .as_mut()
@@ -124,11 +136,4 @@ fn level(status: ExitStatus, failure: Level) -> Level {
 
 fn unready(why: &str) -> String {
     format!("{why} before the new workers were ready")
-}
-
-fn next_attempt(delay: Duration) -> String {
-    match delay.as_millis() {
-        0 => "replaced at once".into(),
-        delay => format!("next attempt within {delay} ms"),
-    }
 }

@@ -176,8 +176,18 @@ fn while_no_worker_is_ready_the_next_fork_is_brought_forward() {
     let mut bench = Bench::started(2);
     for victim in 1..9 {
         bench.exit(victim, KILLED);
+        let (level, line) = bench.log.last().expect("a line");
+        assert!(
+            *level == Level::Alert && line.ends_with("within 100 ms"),
+            "{line}"
+        );
         bench.pass(100);
     }
+    let starts = |level| {
+        let start = |line: &&(Level, String)| line.0 == level && line.1.starts_with("start");
+        bench.log.iter().filter(start).count()
+    };
+    assert_eq!((starts(Level::Notice), starts(Level::Info)), (2, 8));
     assert_eq!(
         bench.forked(),
         (3..11).collect::<Vec<_>>(),
