@@ -108,8 +108,8 @@ fn send_file(
         let mut offset = range.start;
         stream.sendfile(file, &mut offset, offered as usize)
     } else {
-        let room = buffer
-            .len()
+        let (count, size) = client.transport.output_buffers;
+        let room = (buffer.len().min(count.saturating_mul(size)))
             .min(usize::try_from(offered).unwrap_or(usize::MAX));
         match file::pread(file, &mut buffer[..room], range.start) {
             Ok(0) => Ok(0),
