@@ -178,6 +178,12 @@ fn lines_of_access_logs() {
             "GET / HTTP/1.1\r\n\r\n",
             "400 GET / HTTP/1.1",
         ),
+        ("'$status $request'", "GET / HT", "400 GET / HT"),
+        (
+            "'$status $uri $request'",
+            "GET / HTTP/1.1\r\nHos",
+            "400  GET / HTTP/1.1",
+        ),
         ("'$status'", "GET /none HTTP/1.1\r\nHost: a\r\n\r\n", "404"),
         ("'$args'", "GET /x? HTTP/1.1\r\nHost: a\r\n\r\n", "-"),
         (
