@@ -177,6 +177,14 @@ mod tests {
     }
 
     #[test]
+    fn knows_what_nginx_knows() {
+        for name in include_str!("../../tests/data/variables.txt").lines() {
+            let variable = Registry::default().reference(name.as_bytes(), None);
+            assert!(!matches!(variable, Variable::Slot(_)), "{name}");
+        }
+    }
+
+    #[test]
     fn knows_what_was_never_declared() {
         let mut registry = Registry::default();
         assert!(matches!(

@@ -39,6 +39,8 @@ fn variables_of_the_request() {
         ("$https|$remote_user|$request_completion", "||"),
         ("${uri}x $msec", "/a bx 784975777.000"),
         ("$hostname", "machine"),
+        ("$limit_rate $fastcgi_script_name", "0 /a b"),
+        ("$proxy_add_x_forwarded_for", "192.0.2.1"),
         ("$ssl_protocol|$upstream_addr|$gzip_ratio", "||"),
     ] {
         assert_eq!(says(text).send(request).body, expected, "{text}");
@@ -52,6 +54,13 @@ fn variables_without_a_host_or_a_query() {
         kit.send("GET /? HTTP/1.0\r\n\r\n").body,
         "first||||HTTP/1.0"
     );
+}
+
+#[test]
+fn the_way_that_a_request_came_ends_with_its_client() {
+    let fields = "X-Forwarded-For: a, b\r\nX-Forwarded-For: c\r\n";
+    let answer = says("$proxy_add_x_forwarded_for").ask("GET", "/", fields);
+    assert_eq!(answer.body, "a, b, c, 192.0.2.1");
 }
 
 #[test]
