@@ -118,6 +118,11 @@ impl Registry {
         Ok(slot.index)
     }
 
+    /// Lets a name pass that a directive would have declared, had it not been refused.
+    pub fn excuse(&mut self, name: &[u8]) {
+        self.slot(name.to_ascii_lowercase()).declared = true;
+    }
+
     /// How many slots an exchange needs.
     pub fn slots(&self) -> usize {
         self.slots.len()

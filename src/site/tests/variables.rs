@@ -106,6 +106,23 @@ fn unknown_variables_are_found_at_once() {
     );
 }
 
+#[test]
+fn a_variable_of_a_refused_directive_is_not_reported_as_well() {
+    let uses = "server { location / { return 200 $defined$Own; } }";
+    for refused in [
+        "map $uri $defined { default 1; }",
+        "geo $defined { default 1; }",
+        "split_clients $uri $Defined { * a; }",
+        "geoip2 x.mmdb { $defined source=$remote_addr country; }",
+        "server { listen 81; if ($host) { set $defined 1; } }",
+        "unheard_of $defined;",
+    ] {
+        let said = testing::said(&format!("{refused} {uses}"));
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[1].contains("unknown \"own\" variable"), "{said:?}");
+    }
+}
+
 /// A site that logs in this format to `log`.
 fn logs(format: &str, parameters: &str) -> Kit {
     testing::site(&format!(
