@@ -41,8 +41,9 @@ pub struct Validators<'a> {
 
 /// Evaluates the conditions of a request that would succeed, in the order of RFC 9110, 13.2.2.
 ///
-/// OPTIONS and its like select no representation, so there is nothing to compare (13.2.1). A field that is no list of tags, or no date, is false or ignored as the RFC says; so is a date
-/// where there is no modification time to compare.
+/// A field that is no list of tags, or no date, is false or ignored as the RFC says; so is a date
+/// where there is no modification time to compare. OPTIONS and its like select no representation,
+/// and their conditions are ignored (13.2.1).
 pub fn evaluate(head: &Head, validators: Validators<'_>, policy: ModifiedSince) -> Decision {
     let method = head.method();
     if matches!(method, Method::Options | Method::Trace | Method::Connect) {
