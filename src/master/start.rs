@@ -118,6 +118,11 @@ fn alone(belongings: Belongings) -> Outcome {
         pid_file,
     };
     let blocked = signal::block_all().map_err(|e| format!("sigprocmask() failed {}", OsError(&e)));
+    // What has arrived by now waits for the worker that this process becomes.
+    for signal in signals.take() {
+        // A process may always signal itself.
+        let _ = process::kill(process::pid(), signal);
+    }
     drop(signals);
     let recruit = Recruit {
         slot: 0,
