@@ -80,6 +80,7 @@ impl Judgement {
 
 fn setup(config: &str) -> Setup {
     Setup::http(config)
+        .file("secret", "beside html")
         .file("html/index.html", "<p>index")
         .file("html/page.html", "<p>page")
         .file("html/f.txt", "0123456789")

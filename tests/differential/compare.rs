@@ -49,7 +49,7 @@ pub fn logs(ours: &[u8], theirs: &[u8]) -> Vec<Difference> {
 #[derive(Debug)]
 pub struct Difference {
     /// `status OURS, nginx THEIRS` (a number or `none`), and then nothing else; or `reason`,
-    /// `header NAME`, `header order`, `body`, `error page`, `listing`, `log`.
+    /// `header NAME`, `header order`, `body`, `error page`, `listing`, `log`; `end` if both give none.
     pub what: String,
     pub ours: String,
     pub theirs: String,
@@ -75,6 +75,7 @@ pub fn answers(ours: &Answer, theirs: &Answer, ports: [u16; 2]) -> Vec<Differenc
     };
     match (ours, theirs) {
         (Ok(ours), Ok(theirs)) if ours.status == theirs.status => responses(ours, theirs, ports),
+        (Err(ours), Err(theirs)) => Vec::from_iter(difference("end", ours.clone(), theirs.clone())),
         _ => vec![Difference {
             what: format!("status {}, nginx {}", status(ours), status(theirs)),
             ours: shown(ours),
