@@ -413,3 +413,27 @@ fn is_good_in_time(http: &str) {
     });
     assert!(status.success(), "{status}");
 }
+
+#[test]
+fn errors_stand_in_the_order_of_the_file() {
+    if !is_forkful() {
+        return; // nginx stops at the first
+    }
+    let config = "events {}\nhttp { server { nope; } }\nworker_processes x;\nhttp;\n";
+    let output = test(&[("server.conf", config.as_bytes())]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    let lines = [2, 3, 4].map(|line| text.find(&format!("server.conf:{line}:")));
+    assert!(
+        lines.iter().all(Option::is_some) && lines.is_sorted(),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_unknown_variable_of_a_log_has_a_place() {
+    refused(
+        "events {}\nhttp {\n log_format x \"$nope\";\n}\n",
+        3,
+        "unknown \"nope\" variable",
+    );
+}

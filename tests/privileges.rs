@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{SITE, Setup, TestServer, possible};
+use common::{SITE, Setup, TestServer, is_forkful, possible};
 use nix::unistd::{Group, User, geteuid};
 
 /// A field of `/proc/PID/status`.
@@ -52,6 +52,14 @@ fn workers_are_somebody_else_for_good() {
         }
     }
     assert_eq!(server.get("/f.txt").text(), "content");
+}
+
+#[test]
+fn a_worker_gets_nothing_from_what_it_could_run() {
+    let server = site();
+    for pid in server.workers() {
+        assert!(status(pid, "NoNewPrivs") == "1" || !is_forkful());
+    }
 }
 
 #[test]

@@ -151,6 +151,13 @@ impl Diagnostics {
         }
     }
 
+    /// Puts the entries in the order of their places; those without one come last.
+    pub fn sort(&mut self) {
+        let order = |place: Place| (place.source, place.line, place.column);
+        self.entries
+            .sort_by_key(|entry| (entry.place.is_none(), entry.place.map(order)));
+    }
+
     /// Whether the configuration must be refused.
     pub fn errors(&self) -> bool {
         self.counts[Severity::Error as usize] > 0

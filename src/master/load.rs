@@ -162,6 +162,7 @@ pub fn read(request: &Request) -> Plan {
     draft.error_logs.set_default(settings.error_log.clone());
     let pid = pid_path(&settings, &draft, &request.prefix);
     let workers = settings.workers();
+    draft.diagnostics.sort();
     Plan {
         sources,
         draft,

@@ -12,6 +12,7 @@ use super::server::Server;
 use super::template::Template;
 use super::variables::{Registry, Variable};
 use crate::conf::diagnostic::Reason;
+use crate::conf::source::Place;
 use crate::conf::table::Call;
 use crate::conf::template::{self, Part as Written};
 use crate::conf::tree::Word;
@@ -85,7 +86,8 @@ const COMBINED: &[u8] = b"$remote_addr - $remote_user [$time_local] \"$request\"
 
 /// The formats that exist without being declared.
 pub fn formats() -> HashMap<Vec<u8>, Format> {
-    let parts = parts(COMBINED, &mut Registry::default()).expect("all of its variables exist");
+    let parts =
+        parts(COMBINED, None, &mut Registry::default()).expect("all of its variables exist");
     let combined = Format(Rc::new(Line {
         escape: Escape::Default,
         parts,
@@ -93,10 +95,10 @@ pub fn formats() -> HashMap<Vec<u8>, Format> {
     HashMap::from([(b"combined".to_vec(), combined)])
 }
 
-fn parts(text: &[u8], variables: &mut Registry) -> Result<Vec<Part>, Reason> {
+fn parts(text: &[u8], place: Option<Place>, variables: &mut Registry) -> Result<Vec<Part>, Reason> {
     let part = |part| match part {
         Written::Literal(text) => Ok(Part::Literal(text)),
-        Written::Variable(name) => Ok(Part::Variable(variables.reference(&name, None))),
+        Written::Variable(name) => Ok(Part::Variable(variables.reference(&name, place))),
         Written::Capture(number) => Err(format!("\"${number}\" is not available in a log").into()),
     };
     template::split(text)?.into_iter().map(part).collect()
@@ -121,7 +123,8 @@ fn log_format(_: &mut AccessLog, draft: &mut Draft, call: &Call<'_>) -> Result<(
     let mut all = Vec::new();
     for word in words {
         all.extend(
-            parts(&word.text, &mut draft.variables).map_err(|reason| reason.at(word.place))?,
+            parts(&word.text, Some(word.place), &mut draft.variables)
+                .map_err(|reason| reason.at(word.place))?,
         );
     }
     let format = Format(Rc::new(Line { escape, parts: all }));

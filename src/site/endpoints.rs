@@ -142,9 +142,3 @@ fn covering(address: &Address) -> Option<Address> {
     };
     (one.ip() != any).then(|| Address::Ip(SocketAddr::new(any, one.port())))
 }
-
-/// The address of a connection as servers name it: an IPv4 address that came through an IPv6
-/// socket is an IPv4 address.
-pub fn canonical(ip: IpAddr) -> IpAddr {
-    ip.to_canonical()
-}

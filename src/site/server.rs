@@ -42,7 +42,8 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The servers for a connection that was made to `local`, which is asked only if it matters.
+    /// The servers for a connection that was made to `local`, which is asked only if it matters. An
+    /// IPv4 address that came through an IPv6 socket is to be given as what it is.
     pub fn hosts(&self, local: impl FnOnce() -> Option<IpAddr>) -> &Hosts {
         if self.single.is_empty() {
             return &self.any;

@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::draft::{Draft, Site, World};
-use super::endpoints::canonical;
 use super::error_log::Planned;
 use super::exchange::Link;
 use super::server::Endpoint;
@@ -188,7 +187,7 @@ impl Kit {
         let now = Instant::now();
         clock.set(now, NOW);
         let endpoint = self.endpoint();
-        let hosts = endpoint.hosts(|| self.local.ip().map(|local| canonical(local.ip())));
+        let hosts = endpoint.hosts(|| self.local.ip().map(|local| local.ip().to_canonical()));
         let (stream, _) = UnixStream::pair().expect("a pair of sockets");
         let link = Link {
             number: 1,

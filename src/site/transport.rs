@@ -67,7 +67,8 @@ directives! {
         /// Sends small answers at once (TCP_NODELAY).
         tcp_nodelay: bool = true =>
             "tcp_nodelay" [HTTP | SERVER | LOCATION] 1, Clone, "on", set(value::flag);
-        /// Number and size of the buffers that a file is read into without `sendfile`.
+        /// Number and size of the buffers that a file is read into without `sendfile`: as many bytes
+        /// are read and sent at once, and 64 KB at most.
         output_buffers: (usize, usize) = (2, 32 << 10) =>
             "output_buffers" [HTTP | SERVER | LOCATION] 2, Clone, "2 32k", with(output_buffers);
     }

@@ -12,7 +12,6 @@ use super::client::Client;
 use super::event_loop::{LISTENERS, Worker};
 use super::setup::Socket;
 use crate::log;
-use crate::site::endpoints::canonical;
 use crate::site::exchange::Link;
 use crate::sys::socket::{PeerAddress, Stream, is_of_the_connection};
 use crate::sys::{OsError, poll};
@@ -114,7 +113,7 @@ impl Worker {
                     .local_address()
                     .unwrap_or_else(|_| endpoint.address.clone())
             });
-            address.ip().map(|address| canonical(address.ip()))
+            address.ip().map(|address| address.ip().to_canonical())
         });
         self.accepted += self.stride;
         let link = Rc::new(Link {

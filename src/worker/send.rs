@@ -25,47 +25,63 @@ pub enum Progress {
     Failed,
 }
 
+/// What one attempt came to.
+enum Attempt {
+    /// There is nothing to send now.
+    Nothing,
+    /// The file is not what was promised any more.
+    Broken,
+    /// So much memory was offered. A short write says that there is no more room.
+    Memory(usize, io::Result<usize>),
+    /// A part of a file was offered. sendfile(2) can be short for other reasons than room: only
+    /// EAGAIN tells.
+    File(io::Result<usize>),
+}
+
 /// Sends once, at most as much as is left of the budget.
 pub fn send(client: &mut Client, budget: &mut u64, buffer: &mut [u8]) -> Progress {
     if !client.writable {
         return Progress::None;
     }
-    let pieces = client.http.output();
-    if pieces.is_empty() {
-        return Progress::None;
-    }
-    let stream = &client.link.stream;
-    // A short write of memory says that there is no more room. sendfile(2) can be short for other
-    // reasons: only EAGAIN tells.
-    let is_file = pieces.slices().is_empty();
-    let (offered, sent) = match (pieces.slices(), &pieces.file) {
-        ([], Some((file, range))) => match send_file(client, file, range, *budget, buffer) {
-            Some(result) => result,
-            None => {
-                client.close();
-                return Progress::Failed;
-            }
-        },
-        (slices, file) => {
-            let offered = slices.iter().map(|slice| slice.len() as u64).sum();
-            let more = file.is_some() || pieces.more;
-            (
-                offered,
-                if more {
-                    stream.send_more(slices)
-                } else {
-                    stream.writev(slices)
-                },
-            )
+    match attempt(client, *budget, buffer) {
+        Attempt::Nothing => Progress::None,
+        Attempt::Broken => {
+            client.close();
+            Progress::Failed
         }
-    };
+        Attempt::Memory(offered, sent) => {
+            let is_short = matches!(sent, Ok(count) if count < offered);
+            client.writable = !is_short;
+            account(client, budget, sent)
+        }
+        Attempt::File(sent) => account(client, budget, sent),
+    }
+}
+
+fn attempt(client: &Client, budget: u64, buffer: &mut [u8]) -> Attempt {
+    let pieces = client.http.output();
+    let stream = &client.link.stream;
+    match (pieces.slices(), &pieces.file) {
+        ([], None) => Attempt::Nothing,
+        ([], Some((file, range))) => send_file(client, file, range, budget, buffer),
+        (slices, file) => {
+            let offered = slices.iter().map(|slice| slice.len()).sum();
+            let sent = if file.is_some() || pieces.more {
+                stream.send_more(slices)
+            } else {
+                stream.writev(slices)
+            };
+            Attempt::Memory(offered, sent)
+        }
+    }
+}
+
+/// Takes note of what was sent.
+fn account(client: &mut Client, budget: &mut u64, sent: io::Result<usize>) -> Progress {
     match sent {
-        Ok(0) if offered == 0 => Progress::None,
         Ok(count) => {
-            let count = count as u64;
-            client.writable = count == offered || is_file;
-            *budget = budget.saturating_sub(count);
-            client.sent(count);
+            *budget = budget.saturating_sub(count as u64);
+            client.sent(count as u64);
             Progress::Made
         }
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -75,18 +91,15 @@ pub fn send(client: &mut Client, budget: &mut u64, buffer: &mut [u8]) -> Progres
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Progress::Made,
         Err(error) => {
             if let Some(x) = client.sending() {
-                x.log(
-                    Level::Info,
-                    format_args!("writev() failed {}", OsError(&error)),
-                );
+                let what = format_args!("writev() failed {}", OsError(&error));
+                x.log(Level::Info, what);
             }
             Progress::Failed
         }
     }
 }
 
-/// Offers a part of a file: how much was offered, and what came of it. Nothing if the file is not
-/// what was promised any more: it was cut short or written to. Nothing is offered while that is
+/// Offers a part of a file that is still what was promised. Nothing is offered while that is
 /// unclear.
 fn send_file(
     client: &Client,
@@ -94,42 +107,35 @@ fn send_file(
     range: &Range<u64>,
     budget: u64,
     buffer: &mut [u8],
-) -> Option<(u64, io::Result<usize>)> {
-    let offered = (range.end - range.start).min(budget);
+) -> Attempt {
     if range.start > 0 {
         match look(client, file) {
             Look::Same => {}
-            Look::Unclear => return Some((0, Ok(0))),
-            Look::Changed => return None,
+            Look::Unclear => return Attempt::Nothing,
+            Look::Changed => return Attempt::Broken,
         }
     }
+    let offered = usize::try_from((range.end - range.start).min(budget)).unwrap_or(usize::MAX);
     let stream = &client.link.stream;
-    let result = if client.transport.sendfile {
+    let sent = if client.transport.sendfile {
         let mut offset = range.start;
-        stream.sendfile(file, &mut offset, offered as usize)
+        stream.sendfile(file, &mut offset, offered)
     } else {
-        let room = buffer
-            .len()
-            .min(usize::try_from(offered).unwrap_or(usize::MAX));
+        let (count, size) = client.transport.output_buffers;
+        let room = buffer.len().min(offered).min(count.saturating_mul(size));
         match file::pread(file, &mut buffer[..room], range.start) {
-            Ok(0) => Ok(0),
-            Ok(count) => {
-                let sent = stream.writev(&[IoSlice::new(&buffer[..count])]);
-                return Some((count as u64, sent));
-            }
-            Err(error) => Err(error),
+            Ok(count) if count > 0 => stream.writev(&[IoSlice::new(&buffer[..count])]),
+            end => end,
         }
     };
-    if matches!(result, Ok(0)) {
+    if matches!(sent, Ok(0)) {
         if let Some(x) = client.sending() {
-            x.log(
-                Level::Error,
-                format_args!("the file ended before its promised size"),
-            );
+            let what = format_args!("the file ended before its promised size");
+            x.log(Level::Error, what);
         }
-        return None;
+        return Attempt::Broken;
     }
-    Some((offered, result))
+    Attempt::File(sent)
 }
 
 /// What a look at a file says that is being sent.

@@ -31,7 +31,7 @@ directives! {
     pub struct Events in "ngx_event_core_module" with Draft {
         /// Connections that a worker holds at the same time. Beyond them idle ones are closed.
         connections: u64 = 512 =>
-            "worker_connections" [EVENTS] 1, Clone, "512", set(value::number);
+            "worker_connections" [EVENTS] 1, Clone, "512", set(connections);
         /// Accepts all waiting connections at once instead of one at a time.
         multi_accept: bool = false =>
             "multi_accept" [EVENTS] 1, Clone, "off", set(value::flag);
@@ -66,6 +66,13 @@ pub enum Affinity {
     Auto(Option<Vec<usize>>),
     /// Worker `i` on set `i`; the last set holds for all that follow.
     Sets(Vec<Vec<usize>>),
+}
+
+fn connections(word: &Word) -> Result<u64, Reason> {
+    match value::number(word)? {
+        0 => Err(Reason::from("a worker without connections cannot serve").at(word.place)),
+        count => Ok(count),
+    }
 }
 
 fn some_number(word: &Word) -> Result<Option<u64>, Reason> {

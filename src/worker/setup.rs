@@ -100,6 +100,8 @@ fn prepare(setup: &Setup) -> Result<(), String> {
         // Accepted connections inherit it; a unix socket has no such option and needs none.
         let _ = socket.listener.set_nodelay();
     }
+    privilege::set_no_new_privileges()
+        .map_err(|error| format!("prctl(PR_SET_NO_NEW_PRIVS) failed {}", OsError(&error)))?;
     match &setup.who {
         Who::Powerless => privilege::drop_capabilities(),
         Who::Other(identity) => privilege::drop_privileges(identity),
