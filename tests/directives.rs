@@ -1,7 +1,8 @@
 //! The tables of directives: every row is whole, says what nginx 1.31 says, and is kept to.
 //!
 //! `data/directives.tsv` holds name, contexts, number of arguments and default of nginx's own
-//! directives, each with a sample of how it is written.
+//! directives that are built, each with a sample of how it is written; `data/all_directives.txt`
+//! holds the names of all.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -226,6 +227,21 @@ fn all_that_is_expected_is_there_and_nothing_of_it_counts_as_unbuilt() {
             "{name} is not built"
         );
     }
+}
+
+#[test]
+fn every_name_is_built_or_known_as_unbuilt() {
+    let rows = rows();
+    let built = |name: &str| name == "include" || rows.iter().any(|row| row.name == name);
+    for name in include_str!("data/all_directives.txt").lines() {
+        let known = built(name) || !unbuilt::find(name).is_empty();
+        assert!(known, "{name} is unknown");
+    }
+    let said = said("events { debug_connection 127.0.0.1; }");
+    assert_eq!(
+        said[0],
+        "\"debug_connection\" directive has no effect: there is no debug log"
+    );
 }
 
 #[test]

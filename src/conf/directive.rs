@@ -112,6 +112,10 @@ pub trait Shared {
     fn knows(&self, _name: &str) -> bool {
         false
     }
+
+    /// Takes note of a directive that is refused and not read, so that what rests on it is not
+    /// reported as well.
+    fn refused(&mut self, _item: &Item) {}
 }
 
 /// Declares a module's values together with the directives that set them.

@@ -122,6 +122,7 @@ impl<T, S: Shared> Table<T, S> {
                     .notice(Severity::Notice, Some(item.name.place), what);
             }
             Stranger::Error(why) => {
+                shared.refused(item);
                 report(
                     shared,
                     item,
@@ -129,6 +130,7 @@ impl<T, S: Shared> Table<T, S> {
                 );
             }
             Stranger::Unknown => {
+                shared.refused(item);
                 let known = self.rows.iter().filter(|r| r.contexts.contains(context));
                 let mut reason = Reason::from(format!("unknown directive \"{name}\""));
                 reason.help = suggest(name, known.map(|r| r.name))

@@ -166,6 +166,10 @@ impl Connection {
                 block.reader = Default::default();
                 None
             }
+            None if self.ended => {
+                let end = block.reader.give_up(input, CUT_OFF, &mut block.head);
+                self.begin(end)
+            }
             None => {
                 self.state = State::ReadingHead;
                 None

@@ -1,6 +1,6 @@
 //! Validators and the conditions a request makes on them (RFC 9110, 8.8 and 13).
 
-use super::{Head, date};
+use super::{Head, Method, date};
 
 /// The entity tag that nginx forms from modification time (seconds) and size (bytes), quoted.
 pub fn etag_of(mtime: i64, size: u64) -> Vec<u8> {
@@ -39,11 +39,17 @@ pub struct Validators<'a> {
     pub last_modified: Option<i64>,
 }
 
-/// Evaluates the conditions of a GET or HEAD, in the order of RFC 9110, 13.2.2.
+/// Evaluates the conditions of a request that would succeed, in the order of RFC 9110, 13.2.2.
 ///
 /// A field that is no list of tags, or no date, is false or ignored as the RFC says; so is a date
-/// where there is no modification time to compare.
+/// where there is no modification time to compare. OPTIONS and its like select no representation,
+/// and their conditions are ignored (13.2.1).
 pub fn evaluate(head: &Head, validators: Validators<'_>, policy: ModifiedSince) -> Decision {
+    let method = head.method();
+    if matches!(method, Method::Options | Method::Trace | Method::Connect) {
+        return Decision::Proceed;
+    }
+    let is_read = matches!(method, Method::Get | Method::Head);
     let stored = validators.last_modified;
     if let Some(tags) = head.field("if-match") {
         if !lists(tags, validators.etag, Comparison::Strong) {
@@ -56,13 +62,13 @@ pub fn evaluate(head: &Head, validators: Validators<'_>, policy: ModifiedSince) 
     }
     let unmodified = match (head.field("if-none-match"), stored) {
         (Some(tags), _) => lists(tags, validators.etag, Comparison::Weak),
-        (None, Some(stored)) => unmodified_since(head, stored, policy),
+        (None, Some(stored)) => is_read && unmodified_since(head, stored, policy),
         (None, None) => false,
     };
-    if unmodified {
-        Decision::NotModified
-    } else {
-        Decision::Proceed
+    match (unmodified, is_read) {
+        (false, _) => Decision::Proceed,
+        (true, true) => Decision::NotModified,
+        (true, false) => Decision::PreconditionFailed,
     }
 }
 
@@ -166,7 +172,11 @@ mod tests {
     };
 
     fn head(fields: &str) -> Head {
-        let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        head_of("GET", fields)
+    }
+
+    fn head_of(method: &str, fields: &str) -> Head {
+        let text = format!("{method} / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
         let (head, _) = Head::parse(text.as_bytes(), &Default::default()).expect("a whole head");
         assert_eq!(head.fault(), None, "{fields}");
         head
@@ -243,6 +253,23 @@ mod tests {
                 decision,
                 "{fields}"
             );
+        }
+    }
+
+    #[test]
+    fn conditions_of_other_methods() {
+        let since = format!("If-Modified-Since: {THEN}\r\n");
+        for (method, fields, decision) in [
+            ("HEAD", "If-None-Match: *\r\n", NotModified),
+            ("POST", "If-None-Match: *\r\n", PreconditionFailed),
+            ("POST", "If-Match: \"x\"\r\n", PreconditionFailed),
+            ("POST", &since, Proceed),
+            ("OPTIONS", "If-None-Match: *\r\n", Proceed),
+            ("OPTIONS", "If-Match: \"x\"\r\n", Proceed),
+        ] {
+            let head = head_of(method, fields);
+            let found = evaluate(&head, STORED, ModifiedSince::Exact);
+            assert_eq!(found, decision, "{method} {fields}");
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::iter;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -106,6 +107,18 @@ impl Shared for Draft {
 
     fn knows(&self, name: &str) -> bool {
         (self.known)(name)
+    }
+
+    /// What it names may be variables that it would have set: `map $a $b`, `set $a b`.
+    fn refused(&mut self, item: &Item) {
+        for word in iter::once(&item.name).chain(&item.args) {
+            if let Some(name) = word.text.strip_prefix(b"$") {
+                self.variables.excuse(name);
+            }
+        }
+        for inner in item.block.iter().flatten() {
+            self.refused(inner);
+        }
     }
 }
 

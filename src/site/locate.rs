@@ -4,8 +4,12 @@ use super::exchange::Exchange;
 use super::location::Location;
 use super::matching::TooHard;
 use super::run::Flow;
-use crate::http::path;
+use crate::http::{Fault, path};
 use crate::log::Level;
+
+/// The target of an OPTIONS that asks about the server as a whole (RFC 9112 section 3.2.4); it has
+/// no location.
+const SERVER: &[u8] = b"*";
 
 /// Finds the server by the request's host, and makes its path one that can be looked up.
 pub fn server(x: &mut Exchange) -> Flow {
@@ -21,11 +25,7 @@ pub fn server(x: &mut Exchange) -> Flow {
         x.log(Level::Info, format_args!("{reason}"));
         return Flow::Fail(status);
     }
-    let merge = x.location.values.limits.merge_slashes;
-    let mut uri = std::mem::take(&mut x.uri);
-    let normalised = path::normalise_into(x.head.path(), merge, &mut uri);
-    x.uri = uri;
-    if let Err(fault) = normalised {
+    if let Err(fault) = uri(x) {
         x.log(Level::Info, format_args!("{}", fault.reason));
         return Flow::Fail(fault.status);
     }
@@ -33,8 +33,24 @@ pub fn server(x: &mut Exchange) -> Flow {
     Flow::Next
 }
 
+/// Makes the path one that can be looked up; a refused one leaves nothing behind.
+fn uri(x: &mut Exchange) -> Result<(), Fault> {
+    if x.head.path() == SERVER {
+        x.uri = SERVER.to_vec();
+        return Ok(());
+    }
+    let merge = x.location.values.limits.merge_slashes;
+    let mut uri = std::mem::take(&mut x.uri);
+    path::normalise_into(x.head.path(), merge, &mut uri)?;
+    x.uri = uri;
+    Ok(())
+}
+
 /// Finds the location for the path.
 pub fn location(x: &mut Exchange) -> Flow {
+    if x.uri == SERVER {
+        return Flow::Fail(405);
+    }
     let found = match x.server.locations.find(x) {
         Ok(found) => found.unwrap_or(&x.server.location),
         Err(TooHard) => return too_hard(x, "location"),

@@ -8,7 +8,6 @@ use super::exchange::Exchange;
 use super::template::Template;
 use crate::conf::diagnostic::Reason;
 use crate::conf::table::Call;
-use crate::conf::template::{self, Part};
 use crate::directives;
 
 directives! {
@@ -75,14 +74,11 @@ fn set(
     if replaces.is_none() {
         parts = without_trailing_slash(parts);
     }
-    for variable in CIRCULAR {
-        if template::split(text)?.contains(&Part::Variable(variable.into())) {
-            let what =
-                format!("the ${variable} variable cannot be used in the \"{name}\" directive");
-            return Err(Reason::from(what).at(word.place));
-        }
-    }
     let path = Template::compile_part(parts.1, word, draft)?.below(parts.0);
+    if let Some(variable) = path.computed().find(|name| CIRCULAR.contains(name)) {
+        let what = format!("the ${variable} variable cannot be used in the \"{name}\" directive");
+        return Err(Reason::from(what).at(word.place));
+    }
     this.base = Base {
         path: Some(path),
         replaces,

@@ -80,6 +80,14 @@ impl Template {
         }
     }
 
+    /// Names of the computed variables in it, in lower case.
+    pub fn computed(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Variable(Variable::Plain(name, _)) => Some(*name),
+            _ => None,
+        })
+    }
+
     /// Appends its value for this request.
     pub fn write(&self, x: &Exchange, out: &mut Vec<u8>) {
         for part in &*self.0 {

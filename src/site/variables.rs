@@ -41,8 +41,8 @@ const DECLARED: &[Declared] = &[
 /// A variable, ready to be read.
 #[derive(Clone)]
 pub enum Variable {
-    /// One that is computed.
-    Plain(Read),
+    /// One that is computed, by its name in lower case.
+    Plain(&'static str, Read),
     /// One of a family.
     One(ReadOne, Rc<[u8]>),
     /// One that the configuration sets, such as a named capture.
@@ -53,7 +53,7 @@ impl Variable {
     /// Appends its value; `false` if it has none.
     pub fn write(&self, x: &Exchange, out: &mut Vec<u8>) -> bool {
         match self {
-            Variable::Plain(read) => read(x, out),
+            Variable::Plain(_, read) => read(x, out),
             Variable::One(read, name) => read(x, name, out),
             Variable::Slot(index) => match x.slots.get(*index) {
                 Some(Some(value)) => {
@@ -69,7 +69,7 @@ impl Variable {
 impl fmt::Debug for Variable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Variable::Plain(_) => f.write_str("Plain"),
+            Variable::Plain(name, _) => write!(f, "Plain({name})"),
             Variable::One(_, name) => write!(f, "One({})", name.escape_ascii()),
             Variable::Slot(index) => write!(f, "Slot({index})"),
         }
@@ -93,8 +93,8 @@ impl Registry {
     /// an error then: see [`Registry::unknown`].
     pub fn reference(&mut self, name: &[u8], place: Option<Place>) -> Variable {
         let name = name.to_ascii_lowercase();
-        if let Some(read) = plain(&name) {
-            return Variable::Plain(read);
+        if let Some((name, read)) = plain(&name) {
+            return Variable::Plain(name, read);
         }
         if let Some((read, rest)) = one_of_family(&name) {
             return Variable::One(read, rest.into());
@@ -116,6 +116,11 @@ impl Registry {
         let slot = self.slot(name);
         slot.declared = true;
         Ok(slot.index)
+    }
+
+    /// Lets a name pass that a directive would have declared, had it not been refused.
+    pub fn excuse(&mut self, name: &[u8]) {
+        self.slot(name.to_ascii_lowercase()).declared = true;
     }
 
     /// How many slots an exchange needs.
@@ -145,11 +150,11 @@ impl Registry {
     }
 }
 
-fn plain(name: &[u8]) -> Option<Read> {
-    static BY_NAME: OnceLock<HashMap<&'static [u8], Read>> = OnceLock::new();
+fn plain(name: &[u8]) -> Option<(&'static str, Read)> {
+    static BY_NAME: OnceLock<HashMap<&'static [u8], (&'static str, Read)>> = OnceLock::new();
     let by_name = BY_NAME.get_or_init(|| {
         let all = DECLARED.iter().flat_map(|declared| declared.variables);
-        all.map(|(name, read)| (name.as_bytes(), *read)).collect()
+        all.map(|row| (row.0.as_bytes(), *row)).collect()
     });
     by_name.get(name).copied()
 }
@@ -177,11 +182,19 @@ mod tests {
     }
 
     #[test]
+    fn knows_what_nginx_knows() {
+        for name in include_str!("../../tests/data/variables.txt").lines() {
+            let variable = Registry::default().reference(name.as_bytes(), None);
+            assert!(!matches!(variable, Variable::Slot(_)), "{name}");
+        }
+    }
+
+    #[test]
     fn knows_what_was_never_declared() {
         let mut registry = Registry::default();
         assert!(matches!(
             registry.reference(b"URI", None),
-            Variable::Plain(_)
+            Variable::Plain("uri", _)
         ));
         assert!(matches!(
             registry.reference(b"arg_a", None),

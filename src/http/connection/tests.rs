@@ -238,7 +238,13 @@ fn the_end_of_the_peer() {
     let table: &[Row] = &[
         ("", Closed, &[], &[]),
         ("\r\n", Closed, &[], &[]),
-        ("GET", Closed, &[], &[]),
+        ("GET", Closed, &["fault 400"], &["400 close"]),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost",
+            Closed,
+            &["head /", "fault 400"],
+            &["200", "400 close"],
+        ),
         (GET, Closed, &["head /"], &["200"]),
         (WAIT, Waiting, &["head /wait"], &[]),
         (

@@ -61,6 +61,9 @@ impl Reader {
     /// Makes do with what there is of the head, and says how many bytes that are.
     pub(crate) fn give_up(&mut self, input: &[u8], fault: Fault, head: &mut Head) -> usize {
         head.fault = Some(fault);
+        if !self.in_fields {
+            head.line = Span::find(&input[self.start..], &input[self.start..]);
+        }
         self.keep(input, input.len(), head)
     }
 

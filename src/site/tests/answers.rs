@@ -399,3 +399,28 @@ fn connections_stay_open_as_told() {
     let kit = testing::server("keepalive_timeout 5s 4s; return 200 x;");
     assert_eq!(kit.get("/").field("Keep-Alive"), Some("timeout=4"));
 }
+
+#[test]
+fn conditions_count_where_there_are_no_validators() {
+    let kit = testing::server(
+        "root /r; location /text { return 200 text; } location /none { return 204; }
+         location /d/ { autoindex on; }",
+    )
+    .files(&["/r/d/a"]);
+    let long_ago = "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT";
+    for path in ["/text", "/d/"] {
+        for (field, expected) in [
+            ("If-Match: \"a\"", 412),
+            ("If-Match: *", 200),
+            ("If-None-Match: \"a\"", 200),
+            ("If-None-Match: *", 304),
+            (long_ago, 200),
+        ] {
+            let answer = kit.ask("GET", path, &format!("{field}\r\n"));
+            assert_eq!(answer.status, expected, "{path} {field}");
+        }
+    }
+    for field in ["If-Match: \"a\"", "If-None-Match: *", long_ago] {
+        assert_eq!(kit.ask("GET", "/none", &format!("{field}\r\n")).status, 204);
+    }
+}

@@ -237,3 +237,32 @@ fn levels_of_error_log() {
         );
     }
 }
+
+#[test]
+fn a_server_as_a_whole_has_no_options() {
+    let ask = |text: &str| testing::server(text).ask("OPTIONS", "*", "");
+    let answer = ask("root /r; try_files $uri /a; location / { return 200 here; }");
+    assert_eq!(
+        (answer.status, answer.field("Allow")),
+        (405, Some("GET, HEAD"))
+    );
+    assert_eq!(ask("return 403;").status, 403);
+    assert_eq!(ask("return 200 $uri;").body, "*");
+}
+
+#[test]
+fn a_refused_path_leaves_nothing_behind() {
+    let kit = testing::site(
+        "log_format mine '$uri|$request_filename'; access_log log mine;
+         server { listen 80; root /r; }",
+    );
+    for target in [
+        "/secret/%zz",
+        "/secret/%00",
+        "/../secret",
+        "/secret/../../x",
+    ] {
+        assert_eq!(kit.get(target).status, 400, "{target}");
+        assert_eq!(kit.logged("log"), "|/r", "{target}");
+    }
+}

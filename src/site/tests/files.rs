@@ -134,8 +134,12 @@ fn a_root_is_not_made_of_itself() {
         "root $document_root/a",
         "root /$realpath_root",
         "root ${request_filename}",
+        "root $Document_Root/y",
+        "root ${DOCUMENT_ROOT}",
+        "alias ${Request_Filename}",
+        "alias $realpath_roOT",
     ] {
-        let said = testing::said(&format!("server {{ {text}; }}"));
+        let said = testing::said(&format!("server {{ location /a {{ {text}; }} }}"));
         assert!(
             said[0].contains("variable cannot be used in the"),
             "{text}: {said:?}"

@@ -39,6 +39,8 @@ fn variables_of_the_request() {
         ("$https|$remote_user|$request_completion", "||"),
         ("${uri}x $msec", "/a bx 784975777.000"),
         ("$hostname", "machine"),
+        ("$limit_rate $fastcgi_script_name", "0 /a b"),
+        ("$proxy_add_x_forwarded_for", "192.0.2.1"),
         ("$ssl_protocol|$upstream_addr|$gzip_ratio", "||"),
     ] {
         assert_eq!(says(text).send(request).body, expected, "{text}");
@@ -52,6 +54,13 @@ fn variables_without_a_host_or_a_query() {
         kit.send("GET /? HTTP/1.0\r\n\r\n").body,
         "first||||HTTP/1.0"
     );
+}
+
+#[test]
+fn the_way_that_a_request_came_ends_with_its_client() {
+    let fields = "X-Forwarded-For: a, b\r\nX-Forwarded-For: c\r\n";
+    let answer = says("$proxy_add_x_forwarded_for").ask("GET", "/", fields);
+    assert_eq!(answer.body, "a, b, c, 192.0.2.1");
 }
 
 #[test]
@@ -95,6 +104,23 @@ fn unknown_variables_are_found_at_once() {
         testing::said("server { location / { return 200 $1$arg_x; } }"),
         [""; 0]
     );
+}
+
+#[test]
+fn a_variable_of_a_refused_directive_is_not_reported_as_well() {
+    let uses = "server { location / { return 200 $defined$Own; } }";
+    for refused in [
+        "map $uri $defined { default 1; }",
+        "geo $defined { default 1; }",
+        "split_clients $uri $Defined { * a; }",
+        "geoip2 x.mmdb { $defined source=$remote_addr country; }",
+        "server { listen 81; if ($host) { set $defined 1; } }",
+        "unheard_of $defined;",
+    ] {
+        let said = testing::said(&format!("{refused} {uses}"));
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[1].contains("unknown \"own\" variable"), "{said:?}");
+    }
 }
 
 /// A site that logs in this format to `log`.
@@ -177,6 +203,12 @@ fn lines_of_access_logs() {
             "'$status $request'",
             "GET / HTTP/1.1\r\n\r\n",
             "400 GET / HTTP/1.1",
+        ),
+        ("'$status $request'", "GET / HT", "400 GET / HT"),
+        (
+            "'$status $uri $request'",
+            "GET / HTTP/1.1\r\nHos",
+            "400  GET / HTTP/1.1",
         ),
         ("'$status'", "GET /none HTTP/1.1\r\nHost: a\r\n\r\n", "404"),
         ("'$args'", "GET /x? HTTP/1.1\r\nHost: a\r\n\r\n", "-"),

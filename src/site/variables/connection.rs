@@ -76,7 +76,7 @@ fn pipe(x: &Exchange, out: &mut Vec<u8>) -> bool {
     true
 }
 
-fn remote_addr(x: &Exchange, out: &mut Vec<u8>) -> bool {
+pub fn remote_addr(x: &Exchange, out: &mut Vec<u8>) -> bool {
     match x.link.peer {
         PeerAddress::Ip(address) => write!(out, "{}", address.ip()).is_ok(),
         PeerAddress::Unix => out.write_all(b"unix:").is_ok(),

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use super::connection::remote_addr;
 use super::{Declared, Exchange};
 use crate::sys::random;
 
@@ -12,10 +13,14 @@ pub const DECLARED: Declared = Declared {
         ("content_type", |x, out| field(x, b"content_type", out)),
         ("document_root", document_root),
         ("document_uri", uri),
+        ("fastcgi_script_name", uri),
         ("host", host),
         ("https", empty),
         ("is_args", is_args),
         ("is_request_port", is_request_port),
+        // No limit.
+        ("limit_rate", |_, out| put(b"0", out)),
+        ("proxy_add_x_forwarded_for", forwarded_for),
         ("query_string", args),
         ("realpath_root", realpath_root),
         ("remote_user", remote_user),
@@ -66,6 +71,14 @@ fn field(x: &Exchange, name: &[u8], out: &mut Vec<u8>) -> bool {
         out.extend_from_slice(value);
     }
     found
+}
+
+/// `X-Forwarded-For` as a proxy would send it on: with the client's address at its end.
+fn forwarded_for(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    if field(x, b"x_forwarded_for", out) {
+        out.extend_from_slice(b", ");
+    }
+    remote_addr(x, out)
 }
 
 /// Whether a field is the one that a variable names.
