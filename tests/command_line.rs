@@ -226,6 +226,24 @@ fn stop_and_quit_end_a_running_server() {
 }
 
 #[test]
+fn what_cannot_be_opened_fails_the_test() {
+    let access_log = "http { access_log /nowhere/x; server { listen unix:%PREFIX%/socket; } }";
+    for config in [
+        format!("events {{}} {access_log}"),
+        format!("error_log /nowhere/x; {GOOD}"),
+        format!("pid /nowhere/x; {GOOD}"),
+    ] {
+        let output = Place::new(&config).run(&["-t"]);
+        assert_eq!(output.status.code(), Some(1), "{config}");
+        let text = stderr(&output);
+        assert!(text.contains("syntax is ok"), "{text}");
+        let reason = "[emerg] open() \"/nowhere/x\" failed (2: No such file or directory)";
+        assert!(text.contains(reason), "{text}");
+        assert!(text.trim_end().ends_with("test failed"), "{text}");
+    }
+}
+
+#[test]
 fn reload_replaces_the_workers() {
     let server = TestServer::http(SITE);
     let old = server.workers();
@@ -234,6 +252,17 @@ fn reload_replaces_the_workers() {
         let now = server.workers();
         (now.len() == 1 && now != old).then_some(())
     });
+}
+
+#[test]
+fn a_server_that_goes_by_another_name_is_signalled() {
+    let directory = TempDir::new().unwrap();
+    let name = directory.path().join("other");
+    std::os::unix::fs::symlink(binary(), &name).unwrap();
+    let mut server = Setup::http(SITE).program(name.to_str().unwrap()).start();
+    let output = send(&server, "stop");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(server.wait(), 0);
 }
 
 #[test]

@@ -3,9 +3,11 @@
 mod common;
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 
 use common::{SITE, Setup, TestServer, is_forkful, wait_until};
 use nix::sched::{CpuSet, sched_getaffinity};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 fn site(main: &str) -> TestServer {
@@ -68,6 +70,27 @@ fn without_a_master_one_process_serves() {
         fs::read_to_string(server.path("pid")).unwrap(),
         format!("{}\n", server.pid())
     );
+}
+
+#[test]
+fn without_a_master_logs_are_reopened_and_nothing_is_left() {
+    if !is_forkful() {
+        return; // nginx 1.22 crashes when it inherits sockets then
+    }
+    let site = "server { listen unix:%PREFIX%/socket; return 200; }";
+    let mut server = Setup::with_main("master_process off;", site).spawn();
+    wait_until("it serves", || {
+        UnixStream::connect(server.path("socket")).ok()
+    });
+    fs::rename(server.path("error.log"), server.path("error.log.1")).unwrap();
+    server.signal(Signal::SIGUSR1);
+    wait_until("the log is open again", || {
+        server.path("error.log").exists().then_some(())
+    });
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait(), 0);
+    assert!(!server.path("pid").exists(), "the pid file is left");
+    assert!(!server.path("socket").exists(), "the socket is left");
 }
 
 #[test]

@@ -110,6 +110,31 @@ fn an_address_that_cannot_be_bound_leaves_the_old_one_serving() {
 }
 
 #[test]
+fn an_address_that_cannot_be_listened_on_leaves_the_old_one_serving() {
+    if !is_forkful() {
+        return; // nginx listens before it forks
+    }
+    let mut server = TestServer::http(RETURNS_ONE);
+    let workers = server.workers();
+    let port = common::listener().local_addr().unwrap().port();
+    // Both can be bound as long as neither listens.
+    let listen = format!("listen 127.0.0.1:{port} bind; listen {port} bind;");
+    server.edit_config(
+        "return 200 \"one\"",
+        &format!("{listen} return 200 \"two\""),
+    );
+    server.expect_log("listen() to 0.0.0.0");
+    server.expect_log("[emerg] ");
+    server.signal(Signal::SIGHUP);
+    server.wait_for_log("the old ones go on");
+    wait_until("the new worker is gone", || {
+        (server.workers() == workers).then_some(())
+    });
+    assert_eq!(server.get("/").text(), "one");
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+}
+
+#[test]
 fn a_new_address_opens_and_an_old_one_closes() {
     let server =
         TestServer::http("server { listen %LISTEN%; listen %LISTEN2%; root %PREFIX%/html; }");

@@ -40,6 +40,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Outcome {
 }
 
 fn obey(arguments: Arguments) -> Outcome {
+    let found = || source::find(&arguments);
     match &arguments.command {
         Command::Help { long: true } => print(text::long_help()),
         Command::Help { long: false } => eprint(text::help()),
@@ -49,15 +50,20 @@ fn obey(arguments: Arguments) -> Outcome {
             Ok(text) => print(text),
             Err(text) => fail(format_args!("{text}")),
         },
-        Command::Test { dump, quiet } => test(&source::find(&arguments), *dump, *quiet),
-        Command::Signal(order) => send(&source::find(&arguments).request, *order),
-        Command::Start => start(source::find(&arguments).request),
+        Command::Test { dump, quiet } => with(found(), |named| test(&named, *dump, *quiet)),
+        Command::Signal(order) => with(found(), |named| send(&named.request, *order)),
+        Command::Start => with(found(), |named| start(named.request)),
         Command::Serve { directory, listen } => {
-            match source::of_directory(directory, listen.as_deref()) {
-                Ok(named) => start(named.request),
-                Err(text) => fail(format_args!("[emerg] {text}")),
-            }
+            let named = source::of_directory(directory, listen.as_deref());
+            with(named, |named| start(named.request))
         }
+    }
+}
+
+fn with(found: Result<Named, String>, go: impl FnOnce(Named) -> Outcome) -> Outcome {
+    match found {
+        Ok(named) => go(named),
+        Err(text) => fail(format_args!("[emerg] {text}")),
     }
 }
 
@@ -115,15 +121,22 @@ fn test(named: &Named, dump: bool, quiet: bool) -> Outcome {
             Severity::Notice
         },
     );
+    let failed = || fail(format_args!("configuration file {name} test failed"));
     if plan.draft.diagnostics.errors() {
-        return fail(format_args!("configuration file {name} test failed"));
+        return failed();
     }
-    if !quiet {
-        eprint(format!(
-            "forkful: the configuration file {name} syntax is ok\n\
-             forkful: configuration file {name} test is successful\n"
-        ));
+    let say = |text: &str| {
+        if !quiet {
+            eprint(format!("forkful: {text}\n"));
+        }
+    };
+    named.note().iter().for_each(|note| say(note));
+    say(&format!("the configuration file {name} syntax is ok"));
+    if let Err(text) = plan.check_files() {
+        eprint(format!("forkful: [emerg] {text}\n"));
+        return failed();
     }
+    say(&format!("configuration file {name} test is successful"));
     if dump {
         print(plan.dump())
     } else {

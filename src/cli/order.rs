@@ -1,6 +1,7 @@
 //! `-s`: a signal for the master that a pid file names.
 
 use std::fs;
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 use super::arguments::Order;
@@ -28,10 +29,8 @@ impl Order {
 /// program's.
 pub fn send(path: &Path, order: Order) -> Result<(), (Level, String)> {
     let master = pid_file::read(path).map_err(|text| (Level::Error, text))?;
-    if let Some((own, name)) = program(pid())
-        .zip(program(master))
-        .filter(|(own, name)| own != name)
-    {
+    let names = name(pid()).zip(name(master));
+    if let Some((own, name)) = names.filter(|(own, name)| own != name && !same_program(master)) {
         let path = path.display();
         let text = format!(
             "process {master} of \"{path}\" is \"{name}\", not \"{own}\": the file is left over, \
@@ -50,9 +49,22 @@ pub fn send(path: &Path, order: Order) -> Result<(), (Level, String)> {
     })
 }
 
-/// The name of the program that a process runs, in 15 bytes; `None` when there is no such process
-/// or it cannot be seen.
-fn program(pid: Pid) -> Option<String> {
+/// Whether a process runs the program that this one runs, or what was at its place before an
+/// upgrade.
+fn same_program(other: Pid) -> bool {
+    program(pid()).is_some_and(|own| program(other) == Some(own))
+}
+
+/// Where the program of a process is, or was; `None` when that cannot be seen.
+fn program(pid: Pid) -> Option<Vec<u8>> {
+    let place = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    let place = place.into_os_string().into_vec();
+    Some(place.strip_suffix(b" (deleted)").unwrap_or(&place).into())
+}
+
+/// The name that a process was started by, in 15 bytes; `None` when there is no such process or it
+/// cannot be seen.
+fn name(pid: Pid) -> Option<String> {
     let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
     Some(name.trim_ascii_end().escape_ascii().to_string())
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use super::arguments::{Arguments, Command};
-use crate::conf::parse::Start;
+use crate::conf::diagnostic::Diagnostics;
+use crate::conf::parse::{Main, Start, parse};
 use crate::master::load::Request;
 use crate::sys::OsError;
 
@@ -17,15 +18,35 @@ const EMBEDDED: &str = "<embedded>";
 /// Where the embedded configuration listens.
 const ADDRESS: &str = "127.0.0.1:8080";
 
+/// The top level of the embedded configuration but for its blocks: what `-g` does not set itself.
+const TOP: [(&str, &str); 4] = [
+    ("daemon", "off;"),
+    ("pid", "/dev/null;"),
+    ("error_log", "stderr warn;"),
+    ("worker_processes", "auto;"),
+];
+
 /// A configuration and its name in messages.
 pub struct Named {
     pub name: PathBuf,
     pub request: Request,
 }
 
+impl Named {
+    /// What a test of it has to say: a directory without a configuration passes, too.
+    pub fn note(&self) -> Option<String> {
+        let prefix = self.request.prefix.display();
+        let embedded = matches!(self.request.start.main, Main::Embedded(..));
+        embedded.then(|| format!("{prefix} has no {FILE}, it is served as {EMBEDDED} says"))
+    }
+}
+
 /// The configuration of a command line: `-c`, else that of the prefix, else the embedded one, which
 /// serves the prefix.
-pub fn find(arguments: &Arguments) -> Named {
+///
+/// # Errors
+/// Those of [`of_directory`], if it is to be served.
+pub fn find(arguments: &Arguments) -> Result<Named, String> {
     let here = env::current_dir().unwrap_or_else(|_| ".".into());
     let prefix = match &arguments.prefix {
         Some(prefix) => here.join(prefix),
@@ -35,16 +56,17 @@ pub fn find(arguments: &Arguments) -> Named {
     let file = prefix.join(named.map_or(Path::new(FILE), PathBuf::as_path));
     // One that is there and cannot be read is an error, not a reason to serve something else.
     let missing = || matches!(fs::metadata(&file), Err(e) if e.kind() == io::ErrorKind::NotFound);
+    let globals = arguments.globals.clone().map(OsStringExt::into_vec);
     let mut found = match named {
         // There is no master to signal that would serve the embedded one.
         None if missing() && !matches!(arguments.command, Command::Signal(_)) => {
-            embedded(prefix, None)
+            served(&prefix, ADDRESS, globals.as_deref().unwrap_or_default())?
         }
         _ => from_file(file, prefix, named.is_none() && arguments.prefix.is_none()),
     };
-    found.request.start.directives = arguments.globals.clone().map(OsStringExt::into_vec);
+    found.request.start.directives = globals;
     found.request.error_log = arguments.error_log.clone();
-    found
+    Ok(found)
 }
 
 /// `of_clone`: it was found in the current directory, and not named: somebody tries it out.
@@ -67,17 +89,17 @@ fn from_file(file: PathBuf, prefix: PathBuf, of_clone: bool) -> Named {
 /// # Errors
 /// In nginx's words: `open() "/x" failed (2: No such file or directory)`.
 pub fn of_directory(directory: &Path, listen: Option<&str>) -> Result<Named, String> {
+    served(directory, listen.unwrap_or(ADDRESS), b"")
+}
+
+fn served(directory: &Path, listen: &str, globals: &[u8]) -> Result<Named, String> {
     let name = directory.display();
     let failed = |error| format!("open() \"{name}\" failed {}", OsError(&error));
     let directory = directory.canonicalize().map_err(failed)?;
     if !directory.is_dir() {
         return Err(format!("\"{name}\" is not a directory"));
     }
-    Ok(embedded(directory, listen))
-}
-
-fn embedded(directory: PathBuf, listen: Option<&str>) -> Named {
-    let start = Start::embedded(EMBEDDED, text(listen.unwrap_or(ADDRESS)));
+    let start = Start::embedded(EMBEDDED, text(listen, globals));
     let subject = Some(directory.clone());
     let request = Request {
         start,
@@ -86,22 +108,26 @@ fn embedded(directory: PathBuf, listen: Option<&str>) -> Named {
         keep_user: true,
         subject,
     };
-    Named {
+    Ok(Named {
         name: EMBEDDED.into(),
         request,
-    }
+    })
 }
 
 /// The directory is the prefix: its name, which may hold anything, need not be written.
-fn text(listen: &str) -> String {
+fn text(listen: &str, globals: &[u8]) -> String {
+    // What is wrong with them is reported when they are read for good.
+    let given = parse(Start::embedded("", globals), &mut Diagnostics::default()).items;
+    let own = TOP
+        .iter()
+        .filter(|(name, _)| !given.iter().any(|item| item.name.is(name)));
+    let top: String = own
+        .map(|(name, value)| format!("{name} {value}\n"))
+        .collect();
     let listen = listen.replace('\\', "\\\\").replace('"', "\\\"");
     let types = include_str!("../../conf/mime.types");
     format!(
-        "daemon off;
-pid /dev/null;
-error_log stderr warn;
-worker_processes auto;
-events {{}}
+        "{top}events {{}}
 http {{
     {types}
     default_type application/octet-stream;
@@ -121,11 +147,11 @@ http {{
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::arguments::parse;
-    use crate::conf::parse::Main;
+    use crate::cli::arguments;
+    use crate::master::load;
 
     fn found(words: &[&str]) -> Named {
-        find(&parse(words).expect("valid"))
+        find(&arguments::parse(words).expect("valid")).expect("found")
     }
 
     fn main_file(named: &Named) -> Option<&Path> {
@@ -177,6 +203,20 @@ mod tests {
     }
 
     #[test]
+    fn a_prefix_without_a_file_is_a_directory() {
+        let find = |words: &[&str]| find(&arguments::parse(words).expect("valid"));
+        let missing = "open() \"/none\" failed (2: No such file or directory)";
+        for words in [&["-p", "/none"][..], &["-p", "/none", "-t"]] {
+            assert_eq!(find(words).err().as_deref(), Some(missing));
+        }
+        assert!(find(&["-p", "/none", "-c", "/etc/a.conf"]).is_ok());
+        let note = |words: &[&str]| found(words).note();
+        let says = "/ has no conf/forkful.conf, it is served as <embedded> says";
+        assert_eq!(note(&["-p", "/"]).as_deref(), Some(says));
+        assert_eq!(note(&["-p", "/", "-c", "/etc/a.conf"]), None);
+    }
+
+    #[test]
     fn only_a_directory_is_served() {
         let missing = of_directory(Path::new("/none"), None)
             .err()
@@ -195,7 +235,22 @@ mod tests {
     }
 
     #[test]
+    fn globals_take_the_place_of_what_is_embedded() {
+        let globals = "daemon on; pid x; error_log y; worker_processes 3; user z;";
+        let text = text(ADDRESS, globals.as_bytes());
+        assert!(text.starts_with("events {"), "{text}");
+        let prefix = tempfile::tempdir().expect("directory");
+        let path = prefix.path().to_str().expect("text");
+        let messages = |globals| {
+            let named = found(&["-p", path, "-g", globals]);
+            load::read(&named.request).messages()
+        };
+        assert_eq!(messages("worker_processes 1;"), []);
+        assert_eq!(messages("worker_processes 0;").len(), 1, "reported once");
+    }
+
+    #[test]
     fn an_address_cannot_leave_its_quotes() {
-        assert!(text("1\";}\\").contains("listen \"1\\\";}\\\\\";"));
+        assert!(text("1\";}\\", b"").contains("listen \"1\\\";}\\\\\";"));
     }
 }

@@ -15,7 +15,7 @@ use crate::log::Level;
 use crate::site::draft::{Draft, World};
 use crate::site::error_log::Planned;
 use crate::site::{scope, unbuilt};
-use crate::sys::{host, privilege};
+use crate::sys::{OsError, file, host, privilege};
 use crate::worker;
 
 /// nginx's default for `pid` and the directory that it and the default error log stand in.
@@ -229,6 +229,19 @@ impl Plan {
             .chain(summary)
             .chain(count)
             .collect()
+    }
+
+    /// Looks whether its logs and its pid file could be opened, and opens none.
+    ///
+    /// # Errors
+    /// In nginx's words: `open() "/x/error.log" failed (2: No such file or directory)`.
+    pub fn check_files(&self) -> Result<(), String> {
+        let check = |path: &PathBuf| {
+            let failed = |e| format!("open() \"{}\" failed {}", path.display(), OsError(&e));
+            file::check_writable(path).map_err(failed)
+        };
+        let logs = self.draft.needs.logs.things();
+        logs.iter().chain(&self.pid).try_for_each(check)
     }
 
     /// Every file it was read from, each after a line with its name (`-T`).

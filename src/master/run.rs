@@ -159,7 +159,8 @@ impl Loop {
         match action {
             Action::Load(number) => self.load(number),
             Action::Spawn(seat) => return self.spawn(seat),
-            Action::Listen(_) => self.listen(),
+            Action::Listen(number) => self.listen(number),
+            Action::Adopt(_) => self.adopt(),
             Action::Settle(_) => std::mem::take(&mut self.former).close(&self.current.listeners),
             Action::Discard(_) => self.discard(),
             Action::Close => self.close(),
@@ -276,14 +277,24 @@ impl Loop {
         next.unwrap_or(&self.current)
     }
 
+    fn listen(&mut self, number: u64) {
+        let Some(next) = &self.next else { return };
+        self.events.push_back(match next.listeners.listen() {
+            Ok(()) => Event::Listening(number),
+            Err(refused) => {
+                refused.lines.iter().for_each(|line| log::emerg!("{line}"));
+                // What both share gets its options back; it has listened with them before.
+                let _ = self.current.listeners.listen();
+                Event::ListenFailed(number)
+            }
+        });
+    }
+
     /// The next configuration becomes the current one.
-    fn listen(&mut self) {
+    fn adopt(&mut self) {
         let Some(mut next) = self.next.take() else {
             return;
         };
-        if let Err(refused) = next.listeners.listen() {
-            refused.lines.iter().for_each(|line| log::alert!("{line}"));
-        }
         if next.loaded.pid == self.current.loaded.pid {
             next.pid_file = self.current.pid_file.take();
         }

@@ -24,8 +24,8 @@ directives! {
     pub struct Settings in "ngx_core_module" with Draft {
         /// Determines whether the server leaves the terminal and runs in the background.
         daemon: bool = true => "daemon" [MAIN] 1, Once, "on", set(value::flag);
-        /// Whether workers are started. With `off` one process serves, in the foreground; it is
-        /// meant for debugging and does not reload.
+        /// Whether workers are started. With `off` one process serves, in the foreground and as who
+        /// started it; it is meant for debugging and does not reload.
         master_process: bool = true => "master_process" [MAIN] 1, Once, "on", set(value::flag);
         /// The file that holds the number of the master process while it runs. The default is
         /// written only if its directory exists.
@@ -99,12 +99,14 @@ impl Settings {
         }
     }
 
-    /// Whom the workers become.
+    /// Whom the workers become. The only process has the pid file, the sockets and the logs to look
+    /// after, and stays who it is, as in nginx.
     ///
     /// # Errors
     /// No user is named, and the system has no `nobody`.
     pub fn who(&self) -> io::Result<Who> {
         match &self.user {
+            _ if !self.master_process => Ok(Who::Unchanged),
             User::Named(identity) if is_root() => Ok(Who::Other(identity.clone())),
             User::Default if is_root() => nobody().map(Who::Other),
             _ => Ok(Who::Powerless),
@@ -293,5 +295,10 @@ mod tests {
         };
         assert!(matches!(who(User::Keep), Who::Powerless));
         assert_eq!(matches!(who(User::Default), Who::Other(_)), is_root());
+        let alone = Settings {
+            master_process: false,
+            ..Settings::default()
+        };
+        assert!(matches!(alone.who().expect("known"), Who::Unchanged));
     }
 }

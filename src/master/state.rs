@@ -46,6 +46,16 @@ enum Intent {
 struct Generation {
     number: u64,
     slots: Vec<Slot>,
+    sockets: Sockets,
+}
+
+/// How far the sockets of a generation are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sockets {
+    Bound,
+    /// They were told to listen; the answer is awaited.
+    Told,
+    Listening,
 }
 
 /// A configuration being loaded.
@@ -107,6 +117,8 @@ impl Master {
             } => self.loaded(generation, workers, now),
             Event::Spawned { seat, pid } => self.spawned(seat, pid),
             Event::SpawnFailed { seat, error } => self.spawn_failed(seat, &error, now),
+            Event::Listening(generation) => self.listening(generation),
+            Event::ListenFailed(generation) => self.listen_failed(generation),
             Event::Ready(pid) => self.ready(pid),
             Event::Exited(exit) => self.exited(exit, now),
             Event::Time => {}
@@ -204,19 +216,30 @@ impl Master {
             return self.actions.push(Action::Discard(number));
         }
         let slots = (0..workers).map(|_| Slot::new(now)).collect();
-        let place = if number == FIRST {
-            &mut self.serving
+        // The first one is loaded with sockets that listen.
+        let (place, sockets) = if number == FIRST {
+            (&mut self.serving, Sockets::Listening)
         } else {
-            &mut self.starting
+            (&mut self.starting, Sockets::Bound)
         };
-        *place = Some(Generation { number, slots });
+        *place = Some(Generation {
+            number,
+            slots,
+            sockets,
+        });
     }
 
     fn spawned(&mut self, seat: Seat, pid: Pid) {
         if let Some(child) = self.children.iter_mut().find(|child| child.seat == seat) {
             child.pid = Some(pid);
         }
-        self.log(Level::Notice, format!("start worker process {pid}"));
+        let slot = self.serving_slot(seat);
+        // The end of the one before has announced an attempt, and there may be many.
+        let level = match slot.is_some_and(|slot| slot.backs_off()) {
+            true => Level::Info,
+            false => Level::Notice,
+        };
+        self.log(level, format!("start worker process {pid}"));
     }
 
     fn ready(&mut self, pid: Pid) {
@@ -230,7 +253,15 @@ impl Master {
         }
     }
 
+    fn listening(&mut self, number: u64) {
+        let starting = self.starting.as_mut();
+        if let Some(generation) = starting.filter(|generation| generation.number == number) {
+            generation.sockets = Sockets::Listening;
+        }
+    }
+
     fn reconcile(&mut self, now: Instant) {
+        self.listen();
         let committed = self.commit();
         self.assign_duties();
         self.fill_slots(now);
@@ -241,17 +272,28 @@ impl Master {
         self.finish();
     }
 
-    /// The new generation replaces the old one when each of its workers is ready.
-    fn commit(&mut self) -> Option<u64> {
-        let Generation { number, slots } = self.starting.as_ref()?;
-        let number = *number;
+    /// The sockets of the new generation listen once each of its workers is ready.
+    fn listen(&mut self) {
+        let Some(generation) = &mut self.starting else {
+            return;
+        };
+        let number = generation.number;
         let ready = |child: &&Child| child.seat.generation == number && child.ready;
-        if self.children.iter().filter(ready).count() < slots.len() {
-            return None;
+        let all_ready = self.children.iter().filter(ready).count() == generation.slots.len();
+        if all_ready && generation.sockets == Sockets::Bound {
+            generation.sockets = Sockets::Told;
+            self.actions.push(Action::Listen(number));
         }
-        self.serving = self.starting.take();
+    }
+
+    /// The new generation replaces the old one when its sockets listen.
+    fn commit(&mut self) -> Option<u64> {
+        let listens = |generation: &mut Generation| generation.sockets == Sockets::Listening;
+        let generation = self.starting.take_if(listens)?;
+        let number = generation.number;
+        self.serving = Some(generation);
         self.intent = Intent::Serve;
-        self.actions.push(Action::Listen(number));
+        self.actions.push(Action::Adopt(number));
         Some(number)
     }
 

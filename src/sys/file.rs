@@ -9,6 +9,9 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::{AccessFlags, eaccess};
+
 use super::error::check;
 
 /// What a file is, for the purposes of a server.
@@ -137,17 +140,37 @@ pub fn list(path: &Path) -> io::Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// Opens a log, made when missing (0644 but for the umask): every write goes to its end.
+/// Opens a log, made when missing (0644 but for the umask): every write goes to its end. Only the
+/// writes may block, not the opening.
 ///
 /// # Errors
-/// The kernel's.
+/// The kernel's; ENXIO for a FIFO that nobody reads.
 pub fn open_log(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
+    let file = OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o644)
-        .custom_flags(libc::O_NOCTTY)
-        .open(path)
+        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
+        .open(path)?;
+    fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
+    Ok(file)
+}
+
+/// Looks whether a file could be written, or made where there is none, and touches nothing.
+///
+/// # Errors
+/// What the kernel would say to the attempt.
+pub fn check_writable(path: &Path) -> io::Result<()> {
+    let allowed = |path: &Path, what| Ok(eaccess(path, what)?);
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => Err(io::Error::from_raw_os_error(libc::EISDIR)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match path.parent() {
+            Some(folder) => allowed(folder, AccessFlags::W_OK | AccessFlags::X_OK),
+            None => Err(error),
+        },
+        Ok(_) => allowed(path, AccessFlags::W_OK),
+        Err(error) => Err(error),
+    }
 }
 
 /// Makes `old` the file that `new` is, in one step: writes go to the one or the other, and `old`

@@ -1,21 +1,20 @@
 //! Deadlines of many connections, most of which are moved far more often than they are met. Only
 //! the earliest time that was ever asked for is queued; it is moved when it comes up.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
-/// A queue of deadlines by key.
+/// A queue of deadlines by key, with at most one entry for each.
 #[derive(Default)]
 pub struct Deadlines {
-    queue: BinaryHeap<Reverse<(Instant, usize)>>,
+    queue: BTreeSet<(Instant, usize)>,
 }
 
 /// The deadline of one connection.
 #[derive(Default)]
 pub struct Deadline {
     due: Option<Instant>,
-    /// The time of its entry in the queue; entries of other times are stale.
+    /// The time of its entry in the queue.
     queued: Option<Instant>,
 }
 
@@ -25,43 +24,38 @@ impl Deadlines {
         deadline.due = due;
         let Some(due) = due else { return };
         if deadline.queued.is_none_or(|queued| due < queued) {
+            self.remove(deadline, key);
             deadline.queued = Some(due);
-            self.queue.push(Reverse((due, key)));
+            self.queue.insert((due, key));
+        }
+    }
+
+    /// Forgets a deadline, whose connection is over.
+    pub fn remove(&mut self, deadline: &mut Deadline, key: usize) {
+        if let Some(queued) = deadline.queued.take() {
+            self.queue.remove(&(queued, key));
         }
     }
 
     /// When to look again.
     pub fn next(&self) -> Option<Instant> {
-        self.queue.peek().map(|Reverse((due, _))| *due)
+        self.queue.first().map(|(due, _)| *due)
     }
 
     /// The next key whose entry has come up; `met` says whether its deadline has.
-    pub fn pop(&mut self, now: Instant) -> Option<(Instant, usize)> {
-        let Reverse((queued, key)) = *self.queue.peek().filter(|Reverse((due, _))| *due <= now)?;
-        self.queue.pop();
-        Some((queued, key))
+    pub fn pop(&mut self, now: Instant) -> Option<usize> {
+        self.next().filter(|due| *due <= now)?;
+        self.queue.pop_first().map(|(_, key)| key)
     }
 
-    /// Whether the deadline is met, whose entry of this time has come up; otherwise it is queued
-    /// anew. A stale entry means nothing.
-    pub fn met(
-        &mut self,
-        deadline: &mut Deadline,
-        key: usize,
-        queued: Instant,
-        now: Instant,
-    ) -> bool {
-        if deadline.queued != Some(queued) {
-            return false;
-        }
+    /// Whether the deadline is met, whose entry has come up; otherwise it is queued anew.
+    pub fn met(&mut self, deadline: &mut Deadline, key: usize, now: Instant) -> bool {
         deadline.queued = None;
-        match deadline.due {
-            Some(due) if due <= now => true,
-            due => {
-                self.set(deadline, key, due);
-                false
-            }
+        let met = deadline.due.is_some_and(|due| due <= now);
+        if !met {
+            self.set(deadline, key, deadline.due);
         }
+        met
     }
 }
 
@@ -82,15 +76,14 @@ mod tests {
         assert_eq!(all.next(), Some(at(10)));
         assert_eq!(all.pop(at(9)), None);
 
-        let (queued, key) = all.pop(at(11)).unwrap();
-        assert_eq!(key, 1);
-        assert!(!all.met(&mut one, 1, queued, at(11)));
+        assert_eq!(all.pop(at(11)), Some(1));
+        assert!(!all.met(&mut one, 1, at(11)));
         assert_eq!(all.next(), Some(at(12)));
 
-        let (queued, _) = all.pop(at(12)).unwrap();
-        assert!(all.met(&mut other, 2, queued, at(12)));
-        let (queued, _) = all.pop(at(20)).unwrap();
-        assert!(all.met(&mut one, 1, queued, at(20)));
+        assert_eq!(all.pop(at(12)), Some(2));
+        assert!(all.met(&mut other, 2, at(12)));
+        assert_eq!(all.pop(at(20)), Some(1));
+        assert!(all.met(&mut one, 1, at(20)));
         assert_eq!(all.next(), None);
     }
 
@@ -101,10 +94,31 @@ mod tests {
         let (mut all, mut one): (Deadlines, Deadline) = Default::default();
         all.set(&mut one, 1, Some(at(10)));
         all.set(&mut one, 1, Some(at(5)));
-        let (queued, _) = all.pop(at(5)).unwrap();
-        assert!(all.met(&mut one, 1, queued, at(5)));
+        assert_eq!(all.pop(at(5)), Some(1));
+        assert!(all.met(&mut one, 1, at(5)));
+        assert_eq!(all.next(), None, "the later one is gone");
+    }
+
+    #[test]
+    fn what_is_cleared_is_not_met() {
+        let now = Instant::now();
+        let (mut all, mut one): (Deadlines, Deadline) = Default::default();
+        all.set(&mut one, 1, Some(now));
         all.set(&mut one, 1, None);
-        let (queued, _) = all.pop(at(10)).unwrap();
-        assert!(!all.met(&mut one, 1, queued, at(10)), "its entry was stale");
+        assert_eq!(all.pop(now), Some(1));
+        assert!(!all.met(&mut one, 1, now));
+        assert_eq!(all.next(), None);
+    }
+
+    #[test]
+    fn connections_that_are_over_leave_nothing() {
+        let due = Instant::now() + Duration::from_secs(60);
+        let mut all = Deadlines::default();
+        for key in 0..1000 {
+            let mut one = Deadline::default();
+            all.set(&mut one, key, Some(due));
+            all.remove(&mut one, key);
+        }
+        assert!(all.queue.is_empty());
     }
 }

@@ -190,11 +190,11 @@ impl Worker {
 
     fn pass_time(&mut self) {
         let now = self.clock.now();
-        while let Some((queued, key)) = self.deadlines.pop(now) {
+        while let Some(key) = self.deadlines.pop(now) {
             let Some(client) = self.clients.get_mut(key) else {
                 continue;
             };
-            if self.deadlines.met(&mut client.deadline, key, queued, now) {
+            if self.deadlines.met(&mut client.deadline, key, now) {
                 client.timed_out();
                 self.drive(key);
             }
@@ -232,7 +232,7 @@ impl Worker {
             return;
         };
         match drive(client, &mut self.buffer) {
-            Wants::Nothing => return drop(self.clients.remove(key)),
+            Wants::Nothing => return drop(self.remove(key)),
             Wants::Turn => {
                 if !client.queued {
                     client.queued = true;
@@ -269,8 +269,14 @@ impl Worker {
 
     /// Ends a connection at once.
     pub(super) fn close(&mut self, key: usize) {
-        if let Some(mut client) = self.clients.try_remove(key) {
+        if let Some(mut client) = self.remove(key) {
             client.close();
         }
+    }
+
+    fn remove(&mut self, key: usize) -> Option<Client> {
+        let mut client = self.clients.try_remove(key)?;
+        self.deadlines.remove(&mut client.deadline, key);
+        Some(client)
     }
 }

@@ -47,6 +47,8 @@ pub struct Socket {
 
 /// Who a worker is to be.
 pub enum Who {
+    /// Whoever started it, with all that it may do.
+    Unchanged,
     /// Whoever started it, without capabilities.
     Powerless,
     /// Somebody else, for good.
@@ -103,6 +105,7 @@ fn prepare(setup: &Setup) -> Result<(), String> {
     privilege::set_no_new_privileges()
         .map_err(|error| format!("prctl(PR_SET_NO_NEW_PRIVS) failed {}", OsError(&error)))?;
     match &setup.who {
+        Who::Unchanged => Ok(()),
         Who::Powerless => privilege::drop_capabilities(),
         Who::Other(identity) => privilege::drop_privileges(identity),
     }

@@ -38,6 +38,10 @@ pub enum Event {
         /// Why, as in `fork() failed (11: Resource temporarily unavailable)`.
         error: String,
     },
+    /// The answer to [`Action::Listen`]: all of its sockets listen.
+    Listening(u64),
+    /// The other answer to [`Action::Listen`]: not all of them can.
+    ListenFailed(u64),
     /// A worker says that it can serve.
     Ready(Pid),
     /// A child was reaped.
@@ -53,8 +57,10 @@ pub enum Action {
     Load(u64),
     /// Fork a worker.
     Spawn(Seat),
-    /// Start listening on the new sockets of this generation: it is the current one from now on.
+    /// Start listening on the new sockets of this generation.
     Listen(u64),
+    /// This generation is the current one from now on.
+    Adopt(u64),
     /// Close the sockets that this generation, now the current one, has no use for.
     Settle(u64),
     /// Drop what was loaded under this number and close the sockets that only it had.

@@ -1,6 +1,6 @@
 //! What the end of a worker, or of the attempt to start one, means.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::child::{Child, Duty};
 use super::{Action, Intent, Master, Seat};
@@ -26,7 +26,7 @@ impl Master {
         if child.duty != Duty::Serve {
             self.log(level(status, Level::Notice), what);
         } else if self.is_starting(child.seat) {
-            self.give_up(level(status, Level::Error), &what);
+            self.give_up(level(status, Level::Error), &unready(&what));
         } else if status == ExitStatus::Code(START_FAILED) && !self.ever_ready {
             self.fail_start(&what);
         } else {
@@ -45,15 +45,14 @@ impl Master {
     pub(super) fn spawn_failed(&mut self, seat: Seat, error: &str, now: Instant) {
         self.children.retain(|child| child.seat != seat);
         if self.is_starting(seat) {
-            return self.give_up(Level::Alert, error);
+            return self.give_up(Level::Alert, &unready(error));
         }
-        match self.serving_slot(seat) {
-            Some(slot) => {
-                let delay = slot.fork_failed(now);
-                self.log(Level::Alert, format!("{error}, {}", next_attempt(delay)));
-            }
-            None => self.log(Level::Alert, error.into()),
-        }
+        let Some(slot) = self.serving_slot(seat) else {
+            return self.log(Level::Alert, error.into());
+        };
+        slot.fork_failed(now);
+        let next = self.next_attempt(seat, now);
+        self.log(Level::Alert, format!("{error}, {next}"));
     }
 
     fn replace(&mut self, child: &Child, status: ExitStatus, what: &str, now: Instant) {
@@ -61,9 +60,22 @@ impl Master {
         let Some(slot) = self.serving_slot(child.seat) else {
             return;
         };
-        let next = next_attempt(slot.died(life, child.ready, now));
+        slot.died(life, child.ready, now);
+        let next = self.next_attempt(child.seat, now);
         let text = format!("{what} after {:.3} s, {next}", life.as_secs_f64());
         self.log(level(status, Level::Error), text);
+    }
+
+    /// When an empty slot is filled; while no worker is ready that may be before its back-off ends.
+    fn next_attempt(&self, seat: Seat, now: Instant) -> String {
+        let vacancies = self.vacancies();
+        let Some((_, due)) = vacancies.iter().find(|(vacant, _)| *vacant == seat) else {
+            return "not replaced".into();
+        };
+        match due.saturating_duration_since(now).as_millis() {
+            0 => "replaced at once".into(),
+            delay => format!("next attempt within {delay} ms"),
+        }
     }
 
     fn is_starting(&self, seat: Seat) -> bool {
@@ -72,12 +84,20 @@ impl Master {
             .is_some_and(|generation| generation.number == seat.generation)
     }
 
-    fn serving_slot(&mut self, seat: Seat) -> Option<&mut super::Slot> {
+    pub(super) fn serving_slot(&mut self, seat: Seat) -> Option<&mut super::Slot> {
         let generation = self
             .serving
             .as_mut()
             .filter(|g| g.number == seat.generation)?;
         generation.slots.get_mut(seat.slot)
+    }
+
+    /// The sockets that listen now are closed with the others.
+    pub(super) fn listen_failed(&mut self, number: u64) {
+        let starting = self.starting.as_ref();
+        if starting.is_some_and(|generation| generation.number == number) {
+            self.give_up(Level::Emerg, "the new workers cannot serve every address");
+        }
     }
 
     /// A new generation that cannot start as a whole leaves the old one serving.
@@ -90,8 +110,7 @@ impl Master {
                 child.require(Duty::Stop);
             }
         }
-        let text = format!("{why} before the new workers were ready, the old ones go on");
-        self.log(level, text);
+        self.log(level, format!("{why}, the old ones go on"));
         self.actions.push(Action::Discard(generation.number));
     }
 
@@ -115,9 +134,6 @@ fn level(status: ExitStatus, failure: Level) -> Level {
     }
 }
 
-fn next_attempt(delay: Duration) -> String {
-    match delay.as_millis() {
-        0 => "replaced at once".into(),
-        delay => format!("next attempt within {delay} ms"),
-    }
+fn unready(why: &str) -> String {
+    format!("{why} before the new workers were ready")
 }

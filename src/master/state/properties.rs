@@ -17,6 +17,8 @@ enum Step {
     Loaded(Option<usize>),
     /// A fork that was asked for succeeds or fails.
     Fork(bool),
+    /// The sockets that were told to listen do or do not.
+    Listen(bool),
     Ready(usize),
     Exit(usize, ExitStatus),
     Pass(u64),
@@ -39,6 +41,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => signal.prop_map(Step::Signal),
         2 => prop::option::of(1..4usize).prop_map(Step::Loaded),
         9 => prop::bool::weighted(0.9).prop_map(Step::Fork),
+        9 => prop::bool::weighted(0.8).prop_map(Step::Listen),
         9 => (0..9usize).prop_map(Step::Ready),
         3 => (0..9usize, prop::sample::select(ends)).prop_map(|(n, end)| Step::Exit(n, end)),
         3 => (0..3000u64).prop_map(Step::Pass),
@@ -51,6 +54,9 @@ struct World {
     now: Instant,
     pids: i32,
     loads: Vec<u64>,
+    listens: Vec<u64>,
+    /// The generation that became the current one last.
+    adopted: u64,
     forks: Vec<Seat>,
     living: Vec<(Pid, Seat)>,
     workers: HashMap<u64, usize>,
@@ -69,6 +75,8 @@ impl World {
             now,
             pids: 0,
             loads,
+            listens: Vec::new(),
+            adopted: FIRST,
             forks,
             living,
             workers,
@@ -82,6 +90,11 @@ impl World {
             assert_eq!(self.code, None, "nothing follows the exit: {action:?}");
             match action {
                 Action::Load(number) => self.loads.push(number),
+                Action::Listen(number) => self.listens.push(number),
+                Action::Adopt(number) => {
+                    assert!(number > self.adopted, "only forwards");
+                    self.adopted = number;
+                }
                 Action::Spawn(seat) => self.forks.push(seat),
                 Action::Exit(code) => self.code = Some(code),
                 Action::Tell(pid, _) => self.assert_living(pid),
@@ -143,6 +156,7 @@ impl World {
             Step::Signal(signal) => self.handle(Event::Signal(signal)),
             Step::Loaded(workers) => self.load_ends(workers),
             Step::Fork(succeeds) => self.fork_ends(succeeds),
+            Step::Listen(succeeds) => self.listen_ends(succeeds),
             Step::Ready(number) if !self.living.is_empty() => {
                 let (pid, _) = self.living[number % self.living.len()];
                 self.handle(Event::Ready(pid));
@@ -174,6 +188,18 @@ impl World {
             generation,
             workers,
         });
+    }
+
+    fn listen_ends(&mut self, succeeds: bool) {
+        let Some(number) = self.listens.pop() else {
+            return;
+        };
+        if succeeds {
+            return self.handle(Event::Listening(number));
+        }
+        let before = self.adopted;
+        self.handle(Event::ListenFailed(number));
+        assert_eq!(self.adopted, before, "the old one goes on");
     }
 
     fn fork_ends(&mut self, succeeds: bool) {

@@ -26,31 +26,33 @@ impl Slot {
         }
     }
 
-    /// Notes the end of a worker that served (`ready`) or did not get that far. Returns the delay
-    /// until the next attempt.
-    pub fn died(&mut self, life: Duration, ready: bool, now: Instant) -> Duration {
+    /// Notes the end of a worker that served (`ready`) or did not get that far.
+    pub fn died(&mut self, life: Duration, ready: bool, now: Instant) {
         if life >= GOOD_LIFE {
             self.failures = 0;
         }
         // One that served is replaced at once; one that never did would likely fail again.
         let least = if ready || life >= GOOD_LIFE { 1 } else { 2 };
         self.failures = self.failures.saturating_add(1).max(least);
-        self.delay_from(now)
+        self.due = now + self.delay();
     }
 
-    /// Notes a fork that failed. Returns the delay until the next attempt.
-    pub fn fork_failed(&mut self, now: Instant) -> Duration {
-        self.died(Duration::ZERO, false, now)
+    /// Notes a fork that failed.
+    pub fn fork_failed(&mut self, now: Instant) {
+        self.died(Duration::ZERO, false, now);
     }
 
-    fn delay_from(&mut self, now: Instant) -> Duration {
-        let delay = match self.failures {
+    /// Whether its next worker follows one that failed too soon.
+    pub fn backs_off(&self) -> bool {
+        !self.delay().is_zero()
+    }
+
+    fn delay(&self) -> Duration {
+        match self.failures {
             0 | 1 => Duration::ZERO,
             // 100 ms shifted by 6 is past the longest already.
             failures => (SHORTEST * (1 << (failures - 2).min(6))).min(LONGEST),
-        };
-        self.due = now + delay;
-        delay
+        }
     }
 }
 
@@ -62,8 +64,9 @@ mod tests {
         let now = Instant::now();
         let mut slot = Slot::new(now);
         let delay = |&(life, ready): &(u64, bool)| {
-            let delay = slot.died(Duration::from_millis(life), ready, now);
-            assert_eq!(slot.due, now + delay);
+            slot.died(Duration::from_millis(life), ready, now);
+            let delay = slot.due - now;
+            assert_eq!(slot.backs_off(), !delay.is_zero());
             delay.as_millis() as u64
         };
         lives.iter().map(delay).collect()

@@ -63,6 +63,11 @@ impl Bench {
                     self.forked.push((seat, pid));
                     actions.extend(self.master.handle(Event::Spawned { seat, pid }, self.now));
                 }
+                Listen(generation) => {
+                    rest.push(Listen(generation));
+                    let listening = Event::Listening(generation);
+                    actions.extend(self.master.handle(listening, self.now));
+                }
                 action => rest.push(action),
             }
         }
@@ -171,8 +176,18 @@ fn while_no_worker_is_ready_the_next_fork_is_brought_forward() {
     let mut bench = Bench::started(2);
     for victim in 1..9 {
         bench.exit(victim, KILLED);
+        let (level, line) = bench.log.last().expect("a line");
+        assert!(
+            *level == Level::Alert && line.ends_with("within 100 ms"),
+            "{line}"
+        );
         bench.pass(100);
     }
+    let starts = |level| {
+        let start = |line: &&(Level, String)| line.0 == level && line.1.starts_with("start");
+        bench.log.iter().filter(start).count()
+    };
+    assert_eq!((starts(Level::Notice), starts(Level::Info)), (2, 8));
     assert_eq!(
         bench.forked(),
         (3..11).collect::<Vec<_>>(),
@@ -218,7 +233,7 @@ fn a_reload_commits_when_every_new_worker_is_ready() {
     assert_eq!((bench.ready(3), bench.ready(5)), (vec![], vec![]));
     let admit = [3, 4, 5].map(|number| Tell(pid(number), Command::Admit));
     let retire = [1, 2].map(|number| Tell(pid(number), Command::Retire));
-    let expected = [&[Listen(2)][..], &admit, &retire, &[Settle(2)]].concat();
+    let expected = [&[Listen(2), Adopt(2)][..], &admit, &retire, &[Settle(2)]].concat();
     assert_eq!(bench.ready(4), expected);
     assert_eq!(bench.exit(1, ExitStatus::Code(0)), []);
     bench.exit(2, KILLED);
@@ -256,6 +271,21 @@ fn a_new_worker_that_fails_ends_the_reload_and_not_the_old_workers() {
     assert_eq!(bench.forked(), [3, 4]);
     bench.exit(1, KILLED);
     assert_eq!(bench.forked(), [5], "the old generation is still kept up");
+}
+
+#[test]
+fn an_address_that_cannot_be_listened_on_ends_the_reload() {
+    let mut bench = Bench::serving();
+    bench.signal(Signal::Hup);
+    bench.loaded(2, 1);
+    let ready = Event::Ready(pid(3));
+    assert_eq!(bench.master.handle(ready, bench.now), [Listen(2)]);
+    assert_eq!(bench.pass(1), [], "it is told once");
+    let expected = [Discard(2), Tell(pid(3), Command::Stop)];
+    assert_eq!(bench.handle(Event::ListenFailed(2)), expected);
+    bench.logged(Level::Emerg, "every address, the old ones go on");
+    assert_eq!(bench.handle(Event::Listening(2)), [], "it is over");
+    assert_eq!(bench.signal(Signal::Hup), [Load(3)]);
 }
 
 #[test]
@@ -409,7 +439,7 @@ fn a_daemon_retires_its_workers_until_the_next_reload() {
     assert_eq!(bench.signal(Signal::Hup), [Load(3)]);
     bench.loaded(3, 1);
     assert_eq!(bench.forked(), [3]);
-    let expected = [Listen(3), Tell(pid(3), Command::Admit), Settle(3)];
+    let expected = [Listen(3), Adopt(3), Tell(pid(3), Command::Admit), Settle(3)];
     assert_eq!(bench.ready(3), expected);
     bench.exit(3, KILLED);
     assert_eq!(bench.forked(), [4]);

@@ -115,3 +115,34 @@ fn symlinks_are_replaced_and_devices_written() {
         assert_eq!(stat(path).expect("there").kind, Kind::Other);
     }
 }
+
+#[test]
+fn a_log_that_nobody_reads_is_an_error_and_not_a_wait() {
+    let folder = folder();
+    let path = folder.path().join("fifo");
+    mkfifo(&path, Mode::S_IRWXU).expect("made");
+    let error = open_log(&path).expect_err("refused");
+    assert_eq!(error.raw_os_error(), Some(libc::ENXIO));
+    let (_reader, _) = open(&path).expect("opened");
+    let log = open_log(&path).expect("opened");
+    let flags = OFlag::from_bits_retain(fcntl(&log, FcntlArg::F_GETFL).expect("flags"));
+    assert!(flags.contains(OFlag::O_APPEND) && !flags.contains(OFlag::O_NONBLOCK));
+}
+
+#[test]
+fn what_could_be_written_is_told_without_doing_it() {
+    let folder = folder();
+    let place = |name| folder.path().join(name);
+    fs::write(place("old"), "").expect("written");
+    check_writable(&place("old")).expect("a file");
+    check_writable(&place("new")).expect("no file yet");
+    assert!(!place("new").exists(), "it was made");
+    for (name, expected) in [
+        ("none/new", libc::ENOENT),
+        ("old/new", libc::ENOTDIR),
+        (".", libc::EISDIR),
+    ] {
+        let error = check_writable(&place(name)).expect_err("refused");
+        assert_eq!(error.raw_os_error(), Some(expected), "{name}");
+    }
+}
