@@ -108,6 +108,9 @@ fn setup(config: &str) -> Setup {
 fn answer(address: SocketAddr, request: &Request) -> Answer {
     let mut client = Client::connect(address);
     client.send(&request.bytes);
+    if request.cut {
+        client.finish_sending();
+    }
     client.try_response(request.is_head())
 }
 

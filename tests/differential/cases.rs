@@ -4,6 +4,7 @@
 //!         configuration inside `http`, indented by four spaces
 //!     METHOD target host | Field: value | Field: value
 //!     raw GET / HTTP/1.1\r\nHost: a\r\n\r\n     a request byte for byte
+//!     cut GET / HT                 the same, and then the end of what the client sends
 //!     log FILE                     a log in the prefix, compared at the end
 //!
 //! Requests may hold `\{N text}` for N times a text, `\xHH` for a byte, and `\r`, `\n`, `\t`.
@@ -30,18 +31,21 @@ pub struct Case {
 pub struct Request {
     pub line: String,
     pub bytes: Vec<u8>,
+    /// Whether the client then closes its sending side.
+    pub cut: bool,
 }
 
 impl Request {
     /// Reads a line of the table that is a request.
     pub fn new(line: &str) -> Self {
-        let text = match line.strip_prefix("raw ") {
-            Some(raw) => raw.to_owned(),
-            None => Self::spelt_out(line),
+        let text = match line.split_once(' ') {
+            Some(("raw" | "cut", bytes)) => bytes.to_owned(),
+            _ => Self::spelt_out(line),
         };
         Self {
             line: line.to_owned(),
             bytes: unescape(&text),
+            cut: line.starts_with("cut "),
         }
     }
 
