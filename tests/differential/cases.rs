@@ -1,22 +1,27 @@
 //! The language of the table of configurations that two servers answer alike.
 //!
-//!     = name
+//!     = name                       `!= name` where every request must be answered otherwise
 //!         configuration inside `http`, indented by four spaces
 //!     METHOD target host | Field: value | Field: value
+//!     raw GET / HTTP/1.1\r\nHost: a\r\n\r\n     a request byte for byte
+//!     cut GET / HT                 the same, and then the end of what the client sends
 //!     log FILE                     a log in the prefix, compared at the end
 //!
-//! Targets and values may hold `\{N text}` for N times a text and `\xHH` for a byte.
+//! Requests may hold `\{N text}` for N times a text, `\xHH` for a byte, and `\r`, `\n`, `\t`.
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
     include_str!("routing.txt"),
     include_str!("files.txt"),
     include_str!("answers.txt"),
+    include_str!("deviations.txt"),
 ];
 
 /// A configuration, the requests sent to it, and the logs they leave.
 #[derive(Default)]
 pub struct Case {
     pub name: String,
+    /// Whether every request must be answered otherwise than by nginx.
+    pub differs: bool,
     pub config: String,
     pub requests: Vec<Request>,
     pub logs: Vec<String>,
@@ -26,25 +31,36 @@ pub struct Case {
 pub struct Request {
     pub line: String,
     pub bytes: Vec<u8>,
+    /// Whether the client then closes its sending side.
+    pub cut: bool,
 }
 
 impl Request {
-    /// Reads `METHOD target host | Field: value`.
+    /// Reads a line of the table that is a request.
     pub fn new(line: &str) -> Self {
+        let text = match line.split_once(' ') {
+            Some(("raw" | "cut", bytes)) => bytes.to_owned(),
+            _ => Self::spelt_out(line),
+        };
+        Self {
+            line: line.to_owned(),
+            bytes: unescape(&text),
+            cut: line.starts_with("cut "),
+        }
+    }
+
+    /// Spells out `METHOD target host | Field: value`.
+    fn spelt_out(line: &str) -> String {
         let mut parts = line.split(" | ");
         let (method, rest) = parts.next().and_then(|it| it.split_once(' ')).unwrap();
         let (target, host) = rest.rsplit_once(' ').expect("METHOD target host");
         let fields: String = parts.map(|field| format!("{field}\r\n")).collect();
-        let text = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n");
-        Self {
-            line: line.to_owned(),
-            bytes: unescape(&text),
-        }
+        format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n")
     }
 
     /// Whether the response has no body whatever its fields say.
     pub fn is_head(&self) -> bool {
-        self.line.starts_with("HEAD ")
+        self.bytes.starts_with(b"HEAD ")
     }
 }
 
@@ -52,9 +68,10 @@ impl Request {
 pub fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     for line in FILES.iter().flat_map(|text| text.lines()) {
-        if let Some(name) = line.strip_prefix("= ") {
+        if let Some((mark @ ("=" | "!="), name)) = line.split_once(' ') {
             cases.push(Case {
                 name: name.to_owned(),
+                differs: mark == "!=",
                 ..Case::default()
             });
             continue;
@@ -79,15 +96,24 @@ fn unescape(text: &str) -> Vec<u8> {
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
         bytes.extend(rest[..at].bytes());
-        if let Some(hex) = rest[at..].strip_prefix("\\x") {
-            bytes.push(u8::from_str_radix(&hex[..2], 16).expect("two hexadecimal digits"));
-            rest = &hex[2..];
-        } else {
-            let repeated = rest[at..].strip_prefix("\\{").expect("a known escape");
-            let (repeated, behind) = repeated.split_once('}').expect("a closing brace");
-            let (count, what) = repeated.split_once(' ').expect("a count and a text");
-            bytes.extend(what.repeat(count.parse().unwrap()).bytes());
-            rest = behind;
+        let (escape, behind) = rest[at + 1..].split_at(1);
+        rest = behind;
+        match escape {
+            "r" => bytes.push(b'\r'),
+            "n" => bytes.push(b'\n'),
+            "t" => bytes.push(b'\t'),
+            "x" => {
+                let (hex, behind) = rest.split_at(2);
+                bytes.push(u8::from_str_radix(hex, 16).expect("two hexadecimal digits"));
+                rest = behind;
+            }
+            "{" => {
+                let (repeated, behind) = rest.split_once('}').expect("a closing brace");
+                let (count, what) = repeated.split_once(' ').expect("a count and a text");
+                bytes.extend(what.repeat(count.parse().unwrap()).bytes());
+                rest = behind;
+            }
+            other => panic!("unknown escape \\{other}"),
         }
     }
     bytes.extend(rest.bytes());

@@ -48,7 +48,8 @@ pub fn logs(ours: &[u8], theirs: &[u8]) -> Vec<Difference> {
 /// One way in which two answers differ.
 #[derive(Debug)]
 pub struct Difference {
-    /// `status`, `header NAME`, `header order`, `body`, `error page`, `listing` or `log`.
+    /// `status OURS, nginx THEIRS` (a number or `none`), and then nothing else; or `reason`,
+    /// `header NAME`, `header order`, `body`, `error page`, `listing`, `log`; `end` if both give none.
     pub what: String,
     pub ours: String,
     pub theirs: String,
@@ -59,11 +60,35 @@ fn difference(what: &str, ours: String, theirs: String) -> Option<Difference> {
     (ours != theirs).then_some(Difference { what, ours, theirs })
 }
 
-/// Compares two responses; the ports are those of the servers that gave them.
-pub fn responses(ours: &Response, theirs: &Response, ports: [u16; 2]) -> Vec<Difference> {
+/// A response, or why there is none.
+pub type Answer = Result<Response, String>;
+
+/// Compares two answers; the ports are those of the servers that gave them.
+pub fn answers(ours: &Answer, theirs: &Answer, ports: [u16; 2]) -> Vec<Difference> {
+    let status = |answer: &Answer| match answer {
+        Ok(response) => response.status.to_string(),
+        Err(_) => "none".to_owned(),
+    };
+    let shown = |answer: &Answer| match answer {
+        Ok(response) => format!("{} {:?}", response.status, response.headers),
+        Err(error) => error.clone(),
+    };
+    match (ours, theirs) {
+        (Ok(ours), Ok(theirs)) if ours.status == theirs.status => responses(ours, theirs, ports),
+        (Err(ours), Err(theirs)) => Vec::from_iter(difference("end", ours.clone(), theirs.clone())),
+        _ => vec![Difference {
+            what: format!("status {}, nginx {}", status(ours), status(theirs)),
+            ours: shown(ours),
+            theirs: shown(theirs),
+        }],
+    }
+}
+
+/// Compares two responses of the same status.
+fn responses(ours: &Response, theirs: &Response, ports: [u16; 2]) -> Vec<Difference> {
     let mut found = Vec::new();
-    let status = |it: &Response| format!("{} {}", it.status, it.reason);
-    found.extend(difference("status", status(ours), status(theirs)));
+    let reasons = (ours.reason.clone(), theirs.reason.clone());
+    found.extend(difference("reason", reasons.0, reasons.1));
     let made = made_page(ours, theirs);
     found.extend(headers(ours, theirs, ports, made.is_some()));
     let [our_body, their_body] = [(ours, ports[0]), (theirs, ports[1])]

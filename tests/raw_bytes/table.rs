@@ -5,11 +5,11 @@
 //!     = what it is [RFC 9112 3]
 //!     > GET / HTTP/1.1            a line sent with CRLF; with a final backslash, without
 //!     fin                         the client then closes its sending side
-//!     < 404|400 head?             a response: statuses, `head` if to a HEAD, `?` if it may be missing
+//!     < 404 head                  a response: its status, and `head` if to a HEAD
 //!       Name: value               a field it must have exactly once; `*` is any value
 //!       !Name                     a field it must not have
 //!       body: text                its whole body
-//!     end: open|closed|any        the connection afterwards
+//!     end: closed                 the connection afterwards; without this line it stays open
 //!     nginx 1.22: why             Debian's nginx does otherwise; `nginx 1.22, split:` when sent in parts
 //!
 //! Escapes: `\r \n \t \0 \\ \xHH`, and `\{N text}` for N times a text (which may hold escapes).
@@ -31,14 +31,6 @@ const FILES: [(&str, &str); 10] = [
     ("ranges", include_str!("ranges.txt")),
 ];
 
-/// What becomes of the connection after the last response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    Open,
-    Closed,
-    Any,
-}
-
 /// One request, or several pipelined, and what must come back.
 #[derive(Debug)]
 pub struct Case {
@@ -48,7 +40,8 @@ pub struct Case {
     pub request: Vec<u8>,
     pub fin: bool,
     pub expected: Vec<Expected>,
-    pub end: End,
+    /// Whether the server then closes the connection.
+    pub closed: bool,
     /// Why Debian's nginx does otherwise.
     pub nginx: Option<String>,
     /// Why Debian's nginx does otherwise when the request comes in parts.
@@ -64,9 +57,8 @@ impl fmt::Display for Case {
 /// What one response must be.
 #[derive(Debug, Default)]
 pub struct Expected {
-    pub statuses: Vec<u16>,
+    pub status: u16,
     pub head: bool,
-    pub optional: bool,
     fields: Vec<(String, String)>,
     absent: Vec<String>,
     body: Option<Vec<u8>>,
@@ -75,8 +67,8 @@ pub struct Expected {
 impl Expected {
     /// Compares; `port` stands for `%PORT%` in values.
     pub fn check(&self, response: &Response, port: u16) -> Result<(), String> {
-        if !self.statuses.contains(&response.status) {
-            return Err(format!("{:?} expected, got {response:?}", self.statuses));
+        if self.status != response.status {
+            return Err(format!("{} expected, got {response:?}", self.status));
         }
         for (name, value) in &self.fields {
             let value = value.replace("%PORT%", &port.to_string());
@@ -136,7 +128,7 @@ fn start(place: String, title: &str) -> Case {
         request: Vec::new(),
         fin: false,
         expected: Vec::new(),
-        end: End::Open,
+        closed: false,
         nginx: None,
         nginx_split: None,
     }
@@ -159,13 +151,8 @@ fn add(case: &mut Case, line: &str) -> Option<()> {
         case.expected.push(response_line(response)?);
     } else if let Some(property) = line.strip_prefix("  ") {
         add_property(case.expected.last_mut()?, property)?;
-    } else if let Some(end) = line.strip_prefix("end: ") {
-        case.end = match end {
-            "open" => End::Open,
-            "closed" => End::Closed,
-            "any" => End::Any,
-            _ => return None,
-        };
+    } else if line == "end: closed" {
+        case.closed = true;
     } else if let Some(why) = line.strip_prefix("nginx 1.22: ") {
         case.nginx = Some(why.to_owned());
     } else {
@@ -175,22 +162,10 @@ fn add(case: &mut Case, line: &str) -> Option<()> {
 }
 
 fn response_line(line: &str) -> Option<Expected> {
-    let (line, optional) = match line.strip_suffix('?') {
-        Some(line) => (line, true),
-        None => (line, false),
-    };
-    let (line, head) = match line.strip_suffix(" head") {
-        Some(line) => (line, true),
-        None => (line, false),
-    };
-    let statuses = line
-        .split('|')
-        .map(|it| it.parse().ok())
-        .collect::<Option<_>>()?;
+    let status = line.strip_suffix(" head");
     Some(Expected {
-        statuses,
-        head,
-        optional,
+        status: status.unwrap_or(line).parse().ok()?,
+        head: status.is_some(),
         ..Expected::default()
     })
 }
