@@ -195,10 +195,13 @@ fn connections_beyond_worker_connections_do_not_hang() {
         .file("html/f.txt", "content")
         .start();
     server.expect_log("worker_connections are not enough");
-    let mut busy: Vec<Client> = (0..32).map(|_| server.connect()).collect();
-    for client in &mut busy {
+    // Each says something at once: a silent one is idle and would make room for the next.
+    let half_a_head = |_| {
+        let mut client = server.connect();
         let _refused_by_closing = client.try_send("GET /f.txt HTTP/1.1\r\n");
-    }
+        client
+    };
+    let mut busy: Vec<Client> = (0..32).map(half_a_head).collect();
     server.wait_for_log("worker_connections are not enough");
     let start = Instant::now();
     let mut late = server.connect();

@@ -9,7 +9,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::{Load, Reuse, SITE, Setup, TestServer, is_forkful, scaled_count, wait_until};
 use fancy_regex::Regex;
+use nix::libc::linger;
 use nix::sys::signal::Signal;
+use nix::sys::socket::{setsockopt, sockopt};
 
 fn site(http: &str) -> TestServer {
     Setup::http(http).file("html/f.txt", "content").start()
@@ -131,6 +133,28 @@ fn a_bad_request_is_a_line_at_info() {
     let log = server.finish();
     assert!(log.contains("[info]"), "{log}");
     assert!(!log.contains("[error]"), "{log}");
+}
+
+#[test]
+fn a_request_that_breaks_off_is_a_line() {
+    let server = site(SITE);
+    for reset in [false, true] {
+        let mut client = server.connect();
+        client.get("/f.txt");
+        client.send("GET /half HTTP");
+        if reset {
+            let at_once = linger {
+                l_onoff: 1,
+                l_linger: 0,
+            };
+            setsockopt(client.stream(), sockopt::Linger, &at_once).unwrap();
+        }
+    }
+    wait_until("both are logged", || {
+        let lines = lines(&server.path("access.log"));
+        let broken = |line: &&String| line.contains("\"GET /half HTTP\" 400 ");
+        (lines.iter().filter(broken).count() == 2).then_some(())
+    });
 }
 
 #[test]

@@ -135,6 +135,22 @@ fn an_address_that_cannot_be_listened_on_leaves_the_old_one_serving() {
 }
 
 #[test]
+fn a_log_that_nobody_reads_leaves_the_old_one_serving() {
+    if !is_forkful() {
+        return; // nginx waits for a reader
+    }
+    let mut server = TestServer::http(RETURNS_ONE);
+    let fifo = server.path("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let text = format!("access_log {}; return 200 \"two\"", fifo.display());
+    server.edit_config("return 200 \"one\"", &text);
+    server.expect_log("/fifo\" failed (6: No such device or address)");
+    server.signal(Signal::SIGHUP);
+    server.wait_for_log("No such device");
+    assert_eq!(server.get("/").text(), "one");
+}
+
+#[test]
 fn a_new_address_opens_and_an_old_one_closes() {
     let server =
         TestServer::http("server { listen %LISTEN%; listen %LISTEN2%; root %PREFIX%/html; }");

@@ -239,6 +239,13 @@ impl Client {
         self.pool.recycle(x.head);
     }
 
+    /// Nothing more can be received. Also a request of which only the start came is logged.
+    pub fn broken(&mut self) {
+        self.http.ended();
+        self.work();
+        self.close();
+    }
+
     /// Ends everything at once; its requests are logged as far as they got.
     pub fn close(&mut self) {
         self.http.close();

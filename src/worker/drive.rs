@@ -81,7 +81,7 @@ fn receive(client: &mut Client, buffer: &mut [u8]) -> Progress {
                     format_args!("recv() failed {}", OsError(&error)),
                 );
             }
-            client.close();
+            client.broken();
             Progress::Failed
         }
     }
