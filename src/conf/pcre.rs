@@ -263,7 +263,6 @@ impl Translator<'_> {
             b"?:",
             b"?P=",
             b"?P>",
-            b"?(",
         ];
         if let Some(kind) = plain.into_iter().find(|kind| self.rest.starts_with(kind)) {
             self.rest = &self.rest[kind.len()..];

@@ -368,6 +368,11 @@ fn what_does_not_compile_has_a_reason() {
             "invalid regular expression \"(?<a>x)(?<a>y)\": two groups have",
         ),
         ("(?q)", "invalid regular expression \"(?q)\": "),
+        // The engine would panic when it matches one that names a group that is not there.
+        (
+            "(?(1)a|b)",
+            "invalid regular expression \"(?(1)a|b)\": \"(?(\" is not supported",
+        ),
         (
             "((((a{999}){999}){999}){999})",
             "invalid regular expression",
