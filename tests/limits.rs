@@ -110,6 +110,21 @@ fn a_body_that_never_ends_is_cut() {
 }
 
 #[test]
+fn each_body_has_its_own_time() {
+    let server = site("lingering_timeout 2s; lingering_time 2s;");
+    let mut client = server.connect();
+    for _ in 0..2 {
+        client.send("POST /f.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+        assert_eq!(client.response().status, 405);
+        holds_for(Duration::from_millis(1200), "the body may come", || {
+            !client.has_ended()
+        });
+        client.send("hello");
+    }
+    assert_eq!(client.get("/f.txt").text(), "content");
+}
+
+#[test]
 fn a_client_that_sends_too_much_can_read_why() {
     let server = site("client_max_body_size 1k;");
     let mut client = server.connect();

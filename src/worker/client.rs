@@ -290,9 +290,7 @@ impl Client {
         if kind != timer.kind || timer.turned || (timer.moved && renews) {
             timer.since = now;
         }
-        if kind == Timeout::Lingering {
-            timer.lingering.get_or_insert(now);
-        }
+        timer.lingering = (kind == Timeout::Lingering).then(|| timer.lingering.unwrap_or(now));
         timer.kind = kind;
         timer.moved = false;
         timer.turned = false;
