@@ -3,11 +3,9 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::num::NonZeroI32;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::{env, fmt, fs, process};
 
-use nix::sys::stat::{Mode, umask as set_umask};
 use nix::unistd::{self, ForkResult, dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::error::check;
@@ -45,11 +43,6 @@ pub fn pid() -> Pid {
 /// The number of the calling thread; the process's own in its first thread.
 pub fn thread() -> i32 {
     unistd::gettid().as_raw()
-}
-
-/// The parent of the calling process; `None` when it is outside our PID namespace.
-pub fn parent() -> Option<Pid> {
-    Pid::new(unistd::getppid().as_raw())
 }
 
 fn from_system(pid: unistd::Pid) -> Pid {
@@ -177,11 +170,6 @@ pub fn kill(pid: Pid, signal: Signal) -> io::Result<()> {
     check(unsafe { libc::kill(pid.number(), signal.number()) }).map(drop)
 }
 
-/// Sets the mask of permission bits that new files do not get.
-pub fn umask(mask: u32) {
-    set_umask(Mode::from_bits_truncate(mask));
-}
-
 /// Replaces the environment by exactly `variables`, in preparation of nginx's `env`.
 ///
 /// # Errors
@@ -264,14 +252,6 @@ fn await_daemon(daemon: Pid, mut outcome: io::PipeReader) -> i32 {
         Some(ExitStatus::Code(code)) if code != 0 => code,
         _ => 1,
     }
-}
-
-/// Makes stderr the file `to`, so that what is printed by a panic of a daemon is not lost.
-///
-/// # Errors
-/// Those of dup2.
-pub fn redirect_stderr(to: BorrowedFd<'_>) -> io::Result<()> {
-    Ok(dup2_stderr(to.as_fd())?)
 }
 
 #[cfg(test)]

@@ -286,11 +286,14 @@ impl Client {
     fn restart_timer(&mut self, now: Instant) {
         let kind = self.http.timeout();
         let timer = &mut self.timer;
+        let begins = kind != timer.kind || timer.turned;
         let renews = matches!(kind, Timeout::Body | Timeout::Send | Timeout::Lingering);
-        if kind != timer.kind || timer.turned || (timer.moved && renews) {
+        if begins || (timer.moved && renews) {
             timer.since = now;
         }
-        timer.lingering = (kind == Timeout::Lingering).then(|| timer.lingering.unwrap_or(now));
+        if begins {
+            timer.lingering = (kind == Timeout::Lingering).then_some(now);
+        }
         timer.kind = kind;
         timer.moved = false;
         timer.turned = false;

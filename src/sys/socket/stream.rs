@@ -90,14 +90,6 @@ impl Stream {
         )
     }
 
-    /// TCP_CORK: partial segments are held back while on (nginx: `tcp_nopush`).
-    ///
-    /// # Errors
-    /// As [`Stream::set_nodelay`].
-    pub fn set_cork(&self, on: bool) -> io::Result<()> {
-        option::set(self.as_fd(), libc::IPPROTO_TCP, libc::TCP_CORK, on.into())
-    }
-
     /// SO_LINGER of 0 seconds: closing resets the connection and frees its memory at once (nginx:
     /// `reset_timedout_connection`).
     ///
@@ -109,15 +101,6 @@ impl Stream {
             l_linger: 0,
         };
         option::set_value(self.as_fd(), libc::SOL_SOCKET, libc::SO_LINGER, &linger)
-    }
-
-    /// The size of the kernel's send buffer, in bytes, with its bookkeeping.
-    ///
-    /// # Errors
-    /// None that the kernel documents for these arguments.
-    pub fn send_buffer(&self) -> io::Result<usize> {
-        let size = option::number(self.as_fd(), libc::SOL_SOCKET, libc::SO_SNDBUF)?;
-        Ok(usize::try_from(size).unwrap_or(0))
     }
 
     /// Ends our direction; the peer reads an end after what was sent.
@@ -245,9 +228,8 @@ mod tests {
         file.write_all(b"0123456789").expect("written");
         file.rewind().expect("rewound");
 
-        stream.set_cork(true).expect("corked");
         let sent = stream
-            .writev(&[IoSlice::new(b"head "), IoSlice::new(b"er ")])
+            .send_more(&[IoSlice::new(b"head "), IoSlice::new(b"er ")])
             .expect("sent");
         assert_eq!(sent, 8);
         let mut offset = 4;
@@ -257,7 +239,6 @@ mod tests {
             stream.sendfile(&file, &mut offset, 100).expect("the end"),
             0
         );
-        stream.set_cork(false).expect("uncorked");
         stream.shutdown_write().expect("ended");
 
         let mut text = String::new();
@@ -287,7 +268,6 @@ mod tests {
     fn knobs_and_measurements() {
         let (stream, client) = connected();
         stream.set_nodelay(true).expect("set");
-        assert!(stream.send_buffer().expect("a size") > 0);
         assert!(stream.tcp_info().expect("TCP").snd_cwnd > 0);
         let address = Address::Ip(client.peer_addr().expect("connected"));
         assert_eq!(stream.local_address().expect("bound"), address);
