@@ -62,7 +62,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// The number of sequences: 100,000 at full size.
 fn config() -> Config {
     let scale = std::env::var("FORKFUL_TEST_SCALE").ok();
-    let scale = scale.map_or(0.02, |text| text.parse().expect("a number"));
+    let scale = scale.map_or(0.005, |text| text.parse().expect("a number"));
     Config {
         cases: (100_000.0_f64 * scale).max(256.0) as u32,
         failure_persistence: None,
