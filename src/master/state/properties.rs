@@ -28,6 +28,8 @@ enum Step {
     Ready(usize),
     Pong(usize),
     Exit(usize, ExitStatus, bool),
+    /// Everything goes well with a reload to so many workers.
+    Reload(usize),
     /// So many milliseconds pass, or as many as the master wants.
     Pass(Option<u64>),
 }
@@ -54,6 +56,7 @@ fn step() -> impl Strategy<Value = Step> {
         9 => (0..99usize).prop_map(Step::Pong),
         3 => (0..99usize, prop::sample::select(ends), any::<bool>())
             .prop_map(|(n, end, blamed)| Step::Exit(n, end, blamed)),
+        1 => (1..4usize).prop_map(Step::Reload),
         2 => (0..1500u64).prop_map(|time| Step::Pass(Some(time))),
         4 => Just(Step::Pass(None)),
     ]
@@ -76,7 +79,7 @@ proptest! {
     #[test]
     fn whatever_happens(
         generations in 0..4usize,
-        steps in prop::collection::vec(step(), 0..200),
+        steps in prop::collection::vec(step(), 0..150),
         end in any::<bool>(),
     ) {
         let mut world = World::new(generations);
