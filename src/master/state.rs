@@ -10,6 +10,7 @@ mod exits;
 #[cfg(test)]
 mod properties;
 mod slot;
+mod succession;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ use crate::sys::signal::Signal;
 use crate::worker::command::Command;
 use child::{Child, Duty};
 use slot::Slot;
+use succession::Succession;
 
 /// While no worker is ready, the next one is forked this long after the last instead of when its
 /// back-off ends.
@@ -77,6 +79,7 @@ pub struct Master {
     children: Vec<Child>,
     load: Option<Load>,
     reload_wanted: bool,
+    succession: Succession,
     last_generation: u64,
     last_fork: Instant,
     ever_ready: bool,
@@ -99,6 +102,7 @@ impl Master {
                 wanted: true,
             }),
             reload_wanted: false,
+            succession: Succession::None,
             last_generation: FIRST,
             last_fork: now,
             ever_ready: false,
@@ -109,7 +113,7 @@ impl Master {
     /// Takes note of what happened and says what is to be done about it, in this order.
     pub fn handle(&mut self, event: Event, now: Instant) -> Vec<Action> {
         match event {
-            Event::Signal(signal) => self.signal(signal),
+            Event::Signal(signal) => self.signal(signal, now),
             Event::TerminalClosed => self.terminal_closed(),
             Event::Loaded {
                 generation,
@@ -121,6 +125,8 @@ impl Master {
             Event::ListenFailed(generation) => self.listen_failed(generation),
             Event::Ready(pid) => self.ready(pid),
             Event::Exited(exit) => self.exited(exit, now),
+            Event::Executed(pid) => self.executed(pid),
+            Event::ExecuteFailed(why) => self.execute_failed(&why),
             Event::Time => {}
         }
         self.reconcile(now);
@@ -134,11 +140,12 @@ impl Master {
         forks.chain(kills).min()
     }
 
-    fn signal(&mut self, signal: Signal) {
+    fn signal(&mut self, signal: Signal, now: Instant) {
         let ending = matches!(self.intent, Intent::Quit | Intent::Stop);
         match signal {
             Signal::Term | Signal::Int => self.end(Intent::Stop, signal, "exiting"),
             Signal::Quit => self.end(Intent::Quit, signal, "shutting down gracefully"),
+            Signal::Hup if !ending && self.succession.is_decided() => self.take_back(signal, now),
             Signal::Hup if !ending => {
                 self.received(Level::Notice, signal, "reconfiguring");
                 self.reload_wanted = true;
@@ -147,14 +154,11 @@ impl Master {
                 self.received(Level::Notice, signal, "reopening logs");
                 self.actions.push(Action::ReopenLogs);
             }
-            Signal::Usr2 if !ending => {
-                self.received(
-                    Level::Warn,
-                    signal,
-                    "ignored: an upgrade on the fly is not built in",
-                );
+            Signal::Usr2 if !ending => self.upgrade(signal),
+            // A resized terminal sends it too.
+            Signal::Winch if !ending && (self.daemon || self.succession.is_decided()) => {
+                self.retire(signal);
             }
-            Signal::Winch if self.daemon && !ending => self.retire(signal),
             _ => {}
         }
     }
@@ -269,6 +273,7 @@ impl Master {
         self.tell(now);
         self.actions.extend(committed.map(Action::Settle));
         self.start_load();
+        self.start_upgrade();
         self.finish();
     }
 

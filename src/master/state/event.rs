@@ -46,6 +46,10 @@ pub enum Event {
     Ready(Pid),
     /// A child was reaped.
     Exited(Exit),
+    /// The answer to [`Action::Execute`]: the successor's process.
+    Executed(Pid),
+    /// The other answer to [`Action::Execute`]: why there is none.
+    ExecuteFailed(String),
     /// Nothing but that time passed.
     Time,
 }
@@ -69,6 +73,10 @@ pub enum Action {
     Close,
     /// Say this to a worker.
     Tell(Pid, Command),
+    /// The current configuration serves on as the generation of this number.
+    Revive(u64),
+    /// Start the new binary as a second master.
+    Execute,
     /// Kill a worker that does not obey.
     Kill(Pid),
     /// Open every log again and hand the new descriptors to all workers.

@@ -11,6 +11,9 @@ use crate::worker::command::START_FAILED;
 impl Master {
     pub(super) fn exited(&mut self, exit: Exit, now: Instant) {
         let Exit { pid, status } = exit;
+        if self.succession.pid() == Some(pid) {
+            return self.successor_exited(exit, now);
+        }
         let Some(at) = self
             .children
             .iter()
@@ -126,7 +129,7 @@ impl Master {
 }
 
 /// How loud the end of a process is: a signal is an alert, as in nginx.
-fn level(status: ExitStatus, failure: Level) -> Level {
+pub(super) fn level(status: ExitStatus, failure: Level) -> Level {
     match status {
         ExitStatus::Signal { .. } => Level::Alert,
         ExitStatus::Code(0) => Level::Notice,

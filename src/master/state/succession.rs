@@ -1,0 +1,112 @@
+//! The upgrade of the binary: a second master, started by this one, takes its place or gives it
+//! back. Not how it is started.
+
+use std::time::Instant;
+
+use super::exits::level;
+use super::slot::Slot;
+use super::{Action, Intent, Master};
+use crate::log::Level;
+use crate::sys::process::{Exit, Pid};
+use crate::sys::signal::Signal;
+
+/// How far an upgrade is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Succession {
+    #[default]
+    None,
+    /// It was asked for, and waits for the end of a reload.
+    Wanted,
+    /// The new binary is being executed; the answer is awaited.
+    Executing,
+    /// The successor runs.
+    Runs(Pid),
+}
+
+impl Succession {
+    /// The process of the successor.
+    pub fn pid(self) -> Option<Pid> {
+        match self {
+            Succession::Runs(pid) => Some(pid),
+            _ => None,
+        }
+    }
+
+    /// Whether there is a successor, or about to be one.
+    pub fn is_decided(self) -> bool {
+        matches!(self, Succession::Executing | Succession::Runs(_))
+    }
+}
+
+impl Master {
+    /// SIGUSR2.
+    pub(super) fn upgrade(&mut self, signal: Signal) {
+        if self.succession.is_decided() {
+            let text = "ignored: an upgrade is under way";
+            return self.received(Level::Notice, signal, text);
+        }
+        self.received(Level::Notice, signal, "changing the binary");
+        self.succession = Succession::Wanted;
+    }
+
+    /// A reload that was asked for comes first: the successor reads the same files.
+    pub(super) fn start_upgrade(&mut self) {
+        let quiet = !self.reload_wanted && self.load.is_none() && self.starting.is_none();
+        let ending = matches!(self.intent, Intent::Quit | Intent::Stop);
+        if self.succession == Succession::Wanted && quiet && !ending {
+            self.succession = Succession::Executing;
+            self.actions.push(Action::Execute);
+        }
+    }
+
+    pub(super) fn executed(&mut self, pid: Pid) {
+        self.succession = Succession::Runs(pid);
+        self.log(Level::Notice, format!("start new binary process {pid}"));
+    }
+
+    pub(super) fn execute_failed(&mut self, why: &str) {
+        self.succession = Succession::None;
+        let text = format!("the binary is not changed: {why}");
+        self.log(Level::Alert, text);
+    }
+
+    /// SIGHUP while there is a successor, as in nginx: the workers are back, with the configuration
+    /// that they had.
+    pub(super) fn take_back(&mut self, signal: Signal, now: Instant) {
+        let text = match self.intent {
+            Intent::Retire => "starting the workers again, with the configuration they had",
+            _ => "ignored: an upgrade is under way",
+        };
+        self.received(Level::Notice, signal, text);
+        self.revive(now);
+    }
+
+    /// The successor has left. Whether it was told to or failed, the workers serve again.
+    pub(super) fn successor_exited(&mut self, exit: Exit, now: Instant) {
+        self.succession = Succession::None;
+        let Exit { pid, status } = exit;
+        let level = level(status, Level::Error);
+        let rest = match self.intent {
+            Intent::Serve => ", this one goes on",
+            Intent::Retire => ", the workers are started again",
+            Intent::Quit | Intent::Stop => "",
+        };
+        self.log(level, format!("new binary process {pid} {status}{rest}"));
+        self.revive(now);
+    }
+
+    /// New workers for the configuration whose workers were retired. They are a generation of their
+    /// own: the retired ones may take their time.
+    fn revive(&mut self, now: Instant) {
+        if self.intent != Intent::Retire {
+            return;
+        }
+        self.intent = Intent::Serve;
+        if let Some(serving) = &mut self.serving {
+            self.last_generation += 1;
+            serving.number = self.last_generation;
+            serving.slots.iter_mut().for_each(|slot| *slot = Slot::new(now));
+            self.actions.push(Action::Revive(serving.number));
+        }
+    }
+}
