@@ -10,6 +10,7 @@
 //! - `pid_file`: where others find it
 //! - `reopen`: logs, after a rotation
 //! - `terminal`: what a hang-up means
+//! - `upgrade`: the second master of another binary
 
 mod children;
 pub mod listeners;
@@ -22,6 +23,7 @@ pub mod settings;
 pub mod start;
 pub mod state;
 mod terminal;
+mod upgrade;
 
 pub use loaded::Loaded;
 pub use run::Loader;

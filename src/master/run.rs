@@ -17,8 +17,9 @@ use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
 use super::pid_file::PidFile;
 use super::reopen::reopen;
-use super::state::{Action, Event, FIRST, Master, Seat};
+use super::state::{Action, Death, Event, FIRST, Master, Seat};
 use super::terminal::Terminal;
+use super::upgrade::Upgrade;
 use crate::log;
 use crate::sys::OsError;
 use crate::sys::channel::Channel;
@@ -37,6 +38,7 @@ pub(super) struct Belongings {
     pub listeners: Listeners,
     pub pid_file: Option<PidFile>,
     pub terminal: Terminal,
+    pub upgrade: Upgrade,
     /// Caught since before others can know of this process.
     pub signals: Signals,
     pub poll: Poll,
@@ -84,6 +86,7 @@ pub(super) struct Loop {
     /// The sockets of the configuration before the current one, until its workers know.
     former: Listeners,
     terminal: Terminal,
+    upgrade: Upgrade,
     loader: Loader,
 }
 
@@ -106,19 +109,21 @@ impl Loop {
             listeners,
             pid_file,
             terminal,
+            upgrade,
             signals,
             poll,
             loader,
         } = belongings;
+        let succeeds = upgrade.predecessor().map(Event::Succeeds);
         let first = Event::Loaded {
             generation: FIRST,
-            workers: Some(loaded.workers),
+            plan: Ok(loaded.terms()),
         };
         Loop {
             poll,
             signals,
             master: Master::new(daemon, Instant::now()),
-            events: VecDeque::from([first]),
+            events: succeeds.into_iter().chain([first]).collect(),
             children: Children::default(),
             current: Stage {
                 number: FIRST,
@@ -129,6 +134,7 @@ impl Loop {
             next: None,
             former: Listeners::default(),
             terminal,
+            upgrade,
             loader,
         }
     }
@@ -157,6 +163,7 @@ impl Loop {
 
     fn execute(&mut self, action: Action) -> ControlFlow<Leave> {
         match action {
+            Action::Check(number) => self.check(number),
             Action::Load(number) => self.load(number),
             Action::Spawn(seat) => return self.spawn(seat),
             Action::Listen(number) => self.listen(number),
@@ -165,9 +172,13 @@ impl Loop {
             Action::Discard(_) => self.discard(),
             Action::Close => self.close(),
             Action::Tell(pid, command) => self.children.tell(pid, command),
+            Action::Revive(number) => self.current.number = number,
+            Action::Execute => self.execute_binary(),
             Action::Kill(pid) => children::kill(pid, Signal::Kill),
+            Action::Abort(pid) => children::kill(pid, Signal::Abrt),
             Action::ReopenLogs => reopen(&self.current.loaded.logs, &self.children),
             Action::Log(level, text) => log::write(level, format_args!("{text}")),
+            Action::Answer(..) => {}
             Action::Exit(code) => return ControlFlow::Break(Leave::Exit(code)),
         }
         ControlFlow::Continue(())
@@ -192,14 +203,20 @@ impl Loop {
     }
 
     fn hear(&mut self, pid: Pid) {
-        while let Some(Report::Ready) = self.children.report(self.poll.registry(), pid) {
-            self.events.push_back(Event::Ready(pid));
+        while let Some(report) = self.children.report(self.poll.registry(), pid) {
+            self.events.push_back(match report {
+                Report::Ready => Event::Ready(pid),
+                Report::Pong => Event::Pong(pid),
+            });
         }
     }
 
     /// Exits come last: a worker may end because of the same signal from the terminal.
     fn take_signals(&mut self) {
         let arrived: Vec<Signal> = self.signals.take().collect();
+        if arrived.contains(&Signal::Chld) {
+            self.succeed();
+        }
         for signal in &arrived {
             match signal {
                 Signal::Hup => self.events.push_back(self.terminal.hangup()),
@@ -212,21 +229,59 @@ impl Loop {
         }
     }
 
+    /// The end of the master before this one is announced as that of a child.
+    fn succeed(&mut self) {
+        let Some(predecessor) = self.upgrade.predecessor_left() else {
+            return;
+        };
+        self.events.push_back(Event::PredecessorLeft(predecessor));
+        let next = self.next.as_mut().map(|next| &mut next.listeners);
+        for listeners in next.into_iter().chain([&mut self.current.listeners]) {
+            listeners.own();
+        }
+    }
+
+    fn execute_binary(&mut self) {
+        let Stage {
+            loaded,
+            listeners,
+            pid_file,
+            ..
+        } = &mut self.current;
+        let daemon = loaded.settings.daemon;
+        let executed = self.upgrade.execute(listeners, pid_file.as_mut(), daemon);
+        self.events.push_back(match executed {
+            Ok(pid) => Event::Executed(pid),
+            Err(why) => Event::ExecuteFailed(why),
+        });
+    }
+
     /// One SIGCHLD may stand for several exits.
     fn reap(&mut self) {
         while let Some(exit) = process::wait_any() {
             self.hear(exit.pid);
             self.children.remove(self.poll.registry(), exit.pid);
-            self.events.push_back(Event::Exited(exit));
+            let pid_file = self.current.pid_file.as_mut();
+            self.upgrade.ended(exit.pid, pid_file);
+            let blamed = false;
+            self.events.push_back(Event::Exited(Death { exit, blamed }));
         }
+    }
+
+    fn check(&mut self, generation: u64) {
+        let verdict = Ok(());
+        self.events.push_back(Event::Checked {
+            generation,
+            verdict,
+        });
     }
 
     fn load(&mut self, number: u64) {
         self.next = (self.loader)().and_then(|loaded| self.stage(number, loaded));
-        let workers = self.next.as_ref().map(|stage| stage.loaded.workers);
+        let plan = self.next.as_ref().map(|stage| stage.loaded.terms());
         self.events.push_back(Event::Loaded {
             generation: number,
-            workers,
+            plan: plan.ok_or_else(|| "the configuration was refused".into()),
         });
     }
 
@@ -281,11 +336,14 @@ impl Loop {
         let Some(next) = &self.next else { return };
         self.events.push_back(match next.listeners.listen() {
             Ok(()) => Event::Listening(number),
-            Err(refused) => {
+            Err(mut refused) => {
                 refused.lines.iter().for_each(|line| log::emerg!("{line}"));
                 // What both share gets its options back; it has listened with them before.
                 let _ = self.current.listeners.listen();
-                Event::ListenFailed(number)
+                Event::ListenFailed {
+                    generation: number,
+                    error: refused.lines.swap_remove(0),
+                }
             }
         });
     }
@@ -313,7 +371,11 @@ impl Loop {
 
     fn close(&mut self) {
         self.discard();
-        std::mem::take(&mut self.current.listeners).close(&Listeners::default());
+        let listeners = std::mem::take(&mut self.current.listeners);
+        // The files of the sockets are the successor's then.
+        if self.upgrade.successor().is_none() {
+            listeners.close(&Listeners::default());
+        }
     }
 
     fn exit(self, code: i32) -> End {

@@ -17,12 +17,12 @@ mod tests;
 use std::time::{Duration, Instant};
 
 pub use child::Seat;
-pub use event::{Action, Event, FIRST};
+pub use event::{Action, Death, Event, FIRST, Terms};
 
 use crate::log::Level;
 use crate::sys::process::Pid;
 use crate::sys::signal::Signal;
-use crate::worker::command::Command;
+use crate::worker::command::{Command, Slots};
 use child::{Child, Duty};
 use slot::Slot;
 use succession::Succession;
@@ -79,6 +79,8 @@ pub struct Master {
     children: Vec<Child>,
     load: Option<Load>,
     reload_wanted: bool,
+    /// The master that started this one, while it runs.
+    predecessor: Option<Pid>,
     succession: Succession,
     last_generation: u64,
     last_fork: Instant,
@@ -102,6 +104,7 @@ impl Master {
                 wanted: true,
             }),
             reload_wanted: false,
+            predecessor: None,
             succession: Succession::None,
             last_generation: FIRST,
             last_fork: now,
@@ -115,16 +118,29 @@ impl Master {
         match event {
             Event::Signal(signal) => self.signal(signal, now),
             Event::TerminalClosed => self.terminal_closed(),
-            Event::Loaded {
+            Event::CheckStarted { .. } | Event::Pong(_) => {}
+            Event::ReloadAsked(_) => self.reload_wanted = true,
+            Event::Checked {
                 generation,
-                workers,
-            } => self.loaded(generation, workers, now),
+                verdict,
+            } => match verdict {
+                Ok(()) => self.actions.push(Action::Load(generation)),
+                Err(line) => {
+                    self.load = None;
+                    self.log(Level::Emerg, line);
+                }
+            },
+            Event::Loaded { generation, plan } => {
+                self.loaded(generation, plan.ok().map(|terms| terms.workers), now)
+            }
             Event::Spawned { seat, pid } => self.spawned(seat, pid),
             Event::SpawnFailed { seat, error } => self.spawn_failed(seat, &error, now),
             Event::Listening(generation) => self.listening(generation),
-            Event::ListenFailed(generation) => self.listen_failed(generation),
+            Event::ListenFailed { generation, .. } => self.listen_failed(generation),
             Event::Ready(pid) => self.ready(pid),
-            Event::Exited(exit) => self.exited(exit, now),
+            Event::Exited(death) => self.exited(death.exit, now),
+            Event::Succeeds(pid) => self.predecessor = Some(pid),
+            Event::PredecessorLeft(pid) => self.predecessor_left(pid),
             Event::Executed(pid) => self.executed(pid),
             Event::ExecuteFailed(why) => self.execute_failed(&why),
             Event::Time => {}
@@ -305,6 +321,7 @@ impl Master {
     fn assign_duties(&mut self) {
         let number = |generation: &Option<Generation>| generation.as_ref().map(|g| g.number);
         let (serving, starting) = (number(&self.serving), number(&self.starting));
+        let another_serves = self.succession.is_decided() || self.predecessor.is_some();
         for child in &mut self.children {
             let generation = Some(child.seat.generation);
             let served = generation == serving && self.intent == Intent::Serve;
@@ -312,6 +329,8 @@ impl Master {
                 Intent::Stop => child.require(Duty::Stop),
                 _ if served || generation == starting => {}
                 Intent::Serve => child.require(Duty::Retire),
+                // As patient with idle connections as at a reload: new ones are accepted.
+                _ if another_serves => child.require(Duty::Retire),
                 Intent::Retire | Intent::Quit => child.require(Duty::Quit),
             }
         }
@@ -377,7 +396,8 @@ impl Master {
                 .filter(|_| serves && child.ready && !child.admitted)
             {
                 child.admitted = true;
-                self.actions.push(Action::Tell(pid, Command::Admit));
+                self.actions
+                    .push(Action::Tell(pid, Command::Admit { slots: Slots::ALL }));
             }
         }
     }
@@ -405,14 +425,15 @@ impl Master {
     /// A reload waits for the one under way; however many are asked for meanwhile, one follows.
     fn start_load(&mut self) {
         let ending = matches!(self.intent, Intent::Quit | Intent::Stop);
-        if self.reload_wanted && !ending && self.load.is_none() && self.starting.is_none() {
+        let free = self.load.is_none() && self.starting.is_none();
+        if self.reload_wanted && !ending && free && !self.succession.is_decided() {
             self.reload_wanted = false;
             self.last_generation += 1;
             self.load = Some(Load {
                 number: self.last_generation,
                 wanted: true,
             });
-            self.actions.push(Action::Load(self.last_generation));
+            self.actions.push(Action::Check(self.last_generation));
         }
     }
 

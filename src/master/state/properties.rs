@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
-use crate::sys::process::{Exit, ExitStatus};
+use crate::sys::process::ExitStatus;
 use crate::worker::command::START_FAILED;
 
 /// One thing that may happen next; the numbers choose among what is possible.
@@ -21,6 +21,9 @@ enum Step {
     Listen(bool),
     Ready(usize),
     Exit(usize, ExitStatus),
+    /// A binary that is to be executed is or is not.
+    Execute(bool),
+    SuccessorExit(ExitStatus),
     Pass(u64),
 }
 
@@ -43,7 +46,9 @@ fn step() -> impl Strategy<Value = Step> {
         9 => prop::bool::weighted(0.9).prop_map(Step::Fork),
         9 => prop::bool::weighted(0.8).prop_map(Step::Listen),
         9 => (0..9usize).prop_map(Step::Ready),
-        3 => (0..9usize, prop::sample::select(ends)).prop_map(|(n, end)| Step::Exit(n, end)),
+        3 => (0..9usize, prop::sample::select(ends.clone())).prop_map(|(n, end)| Step::Exit(n, end)),
+        3 => prop::bool::weighted(0.8).prop_map(Step::Execute),
+        1 => prop::sample::select(ends.clone()).prop_map(Step::SuccessorExit),
         3 => (0..3000u64).prop_map(Step::Pass),
     ]
 }
@@ -61,6 +66,9 @@ struct World {
     living: Vec<(Pid, Seat)>,
     workers: HashMap<u64, usize>,
     killed: HashSet<Pid>,
+    /// A binary is to be executed.
+    executing: bool,
+    successor: Option<Pid>,
     code: Option<i32>,
 }
 
@@ -81,6 +89,8 @@ impl World {
             living,
             workers,
             killed,
+            executing: false,
+            successor: None,
             code: None,
         }
     }
@@ -89,11 +99,24 @@ impl World {
         for action in self.master.handle(event, self.now) {
             assert_eq!(self.code, None, "nothing follows the exit: {action:?}");
             match action {
-                Action::Load(number) => self.loads.push(number),
+                Action::Check(number) => self.loads.push(number),
                 Action::Listen(number) => self.listens.push(number),
                 Action::Adopt(number) => {
                     assert!(number > self.adopted, "only forwards");
                     self.adopted = number;
+                }
+                Action::Revive(number) => {
+                    let workers = self.workers[&self.adopted];
+                    self.workers.insert(number, workers);
+                    self.adopted = number;
+                }
+                Action::Execute => {
+                    assert!(self.loads.is_empty(), "no upgrade during a reload");
+                    assert!(
+                        !self.executing && self.successor.is_none(),
+                        "one upgrade at a time"
+                    );
+                    self.executing = true;
                 }
                 Action::Spawn(seat) => self.forks.push(seat),
                 Action::Exit(code) => self.code = Some(code),
@@ -163,13 +186,18 @@ impl World {
             }
             Step::Exit(number, status) if !self.living.is_empty() => {
                 let (pid, _) = self.living.remove(number % self.living.len());
-                self.handle(Event::Exited(Exit { pid, status }));
+                self.handle(super::tests::exited(pid, status));
+            }
+            Step::Execute(succeeds) if self.executing => self.execution_ends(succeeds),
+            Step::SuccessorExit(status) if self.successor.is_some() => {
+                let pid = self.successor.take().expect("checked");
+                self.handle(super::tests::exited(pid, status));
             }
             Step::Pass(milliseconds) => {
                 self.now += Duration::from_millis(milliseconds);
                 self.handle(Event::Time);
             }
-            Step::Ready(_) | Step::Exit(..) => {}
+            Step::Ready(_) | Step::Exit(..) | Step::Execute(_) | Step::SuccessorExit(_) => {}
         }
     }
 
@@ -186,7 +214,7 @@ impl World {
         self.workers.insert(generation, workers.unwrap_or(0));
         self.handle(Event::Loaded {
             generation,
-            workers,
+            plan: workers.map(super::tests::terms).ok_or_else(String::new),
         });
     }
 
@@ -198,8 +226,21 @@ impl World {
             return self.handle(Event::Listening(number));
         }
         let before = self.adopted;
-        self.handle(Event::ListenFailed(number));
+        self.handle(Event::ListenFailed {
+            generation: number,
+            error: String::new(),
+        });
         assert_eq!(self.adopted, before, "the old one goes on");
+    }
+
+    fn execution_ends(&mut self, succeeds: bool) {
+        self.executing = false;
+        if !succeeds {
+            return self.handle(Event::ExecuteFailed("no file".into()));
+        }
+        self.pids += 1;
+        self.successor = Pid::new(self.pids);
+        self.handle(Event::Executed(self.successor.expect("positive")));
     }
 
     fn fork_ends(&mut self, succeeds: bool) {
@@ -222,10 +263,7 @@ impl World {
             self.fork_ends(true);
         }
         while let (None, Some((pid, _))) = (self.code, self.living.pop()) {
-            self.handle(Event::Exited(Exit {
-                pid,
-                status: ExitStatus::Code(0),
-            }));
+            self.handle(super::tests::exited(pid, ExitStatus::Code(0)));
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::log::Level;
 use crate::sys::process::{Exit, Pid};
 use crate::sys::signal::Signal;
 
+const UNDER_WAY: &str = "an upgrade is under way";
+
 /// How far an upgrade is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Succession {
@@ -41,12 +43,24 @@ impl Succession {
 impl Master {
     /// SIGUSR2.
     pub(super) fn upgrade(&mut self, signal: Signal) {
-        if self.succession.is_decided() {
-            let text = "ignored: an upgrade is under way";
-            return self.received(Level::Notice, signal, text);
+        let refusal = match self.predecessor {
+            Some(pid) => Some(format!(
+                "process {pid}, whose successor this is, still runs"
+            )),
+            None if self.succession.is_decided() => Some(UNDER_WAY.into()),
+            None => None,
+        };
+        if let Some(why) = refusal {
+            return self.received(Level::Notice, signal, &format!("ignored: {why}"));
         }
         self.received(Level::Notice, signal, "changing the binary");
         self.succession = Succession::Wanted;
+    }
+
+    pub(super) fn predecessor_left(&mut self, pid: Pid) {
+        self.predecessor = None;
+        let text = format!("process {pid}, whose successor this is, has left");
+        self.log(Level::Notice, text);
     }
 
     /// A reload that was asked for comes first: the successor reads the same files.
@@ -74,10 +88,10 @@ impl Master {
     /// that they had.
     pub(super) fn take_back(&mut self, signal: Signal, now: Instant) {
         let text = match self.intent {
-            Intent::Retire => "starting the workers again, with the configuration they had",
-            _ => "ignored: an upgrade is under way",
+            Intent::Retire => "starting the workers again, with the configuration they had".into(),
+            _ => format!("ignored: {UNDER_WAY}"),
         };
-        self.received(Level::Notice, signal, text);
+        self.received(Level::Notice, signal, &text);
         self.revive(now);
     }
 
@@ -105,7 +119,10 @@ impl Master {
         if let Some(serving) = &mut self.serving {
             self.last_generation += 1;
             serving.number = self.last_generation;
-            serving.slots.iter_mut().for_each(|slot| *slot = Slot::new(now));
+            serving
+                .slots
+                .iter_mut()
+                .for_each(|slot| *slot = Slot::new(now));
             self.actions.push(Action::Revive(serving.number));
         }
     }
