@@ -7,6 +7,7 @@
 //! - `settings`: the directives of the process
 //! - `children`: forks and channels
 //! - `listeners`: the sockets, which belong to it
+//! - `notify`: what the service manager is told
 //! - `pid_file`: where others find it
 //! - `reopen`: logs, after a rotation
 //! - `terminal`: what a hang-up means
@@ -16,6 +17,7 @@ mod children;
 pub mod listeners;
 pub mod load;
 pub mod loaded;
+mod notify;
 pub mod pid_file;
 mod reopen;
 mod run;

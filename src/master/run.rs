@@ -15,6 +15,7 @@ use mio::{Events, Interest, Poll, Token};
 use super::children::{self, Birth, Children};
 use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
+use super::notify::Notify;
 use super::pid_file::PidFile;
 use super::reopen::reopen;
 use super::state::{Action, Death, Event, FIRST, Master, Seat};
@@ -39,6 +40,7 @@ pub(super) struct Belongings {
     pub pid_file: Option<PidFile>,
     pub terminal: Terminal,
     pub upgrade: Upgrade,
+    pub notify: Notify,
     /// Caught since before others can know of this process.
     pub signals: Signals,
     pub poll: Poll,
@@ -87,6 +89,7 @@ pub(super) struct Loop {
     former: Listeners,
     terminal: Terminal,
     upgrade: Upgrade,
+    notify: Notify,
     loader: Loader,
 }
 
@@ -110,6 +113,7 @@ impl Loop {
             pid_file,
             terminal,
             upgrade,
+            notify,
             signals,
             poll,
             loader,
@@ -135,6 +139,7 @@ impl Loop {
             former: Listeners::default(),
             terminal,
             upgrade,
+            notify,
             loader,
         }
     }
@@ -154,7 +159,11 @@ impl Loop {
 
     fn work(&mut self) -> ControlFlow<Leave> {
         while let Some(event) = self.events.pop_front() {
-            for action in self.master.handle(event, Instant::now()) {
+            let now = Instant::now();
+            let actions = self.master.handle(event, now);
+            // Before the actions: they may take their time.
+            self.notify.update(self.master.standing(), now);
+            for action in actions {
                 self.execute(action)?;
             }
         }
@@ -186,8 +195,14 @@ impl Loop {
 
     /// Waits for whatever comes first and notes it.
     fn wait(&mut self) {
-        let deadline = self.master.deadline();
-        let timeout = deadline.map(|due| due.saturating_duration_since(Instant::now()));
+        let deadlines = self
+            .master
+            .deadline()
+            .into_iter()
+            .chain(self.notify.deadline());
+        let timeout = deadlines
+            .min()
+            .map(|due| due.saturating_duration_since(Instant::now()));
         let mut ready = Events::with_capacity(64);
         if let Err(error) = self.poll.poll(&mut ready, timeout)
             && error.kind() != io::ErrorKind::Interrupted
@@ -198,6 +213,7 @@ impl Loop {
             .iter()
             .filter_map(|event| Pid::new(event.token().0 as i32));
         workers.for_each(|pid| self.hear(pid));
+        self.notify.beat(Instant::now());
         self.take_signals();
         self.events.push_back(Event::Time);
     }

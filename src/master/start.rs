@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
+use super::notify::Notify;
 use super::pid_file::PidFile;
 use super::run::{Belongings, End, Loader, Loop, Recruit, watch};
 use super::settings::Settings;
@@ -31,11 +32,13 @@ pub enum Outcome {
 pub struct Estate {
     listeners: Listeners,
     pid_file: Option<PidFile>,
+    notify: Notify,
 }
 
 impl Estate {
     /// Removes it.
-    pub fn remove(self) {
+    pub fn remove(mut self) {
+        self.notify.say("STOPPING=1\n");
         self.listeners.close(&Listeners::default());
         self.pid_file.into_iter().for_each(PidFile::remove);
     }
@@ -108,6 +111,7 @@ fn begin(loaded: Loaded, loader: Loader) -> Result<Belongings, Vec<String>> {
         pid_file,
         terminal,
         upgrade,
+        notify: Notify::from_environment(),
         signals,
         poll,
         loader,
@@ -124,12 +128,16 @@ fn alone(belongings: Belongings) -> Outcome {
         loaded,
         listeners,
         pid_file,
+        mut notify,
         signals,
         ..
     } = belongings;
+    // Connections wait from now on; it has no other moment to say so.
+    notify.say("READY=1\n");
     let estate = Estate {
         listeners: listeners.files(),
         pid_file,
+        notify,
     };
     let blocked = signal::block_all().map_err(|e| format!("sigprocmask() failed {}", OsError(&e)));
     // What has arrived by now waits for the worker that this process becomes.

@@ -10,6 +10,7 @@ mod exits;
 #[cfg(test)]
 mod properties;
 mod slot;
+mod standing;
 mod succession;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 pub use child::Seat;
 pub use event::{Action, Death, Event, FIRST, Terms};
+pub use standing::{Phase, Standing};
 
 use crate::log::Level;
 use crate::sys::process::Pid;

@@ -65,7 +65,7 @@ impl Master {
 
     /// A reload that was asked for comes first: the successor reads the same files.
     pub(super) fn start_upgrade(&mut self) {
-        let quiet = !self.reload_wanted && self.load.is_none() && self.starting.is_none();
+        let quiet = !self.reload_wanted && !self.is_reloading();
         let ending = matches!(self.intent, Intent::Quit | Intent::Stop);
         if self.succession == Succession::Wanted && quiet && !ending {
             self.succession = Succession::Executing;
