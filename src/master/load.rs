@@ -1,5 +1,6 @@
 //! From texts to a plan: parse, tables, what the site needs. Nothing is opened here but the texts.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -160,7 +161,7 @@ pub fn read(request: &Request) -> Plan {
             .push(default_error_log(request, &mut draft));
     }
     draft.error_logs.set_default(settings.error_log.clone());
-    let pid = pid_path(&settings, &draft, &request.prefix);
+    let pid = pid_path(&settings, &mut draft, &request.prefix);
     let workers = settings.workers();
     draft.diagnostics.sort();
     Plan {
@@ -196,16 +197,23 @@ fn default_error_log(request: &Request, draft: &mut Draft) -> Planned {
     }
 }
 
-fn has_directory(path: &Path) -> bool {
-    path.parent().is_some_and(Path::is_dir)
-}
-
-/// nginx's default is written only where its directory exists.
-fn pid_path(settings: &Settings, draft: &Draft, prefix: &Path) -> Option<PathBuf> {
-    match &settings.pid {
-        Some(path) => Some(draft.path(path.as_os_str().as_encoded_bytes())),
-        None => Some(prefix.join(PID)).filter(|path| has_directory(path)),
+/// nginx's default is written only where its directory exists and is on no read-only file system.
+fn pid_path(settings: &Settings, draft: &mut Draft, prefix: &Path) -> Option<PathBuf> {
+    if let Some(path) = &settings.pid {
+        return Some(draft.path(path.as_os_str().as_encoded_bytes()));
     }
+    let path = prefix.join(PID);
+    if !path.parent().is_some_and(Path::is_dir) {
+        return None;
+    }
+    let read_only = |error: &io::Error| error.kind() == io::ErrorKind::ReadOnlyFilesystem;
+    if file::check_writable(&path).is_err_and(|error| read_only(&error)) {
+        let name = path.display();
+        let what = format!("\"{name}\" is not written: its file system is read-only");
+        draft.diagnostics.notice(Severity::Notice, None, what);
+        return None;
+    }
+    Some(path)
 }
 
 impl Plan {
