@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -12,9 +13,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use common::{
-    LIMIT, Setup, TestServer, binary, children, run, signal, skip, tool_is_installed, wait_until,
-};
+use common::{LIMIT, Setup, binary, children, run, signal, skip, tool_is_installed, wait_until};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
@@ -276,4 +275,80 @@ fn the_units_are_in_order() {
     let output = run(command.current_dir(place.path()));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.is_empty(), "{output:?}");
+}
+
+/// The system calls that a set of systemd's, or a name, stands for.
+fn expand(sets: &str, name: &str) -> Vec<String> {
+    if !name.starts_with('@') {
+        return vec![name.to_owned()];
+    }
+    let lines = sets.lines().skip_while(|line| *line != name).skip(1);
+    let members = lines.take_while(|line| line.starts_with(' '));
+    let members = members.map(str::trim).filter(|it| !it.starts_with('#'));
+    members.flat_map(|member| expand(sets, member)).collect()
+}
+
+/// What the service unit's filter lets through.
+fn allowed() -> Vec<String> {
+    let output = run(Command::new("systemd-analyze").arg("syscall-filter"));
+    let sets = String::from_utf8(output.stdout).unwrap();
+    let unit = include_str!("../conf/forkful.service");
+    let filter = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("SystemCallFilter="));
+    let names = filter.unwrap().split_whitespace();
+    names.flat_map(|name| expand(&sets, name)).collect()
+}
+
+#[test]
+fn the_filter_of_the_unit_lets_through_what_is_called() {
+    let tools = ["/usr/bin/systemd-analyze", "/usr/bin/strace"];
+    if !tools.iter().all(|tool| tool_is_installed(tool)) {
+        return skip("systemd or strace is not installed");
+    }
+    let setup = Setup::with_main("worker_processes 2;", SITE);
+    let (path, trace) = (setup.prefix().join("traced"), setup.prefix().join("trace"));
+    let (program, trace_name) = (binary(), trace.display().to_string());
+    let script = format!(
+        "#!/bin/sh\nexec /usr/bin/strace -D -f -qq -o {trace_name} {} \"$@\"\n",
+        program.display()
+    );
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    let mut server = setup.program(path.to_str().unwrap()).start();
+    assert_eq!(server.get("/").text(), "served");
+    server.reload();
+    server.signal(Signal::SIGUSR1);
+    server.wait_for_log("SIGUSR1) received");
+    server.signal(Signal::SIGUSR2);
+    server.wait_for_log("start new binary process");
+    assert_eq!(server.get("/").text(), "served");
+    wait_until("the successor has workers", || {
+        let pid = fs::read_to_string(server.path("pid"))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()?;
+        (pid != server.pid() && children(pid).len() == 2).then(|| signal(pid, Signal::SIGTERM))
+    });
+    server.wait_for_log("exited with code 0, this one goes on");
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait(), 0);
+
+    let allowed = allowed();
+    let trace = fs::read_to_string(trace).unwrap();
+    let call = |line: &'_ str| -> Option<String> {
+        let (name, _) = line.split_whitespace().nth(1)?.split_once('(')?;
+        Some(name.to_owned())
+    };
+    let called: BTreeSet<String> = trace.lines().filter_map(call).collect();
+    assert!(
+        called.contains("accept4") && called.contains("execve"),
+        "{called:?}"
+    );
+    let refused: Vec<_> = called
+        .iter()
+        .filter(|name| !allowed.contains(name))
+        .collect();
+    assert!(refused.is_empty(), "the filter refuses {refused:?}");
 }
