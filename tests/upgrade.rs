@@ -11,7 +11,8 @@ use std::path::Path;
 use std::process::Command;
 
 use common::{
-    Load, Reuse, Setup, TestServer, binary, children, run, scaled_count, signal, wait_until,
+    Load, Reuse, Setup, TestServer, binary, children, run, scaled_count, signal, skip,
+    tool_is_installed, wait_until,
 };
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
@@ -201,45 +202,39 @@ fn an_old_master_that_is_killed_leaves_its_successor_serving() {
 }
 
 /// What stands in the place of the binary, and what the log says of it.
-fn broken() -> Vec<(&'static str, Option<(&'static str, u32)>, &'static str)> {
-    vec![
-        ("missing", None, "failed (2: No such file"),
-        ("forbidden", Some(("#!/bin/sh\n", 0o644)), "failed (13: "),
-        ("garbage", Some(("\x7f\0\0\0", 0o755)), "failed (8: "),
-        (
-            "leaves",
-            Some(("#!/bin/sh\nexit 0\n", 0o755)),
-            "exited with code 0",
-        ),
-        (
-            "refuses",
-            Some(("#!/bin/sh\nexit 7\n", 0o755)),
-            "exited with code 7",
-        ),
-        (
-            "crashes",
-            Some(("#!/bin/sh\nkill -SEGV $$\n", 0o755)),
-            "exited on signal 11",
-        ),
-    ]
-}
+const BROKEN: [(Option<(&str, u32)>, &str); 6] = [
+    (None, "failed (2: No such file or directory)"),
+    (
+        Some(("#!/bin/sh\n", 0o644)),
+        "failed (13: Permission denied)",
+    ),
+    (Some(("\x7fELF, no more", 0o755)), "exited with code"),
+    (Some(("#!/bin/sh\nexit 0\n", 0o755)), "exited with code 0"),
+    (Some(("#!/bin/sh\nexit 7\n", 0o755)), "exited with code 7"),
+    (
+        Some(("#!/bin/sh\nkill -SEGV $$\n", 0o755)),
+        "exited on signal 11",
+    ),
+];
 
 #[test]
 fn a_broken_binary_leaves_the_old_one_serving() {
     let mut server = upgradable();
-    server.expect_log("the binary is not changed: execve(");
+    server.expect_log("server\") failed (");
     server.expect_log("exited on signal 11");
     let (load, old) = (load(&server), server.pid());
     let workers = server.workers();
-    for (name, file, says) in broken() {
+    for (number, (file, says)) in BROKEN.into_iter().enumerate() {
         fs::remove_file(server.path("server")).ok();
         if let Some((text, mode)) = file {
             fs::write(server.path("server"), text).unwrap();
             fs::set_permissions(server.path("server"), Permissions::from_mode(mode)).unwrap();
         }
         server.signal(Signal::SIGUSR2);
-        wait_until(name, || {
-            (server.log().contains(says) && is_the_only_one(&server, old)).then_some(())
+        wait_until(says, || {
+            let log = server.log();
+            let ended = log.matches("this one goes on").count() > number;
+            (ended && log.contains(says) && is_the_only_one(&server, old)).then_some(())
         });
         load.iter().for_each(Load::wait_for_more);
     }
@@ -311,7 +306,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn start() -> Daemon {
+    fn start(program: &Path) -> Daemon {
         prctl::set_child_subreaper(true).unwrap();
         let place = TempDir::new().unwrap();
         fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
@@ -323,17 +318,36 @@ impl Daemon {
         );
         fs::write(place.path().join("server.conf"), text).unwrap();
         fs::write(place.path().join("f.txt"), body()).unwrap();
-        fs::copy(binary(), place.path().join("server")).unwrap();
-        let mut command = Command::new("./server");
-        command.args(["-p", ".", "-c", "server.conf"]);
-        let output = run(command.current_dir(place.path()));
+        fs::copy(program, place.path().join("server")).unwrap();
+        let mut command = Command::new(place.path().join("server"));
+        command
+            .arg("-p")
+            .arg(place.path())
+            .args(["-c", "server.conf"]);
+        let output = run(&mut command);
         assert!(output.status.success(), "{output:?}");
-        let pid = pid_in(&place.path().join("pid")).expect("written before");
+        let pid = wait_until("it serves", || {
+            pid_in(&place.path().join("pid")).filter(|&pid| children(pid).len() == WORKERS)
+        });
         Daemon {
             place,
             address,
             pid,
         }
+    }
+
+    /// Puts another program in the place of the binary, and has it executed; returns its master.
+    fn change(&mut self, program: &Path) -> u32 {
+        let path = |name| self.place.path().join(name);
+        fs::copy(program, path("new")).unwrap();
+        fs::rename(path("new"), path("server")).unwrap();
+        signal(self.pid, Signal::SIGUSR2);
+        let old = self.pid;
+        self.pid = wait_until("the successor serves", || {
+            let new = pid_in(&path("pid")).filter(|&new| new != old)?;
+            (children(new).len() == WORKERS).then_some(new)
+        });
+        self.pid
     }
 
     fn log(&self) -> String {
@@ -350,7 +364,7 @@ fn own_address() -> SocketAddr {
 
 #[test]
 fn a_daemon_is_upgraded_and_says_what_a_broken_binary_said() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(&binary());
     let load = Load::start(daemon.address, 2, Reuse::KeepAlive, body());
     let place = daemon.place.path();
     let program = place.join("server");
@@ -380,4 +394,31 @@ fn a_daemon_is_upgraded_and_says_what_a_broken_binary_said() {
     signal(new, Signal::SIGQUIT);
     reap(new);
     assert!(!place.join("pid").exists() && !place.join("pid.oldbin").exists());
+}
+
+#[test]
+fn from_nginx_and_to_nginx() {
+    let nginx = Path::new("/usr/sbin/nginx");
+    if !tool_is_installed("/usr/sbin/nginx") {
+        return skip("nginx is not installed");
+    }
+    let mut daemon = Daemon::start(nginx);
+    let load = Load::start(daemon.address, 2, Reuse::Never, body());
+    for program in [&binary(), nginx, &binary()] {
+        let old = daemon.pid;
+        let new = daemon.change(program);
+        signal(old, Signal::SIGWINCH);
+        wait_until("its workers have left", || {
+            (children(old) == [new]).then_some(())
+        });
+        load.wait_for_more();
+        signal(old, Signal::SIGQUIT);
+        reap(old);
+        load.wait_for_more();
+    }
+    let (_, failures) = load.finish();
+    println!("{failures:?}");
+    assert!(failures.is_empty(), "{failures:?}\n{}", daemon.log());
+    signal(daemon.pid, Signal::SIGQUIT);
+    reap(daemon.pid);
 }

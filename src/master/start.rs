@@ -80,6 +80,8 @@ fn begin(loaded: Loaded, loader: Loader) -> Result<Belongings, Vec<String>> {
         Terminal::of_process()
     };
     let signals = Signals::new(&Signal::CATCHABLE).map_err(|e| failed("sigaction()", &e))?;
+    // nginx executes its successor with all of them blocked.
+    signal::unblock_all().map_err(|e| failed("sigprocmask()", &e))?;
     let poll = watch(&signals).map_err(|e| failed("epoll_create()", &e))?;
     let mut listeners = Listeners::open(&loaded.listeners, loaded.workers, inherited)?;
     if upgrade.predecessor().is_none() {

@@ -11,14 +11,16 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::listeners::{Inherited, Listeners};
+use super::listeners::{Heirloom, Inherited, Listeners};
 use super::pid_file::PidFile;
 use crate::log;
-use crate::sys::process::{self, Pid};
-use crate::sys::{OsError, scratch};
+use crate::sys::process::{self, Fork, Pid};
+use crate::sys::{OsError, scratch, signal};
 
 /// How much of what a successor says at its start is kept, in bytes.
 const SAID: u64 = 16 << 10;
+/// How many lines of it are logged.
+const SAID_LINES: usize = 20;
 
 /// This master among those of its line.
 pub(super) struct Upgrade {
@@ -39,7 +41,7 @@ impl Upgrade {
     pub fn new(started_by_master: bool) -> Upgrade {
         Upgrade {
             program: program(),
-            predecessor: predecessor().filter(|_| started_by_master),
+            predecessor: started_by_master.then(predecessor).flatten(),
             successor: None,
         }
     }
@@ -60,10 +62,11 @@ impl Upgrade {
             .take_if(|predecessor| process::parent() != Some(*predecessor))
     }
 
-    /// Executes the new binary, after the pid file made room for its own.
+    /// Starts the new binary, after the pid file made room for its own. One that cannot be executed
+    /// says so in the log and ends.
     ///
     /// # Errors
-    /// Lines for the log; nothing has changed then.
+    /// A line for the log; nothing has changed then.
     pub fn execute(
         &mut self,
         sockets: &Listeners,
@@ -77,24 +80,45 @@ impl Upgrade {
         if let Some(file) = &mut moved {
             file.set_aside()?;
         }
-        let spawned = self.spawn(sockets, daemon);
-        if let (Err(_), Some(file)) = (&spawned, moved) {
+        let started = self.start(sockets, daemon);
+        if let (Err(_), Some(file)) = (&started, moved) {
             file.put_back();
         }
-        let program = self.program.display();
-        let failed = |error| format!("execve(\"{program}\") failed {}", OsError(&error));
-        let successor = spawned.map_err(failed)?;
+        let failed = |error| format!("fork() failed {}", OsError(&error));
+        let successor = started.map_err(failed)?;
         let pid = successor.pid;
         self.successor = Some(successor);
         Ok(pid)
     }
 
-    /// The child has what this process has but the sockets' numbers: those that it is told of are
-    /// copies which stay open in it.
-    fn spawn(&self, sockets: &Listeners, daemon: bool) -> io::Result<Successor> {
+    /// A file that does not answer stalls the child, not this process.
+    fn start(&self, sockets: &Listeners, daemon: bool) -> io::Result<Successor> {
         let copies = sockets.inheritable()?;
         // A daemon has no stderr; what a binary that does not start has to say goes there.
         let said = daemon.then(|| scratch::create(SAID)).transpose()?;
+        let mut command = self.command(&copies);
+        if let Some(said) = &said {
+            command.stderr(Stdio::from(said.try_clone()?));
+        }
+        let mask = signal::block_all()?;
+        let forked = process::fork();
+        if matches!(forked, Ok(Fork::Child)) {
+            let unblocked = signal::reset_to_default().and_then(|()| signal::unblock_all());
+            let error = unblocked.err().unwrap_or_else(|| command.exec());
+            let program = self.program.display();
+            log::alert!("execve(\"{program}\") failed {}", OsError(&error));
+            std::process::exit(1);
+        }
+        signal::restore(&mask)?;
+        match forked? {
+            Fork::Parent(pid) => Ok(Successor { pid, said }),
+            Fork::Child => unreachable!("it has exited"),
+        }
+    }
+
+    /// The arguments and the environment of this process, and the numbers of the sockets, which
+    /// stay open.
+    fn command(&self, sockets: &[Heirloom]) -> Command {
         let mut arguments = env::args_os();
         let mut command = Command::new(&self.program);
         command
@@ -102,21 +126,17 @@ impl Upgrade {
             .args(arguments);
         // It names the process whose life systemd watches.
         command.env_remove("WATCHDOG_PID");
-        for (name, lent) in [(Inherited::VARIABLE, false), (Inherited::LENT, true)] {
-            let named = copies.iter().filter(|copy| copy.lent || !lent);
-            let list: String = named
-                .map(|copy| format!("{};", copy.fd.as_raw_fd()))
-                .collect();
-            if !list.is_empty() {
-                command.env(name, list);
-            }
+        let list = |sockets: &mut dyn Iterator<Item = &Heirloom>| -> String {
+            sockets
+                .map(|it| format!("{};", it.fd.as_raw_fd()))
+                .collect()
+        };
+        command.env(Inherited::VARIABLE, list(&mut sockets.iter()));
+        if sockets.iter().any(|socket| socket.lent) {
+            let lent = list(&mut sockets.iter().filter(|socket| socket.lent));
+            command.env(Inherited::LENT, lent);
         }
-        if let Some(said) = &said {
-            command.stderr(Stdio::from(said.try_clone()?));
-        }
-        let child = command.spawn()?;
-        let pid = Pid::new(child.id() as i32).expect("the kernel numbers processes from 1");
-        Ok(Successor { pid, said })
+        command
     }
 
     /// Notes the end of a child. If it was the successor, the pid file is back in its place and
@@ -130,14 +150,8 @@ impl Upgrade {
         }
         let said = successor.said.map(|file| scratch::text(&file));
         let said = said.and_then(Result::ok).unwrap_or_default();
-        for line in said
-            .split(|&byte| byte == b'\n')
-            .filter(|line| !line.is_empty())
-        {
-            log::error!(
-                "new binary process {pid} said: {}",
-                String::from_utf8_lossy(line)
-            );
+        for line in String::from_utf8_lossy(&said).lines().take(SAID_LINES) {
+            log::error!("new binary process {pid} said: {line}");
         }
     }
 }
