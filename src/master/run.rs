@@ -17,14 +17,14 @@ use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
 use super::pid_file::PidFile;
 use super::reopen::reopen;
-use super::state::{Action, Event, FIRST, Master, Seat};
+use super::state::{Action, Death, Event, FIRST, Master, Seat};
 use super::terminal::Terminal;
 use crate::log;
 use crate::sys::OsError;
 use crate::sys::channel::Channel;
 use crate::sys::process::{self, Pid};
 use crate::sys::signal::{Signal, Signals};
-use crate::worker::command::Report;
+use crate::worker::command::{Command, Report};
 
 const SIGNALS: Token = Token(0);
 
@@ -66,6 +66,27 @@ struct Stage {
     pid_file: Option<PidFile>,
 }
 
+impl Stage {
+    /// Takes over the pid file of the stage that it replaces, if both want the same.
+    fn inherit_pid_file(&mut self, other: &mut Stage) {
+        if self.pid_file.is_none() && self.loaded.pid == other.loaded.pid {
+            self.pid_file = other.pid_file.take();
+        }
+    }
+
+    /// What it shares with another stage gets its own options back; it has listened with them
+    /// before.
+    fn listen_again(&self) {
+        let _ = self.listeners.listen(&Listeners::default());
+    }
+
+    /// Removes what only it had.
+    fn drop_beside(self, current: &Stage) {
+        self.listeners.close(&current.listeners);
+        self.pid_file.into_iter().for_each(PidFile::remove);
+    }
+}
+
 /// Why the loop is left.
 enum Leave {
     Exit(i32),
@@ -81,8 +102,8 @@ pub(super) struct Loop {
     current: Stage,
     /// The configuration whose workers start.
     next: Option<Stage>,
-    /// The sockets of the configuration before the current one, until its workers know.
-    former: Listeners,
+    /// The configuration before the current one, while it may have to be restored.
+    former: Option<Stage>,
     terminal: Terminal,
     loader: Loader,
 }
@@ -112,7 +133,7 @@ impl Loop {
         } = belongings;
         let first = Event::Loaded {
             generation: FIRST,
-            workers: Some(loaded.workers),
+            plan: Ok(loaded.terms()),
         };
         Loop {
             poll,
@@ -127,7 +148,7 @@ impl Loop {
                 pid_file,
             },
             next: None,
-            former: Listeners::default(),
+            former: None,
             terminal,
             loader,
         }
@@ -157,17 +178,20 @@ impl Loop {
 
     fn execute(&mut self, action: Action) -> ControlFlow<Leave> {
         match action {
+            Action::Check(number) => self.check(number),
             Action::Load(number) => self.load(number),
             Action::Spawn(seat) => return self.spawn(seat),
             Action::Listen(number) => self.listen(number),
             Action::Adopt(_) => self.adopt(),
-            Action::Settle(_) => std::mem::take(&mut self.former).close(&self.current.listeners),
-            Action::Discard(_) => self.discard(),
+            Action::Settle(_) => self.settle(),
+            Action::Discard(number) => self.discard(number),
             Action::Close => self.close(),
             Action::Tell(pid, command) => self.children.tell(pid, command),
             Action::Kill(pid) => children::kill(pid, Signal::Kill),
+            Action::Abort(pid) => children::kill(pid, Signal::Abrt),
             Action::ReopenLogs => reopen(&self.current.loaded.logs, &self.children),
             Action::Log(level, text) => log::write(level, format_args!("{text}")),
+            Action::Answer(..) => {}
             Action::Exit(code) => return ControlFlow::Break(Leave::Exit(code)),
         }
         ControlFlow::Continue(())
@@ -192,8 +216,11 @@ impl Loop {
     }
 
     fn hear(&mut self, pid: Pid) {
-        while let Some(Report::Ready) = self.children.report(self.poll.registry(), pid) {
-            self.events.push_back(Event::Ready(pid));
+        while let Some(report) = self.children.report(self.poll.registry(), pid) {
+            self.events.push_back(match report {
+                Report::Ready => Event::Ready(pid),
+                Report::Pong => Event::Pong(pid),
+            });
         }
     }
 
@@ -217,16 +244,25 @@ impl Loop {
         while let Some(exit) = process::wait_any() {
             self.hear(exit.pid);
             self.children.remove(self.poll.registry(), exit.pid);
-            self.events.push_back(Event::Exited(exit));
+            let blamed = false;
+            self.events.push_back(Event::Exited(Death { exit, blamed }));
         }
+    }
+
+    fn check(&mut self, generation: u64) {
+        let verdict = Ok(());
+        self.events.push_back(Event::Checked {
+            generation,
+            verdict,
+        });
     }
 
     fn load(&mut self, number: u64) {
         self.next = (self.loader)().and_then(|loaded| self.stage(number, loaded));
-        let workers = self.next.as_ref().map(|stage| stage.loaded.workers);
+        let plan = self.next.as_ref().map(|stage| stage.loaded.terms());
         self.events.push_back(Event::Loaded {
             generation: number,
-            workers,
+            plan: plan.ok_or_else(|| "the configuration was refused".into()),
         });
     }
 
@@ -261,7 +297,8 @@ impl Loop {
             Ok(Birth::Child(channel)) => return ControlFlow::Break(Leave::Child(seat, channel)),
             Ok(Birth::Parent(pid, channel)) => {
                 let logs = self.stage_of(seat).loaded.log_table();
-                self.children.add(self.poll.registry(), pid, channel, logs);
+                self.children
+                    .add(self.poll.registry(), pid, seat.generation, channel, logs);
                 self.events.push_back(Event::Spawned { seat, pid });
             }
             Err(error) => self.events.push_back(Event::SpawnFailed { seat, error }),
@@ -279,40 +316,74 @@ impl Loop {
 
     fn listen(&mut self, number: u64) {
         let Some(next) = &self.next else { return };
-        self.events.push_back(match next.listeners.listen() {
-            Ok(()) => Event::Listening(number),
-            Err(refused) => {
-                refused.lines.iter().for_each(|line| log::emerg!("{line}"));
-                // What both share gets its options back; it has listened with them before.
-                let _ = self.current.listeners.listen();
-                Event::ListenFailed(number)
-            }
-        });
+        self.events
+            .push_back(match next.listeners.listen(&self.current.listeners) {
+                Ok(()) => Event::Listening(number),
+                Err(mut refused) => {
+                    let error = refused.lines.swap_remove(0);
+                    refused.lines.iter().for_each(|line| log::emerg!("{line}"));
+                    self.current.listen_again();
+                    Event::ListenFailed {
+                        generation: number,
+                        error,
+                    }
+                }
+            });
     }
 
-    /// The next configuration becomes the current one.
+    /// The next configuration becomes the current one. What it does not listen on is left to the
+    /// workers of the one before.
     fn adopt(&mut self) {
         let Some(mut next) = self.next.take() else {
             return;
         };
-        if next.loaded.pid == self.current.loaded.pid {
-            next.pid_file = self.current.pid_file.take();
-        }
+        next.inherit_pid_file(&mut self.current);
         let former = std::mem::replace(&mut self.current, next);
-        self.former = former.listeners;
-        former.pid_file.into_iter().for_each(PidFile::remove);
+        self.keep_for(&former);
+        self.former = Some(former);
         self.current.loaded.make_current();
     }
 
-    fn discard(&mut self) {
-        if let Some(stage) = self.next.take() {
-            stage.listeners.close(&self.current.listeners);
-            stage.pid_file.into_iter().for_each(PidFile::remove);
+    /// Tells the workers of a configuration that no longer serves which endpoints are theirs alone.
+    fn keep_for(&self, stage: &Stage) {
+        for endpoint in stage.listeners.without(&self.current.listeners) {
+            let command = Command::Keep { endpoint };
+            self.children.tell_all(stage.number, command);
         }
     }
 
+    /// There is no way back any more.
+    fn settle(&mut self) {
+        if let Some(former) = self.former.take() {
+            former.drop_beside(&self.current);
+        }
+    }
+
+    fn discard(&mut self, number: u64) {
+        if let Some(stage) = self.next.take_if(|stage| stage.number == number) {
+            stage.drop_beside(&self.current);
+        } else if self.current.number == number
+            && let Some(former) = self.former.take()
+        {
+            self.restore(former);
+        }
+    }
+
+    /// The configuration before is the current one again.
+    fn restore(&mut self, mut former: Stage) {
+        former.inherit_pid_file(&mut self.current);
+        let failed = std::mem::replace(&mut self.current, former);
+        self.keep_for(&failed);
+        let number = self.current.number;
+        for (endpoint, first, sockets) in self.current.listeners.absorb(&failed.listeners) {
+            self.children.hand_out(number, endpoint, first, &sockets);
+        }
+        self.current.listen_again();
+        failed.drop_beside(&self.current);
+        self.current.loaded.make_current();
+    }
+
     fn close(&mut self) {
-        self.discard();
         std::mem::take(&mut self.current.listeners).close(&Listeners::default());
     }
 
