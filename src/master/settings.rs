@@ -1,11 +1,12 @@
 //! The directives of the process: what the master does before and beside serving.
 
+use std::env;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::{env, io};
 
 use crate::conf::diagnostic::{Reason, Severity};
+use crate::conf::outside::Outside;
 use crate::conf::table::{Call, Shared};
 use crate::conf::tree::Word;
 use crate::conf::value;
@@ -101,16 +102,24 @@ impl Settings {
 
     /// Whom the workers become. The only process has the pid file, the sockets and the logs to look
     /// after, and stays who it is, as in nginx.
+    pub fn who(&self) -> Who {
+        match &self.user {
+            _ if !self.master_process => Who::Unchanged,
+            User::Named(identity) if is_root() => Who::Other(identity.clone()),
+            _ => Who::Powerless,
+        }
+    }
+
+    /// Names the user that workers become where none is named; it must have been found before
+    /// there are any.
     ///
     /// # Errors
-    /// No user is named, and the system has no `nobody`.
-    pub fn who(&self) -> io::Result<Who> {
-        match &self.user {
-            _ if !self.master_process => Ok(Who::Unchanged),
-            User::Named(identity) if is_root() => Ok(Who::Other(identity.clone())),
-            User::Default if is_root() => nobody().map(Who::Other),
-            _ => Ok(Who::Powerless),
+    /// The system has no `nobody`.
+    pub(super) fn find_user(&mut self, outside: &Outside) -> Result<(), String> {
+        if self.user == User::Default && self.master_process && is_root() {
+            self.user = User::Named(nobody(outside)?);
         }
+        Ok(())
     }
 
     /// The environment of the workers, made from the one of the master.
@@ -133,8 +142,9 @@ impl Settings {
 }
 
 /// Debian's group of `nobody` is `nogroup`.
-fn nobody() -> io::Result<Identity> {
-    Identity::find("nobody", None).or_else(|_| Identity::find("nobody", Some("nogroup")))
+fn nobody(outside: &Outside) -> Result<Identity, String> {
+    let found = outside.identity("nobody", None);
+    found.or_else(|_| outside.identity("nobody", Some("nogroup")))
 }
 
 fn described(count: usize, available: cpu::Available) -> String {
@@ -172,8 +182,10 @@ fn user(this: &mut Settings, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
         return Ok(());
     }
     let group = call.args().get(1).map(Word::str);
-    let found = Identity::find(&call.arg(0).str(), group.as_deref());
-    let found = found.map_err(|error| Reason::from(error.to_string()).at(call.arg(0).place))?;
+    let found = draft
+        .outside()
+        .identity(&call.arg(0).str(), group.as_deref());
+    let found = found.map_err(|why| Reason::from(why).at(call.arg(0).place))?;
     this.user = User::Named(found);
     Ok(())
 }
@@ -286,12 +298,12 @@ mod tests {
     #[test]
     fn the_user_is_kept_when_asked_to_or_when_there_is_no_choice() {
         let who = |user| {
-            Settings {
+            let mut settings = Settings {
                 user,
                 ..Settings::default()
-            }
-            .who()
-            .expect("known")
+            };
+            settings.find_user(&Outside::system()).expect("found");
+            settings.who()
         };
         assert!(matches!(who(User::Keep), Who::Powerless));
         assert_eq!(matches!(who(User::Default), Who::Other(_)), is_root());
@@ -299,6 +311,6 @@ mod tests {
             master_process: false,
             ..Settings::default()
         };
-        assert!(matches!(alone.who().expect("known"), Who::Unchanged));
+        assert!(matches!(alone.who(), Who::Unchanged));
     }
 }

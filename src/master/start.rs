@@ -151,14 +151,13 @@ impl Recruit {
         } = self;
         loaded.make_current();
         surround(&loaded.settings)?;
-        let who = loaded.settings.who().map_err(|error| error.to_string())?;
         Ok(Setup {
             slot,
             workers: loaded.workers,
             // It is there until the process ends, and so needs no owner.
             site: Box::leak(Box::new(loaded.site)),
             settings: loaded.worker,
-            who,
+            who: loaded.settings.who(),
             sockets: listeners.sockets_of(slot, loaded.workers),
             logs: loaded.logs,
             channel,
