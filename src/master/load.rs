@@ -13,7 +13,7 @@ use crate::conf::table::{
     Arity, Call, Directive, EVENTS, Holds, Inherit, MAIN, Setter, Shape, Table,
 };
 use crate::conf::tree::{Item, Tree};
-use crate::log::Level;
+use crate::log::{self, Level};
 use crate::site::draft::{Draft, World};
 use crate::site::error_log::Planned;
 use crate::site::{scope, unbuilt};
@@ -268,6 +268,13 @@ impl Plan {
             text.push(b'\n');
         }
         text
+    }
+}
+
+/// Writes such lines to the process's log.
+pub fn write(lines: &[(Level, String)]) {
+    for (level, text) in lines {
+        log::write(*level, format_args!("{text}"));
     }
 }
 

@@ -12,24 +12,24 @@ use std::time::Instant;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
+use super::check::{self, Checker, Examination};
 use super::children::{self, Birth, Children};
 use super::listeners::{Inherited, Listeners};
+use super::load;
 use super::loaded::Loaded;
 use super::pid_file::PidFile;
 use super::reopen::reopen;
-use super::state::{Action, Event, FIRST, Master, Seat};
+use super::state::{Action, Death, Event, FIRST, Master, Seat};
 use super::terminal::Terminal;
+use crate::conf::outside::Outside;
 use crate::log;
 use crate::sys::OsError;
 use crate::sys::channel::Channel;
-use crate::sys::process::{self, Pid};
+use crate::sys::process::{self, ExitStatus, Pid};
 use crate::sys::signal::{Signal, Signals};
 use crate::worker::command::Report;
 
 const SIGNALS: Token = Token(0);
-
-/// Reads the configuration anew; `None` when it is refused, which it has logged.
-pub type Loader = Box<dyn FnMut() -> Option<Loaded>>;
 
 /// What the master has before its loop begins.
 pub(super) struct Belongings {
@@ -40,13 +40,13 @@ pub(super) struct Belongings {
     /// Caught since before others can know of this process.
     pub signals: Signals,
     pub poll: Poll,
-    pub loader: Loader,
 }
 
-/// How the loop ends: the master exits, or this process is a new worker.
+/// How the loop ends: the master exits, or this process is a new worker, or a checker.
 pub(super) enum End {
     Exit(i32),
     Worker(Box<Recruit>),
+    Checker(Box<Examination>),
 }
 
 /// What becomes a worker.
@@ -70,6 +70,7 @@ struct Stage {
 enum Leave {
     Exit(i32),
     Child(Seat, Channel),
+    Checker(Box<Examination>),
 }
 
 pub(super) struct Loop {
@@ -84,7 +85,9 @@ pub(super) struct Loop {
     /// The sockets of the configuration before the current one, until its workers know.
     former: Listeners,
     terminal: Terminal,
-    loader: Loader,
+    checker: Option<Checker>,
+    /// What a checker has read and found sound, until it is loaded.
+    checked: Option<Outside>,
 }
 
 /// A poll that sees signals; workers are added later.
@@ -108,11 +111,10 @@ impl Loop {
             terminal,
             signals,
             poll,
-            loader,
         } = belongings;
         let first = Event::Loaded {
             generation: FIRST,
-            workers: Some(loaded.workers),
+            plan: Ok(loaded.terms()),
         };
         Loop {
             poll,
@@ -129,17 +131,21 @@ impl Loop {
             next: None,
             former: Listeners::default(),
             terminal,
-            loader,
+            checker: None,
+            checked: None,
         }
     }
 
-    /// Runs until the master exits; returns in each new worker too.
+    /// Runs until the master exits; returns in each new worker and checker too.
     pub fn run(mut self) -> End {
         loop {
             match self.work() {
                 ControlFlow::Break(Leave::Exit(code)) => return self.exit(code),
                 ControlFlow::Break(Leave::Child(seat, channel)) => {
                     return self.into_worker(seat, channel);
+                }
+                ControlFlow::Break(Leave::Checker(examination)) => {
+                    return End::Checker(examination);
                 }
                 ControlFlow::Continue(()) => self.wait(),
             }
@@ -157,6 +163,7 @@ impl Loop {
 
     fn execute(&mut self, action: Action) -> ControlFlow<Leave> {
         match action {
+            Action::Check(number) => return self.check(number),
             Action::Load(number) => self.load(number),
             Action::Spawn(seat) => return self.spawn(seat),
             Action::Listen(number) => self.listen(number),
@@ -166,8 +173,10 @@ impl Loop {
             Action::Close => self.close(),
             Action::Tell(pid, command) => self.children.tell(pid, command),
             Action::Kill(pid) => children::kill(pid, Signal::Kill),
+            Action::Abort(pid) => children::kill(pid, Signal::Abrt),
             Action::ReopenLogs => reopen(&self.current.loaded.logs, &self.children),
             Action::Log(level, text) => log::write(level, format_args!("{text}")),
+            Action::Answer(..) => {}
             Action::Exit(code) => return ControlFlow::Break(Leave::Exit(code)),
         }
         ControlFlow::Continue(())
@@ -192,8 +201,14 @@ impl Loop {
     }
 
     fn hear(&mut self, pid: Pid) {
-        while let Some(Report::Ready) = self.children.report(self.poll.registry(), pid) {
-            self.events.push_back(Event::Ready(pid));
+        if let Some(checker) = self.checker.as_mut().filter(|checker| checker.pid == pid) {
+            return checker.hear();
+        }
+        while let Some(report) = self.children.report(self.poll.registry(), pid) {
+            self.events.push_back(match report {
+                Report::Ready => Event::Ready(pid),
+                Report::Pong => Event::Pong(pid),
+            });
         }
     }
 
@@ -215,19 +230,73 @@ impl Loop {
     /// One SIGCHLD may stand for several exits.
     fn reap(&mut self) {
         while let Some(exit) = process::wait_any() {
+            if let Some(checker) = self.checker.take_if(|checker| checker.pid == exit.pid) {
+                self.checked(checker, exit.status);
+                continue;
+            }
             self.hear(exit.pid);
             self.children.remove(self.poll.registry(), exit.pid);
-            self.events.push_back(Event::Exited(exit));
+            let blamed = false;
+            self.events.push_back(Event::Exited(Death { exit, blamed }));
         }
     }
 
+    fn check(&mut self, generation: u64) -> ControlFlow<Leave> {
+        let Loaded {
+            request, settings, ..
+        } = &self.current.loaded;
+        match check::fork(generation, request, settings.reload_memory) {
+            Ok(check::Birth::Child(examination)) => {
+                return ControlFlow::Break(Leave::Checker(Box::new(examination)));
+            }
+            Ok(check::Birth::Parent(mut checker)) => {
+                checker.register(self.poll.registry());
+                let pid = checker.pid;
+                self.events
+                    .push_back(Event::CheckStarted { generation, pid });
+                self.checker = Some(checker);
+            }
+            Err(why) => self.events.push_back(Event::Checked {
+                generation,
+                verdict: Err(why),
+            }),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn checked(&mut self, checker: Checker, status: ExitStatus) {
+        let generation = checker.generation;
+        let verdict = checker.conclude(status);
+        let verdict = verdict.map(|outside| self.checked = Some(outside));
+        let verdict = verdict.map_err(|refusal| {
+            load::write(&refusal.lines);
+            refusal.why
+        });
+        self.events.push_back(Event::Checked {
+            generation,
+            verdict,
+        });
+    }
+
     fn load(&mut self, number: u64) {
-        self.next = (self.loader)().and_then(|loaded| self.stage(number, loaded));
-        let workers = self.next.as_ref().map(|stage| stage.loaded.workers);
+        let loaded = self.checked.take().and_then(|outside| self.read(outside));
+        self.next = loaded.and_then(|loaded| self.stage(number, loaded));
+        let plan = self.next.as_ref().map(|stage| stage.loaded.terms());
         self.events.push_back(Event::Loaded {
             generation: number,
-            workers,
+            plan: plan.ok_or_else(|| "the configuration was refused".into()),
         });
+    }
+
+    /// What was checked is loaded; what is said about it goes to the log of the one that serves.
+    fn read(&self, outside: Outside) -> Option<Loaded> {
+        let plan = load::read_from(&self.current.loaded.request, outside.into());
+        load::write(&plan.messages());
+        if plan.draft.diagnostics.errors() {
+            return None;
+        }
+        let loaded = Loaded::open(plan);
+        loaded.map_err(|why| log::emerg!("{why}")).ok()
     }
 
     /// Binds and writes what a new configuration wants; what it shares with the current one is
@@ -281,11 +350,14 @@ impl Loop {
         let Some(next) = &self.next else { return };
         self.events.push_back(match next.listeners.listen() {
             Ok(()) => Event::Listening(number),
-            Err(refused) => {
+            Err(mut refused) => {
                 refused.lines.iter().for_each(|line| log::emerg!("{line}"));
                 // What both share gets its options back; it has listened with them before.
                 let _ = self.current.listeners.listen();
-                Event::ListenFailed(number)
+                Event::ListenFailed {
+                    generation: number,
+                    error: refused.lines.swap_remove(0),
+                }
             }
         });
     }

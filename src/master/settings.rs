@@ -4,6 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::conf::diagnostic::{Reason, Severity};
 use crate::conf::outside::Outside;
@@ -19,6 +20,8 @@ use crate::worker::Who;
 
 /// More workers than any machine has use for; a slip of the pen must not exhaust this one.
 const MOST_WORKERS: u64 = 4096;
+/// The least that `reload_memory` takes.
+const LEAST_MEMORY: u64 = 16 << 20;
 
 directives! {
     /// What concerns the process as a whole.
@@ -48,6 +51,26 @@ directives! {
         /// the smaller of its affinity and the quota of its control group, rounded up.
         worker_processes: Workers = Workers::Count(1) =>
             "worker_processes" [MAIN] 1, Once, "1", set(workers);
+        /// Time that the check of a new configuration may take, before a reload is given up.
+        reload_timeout: Duration = Duration::from_secs(10) =>
+            "reload_timeout" [MAIN] 1, Once, "10s", set(value::milliseconds);
+        /// How much memory the check of a new configuration may use beyond what the server has
+        /// when it begins.
+        reload_memory: u64 = 1 << 30 => "reload_memory" [MAIN] 1, Once, "1g", set(memory);
+        /// Time that new workers must live after a reload, before the old ones are told to leave.
+        /// Until then one that dies by itself ends the reload: the old workers, which kept their
+        /// connections, serve again.
+        reload_probation: Duration = Duration::from_secs(1) =>
+            "reload_probation" [MAIN] 1, Once, "1s", set(value::milliseconds);
+        /// How many generations of workers there may be beside the one that serves: those that
+        /// still finish their requests, and during a reload the new one. Beyond it the oldest is
+        /// cut. 0 means any number.
+        worker_generations: usize = 16 =>
+            "worker_generations" [MAIN] 1, Once, "16", set(count);
+        /// How long the loop of a worker may stand still, and how long a worker may take to start,
+        /// before it is aborted and replaced. 0 means for ever.
+        worker_stall_timeout: Duration = Duration::from_secs(30) =>
+            "worker_stall_timeout" [MAIN] 1, Once, "30s", set(value::milliseconds);
     }
     also {
         /// Accepted: no lock file is needed.
@@ -213,6 +236,21 @@ fn variable(this: &mut Settings, _: &mut Draft, call: &Call<'_>) -> Result<(), R
     Ok(())
 }
 
+/// With less, no configuration could be loaded any more, nor one that allows more.
+fn memory(word: &Word) -> Result<u64, Reason> {
+    let bytes = value::offset(word)?;
+    if bytes < LEAST_MEMORY {
+        let what = format!("invalid amount of memory \"{}\"", word.str());
+        return Err(Reason::from(what).at(word.place).help("at least 16m"));
+    }
+    Ok(bytes)
+}
+
+fn count(word: &Word) -> Result<usize, Reason> {
+    let count = value::number(word)?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
 fn workers(word: &Word) -> Result<Workers, Reason> {
     if word.is("auto") {
         return Ok(Workers::Auto);
@@ -268,6 +306,14 @@ mod tests {
             ..auto
         };
         assert_eq!(single.workers(), (1, None));
+    }
+
+    #[test]
+    fn a_check_has_room_to_begin_with() {
+        assert_eq!(memory(&word("16m")), Ok(16 << 20));
+        for wrong in ["15m", "0", "much"] {
+            assert!(memory(&word(wrong)).is_err(), "{wrong}");
+        }
     }
 
     #[test]
