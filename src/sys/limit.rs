@@ -132,11 +132,14 @@ mod tests {
         alone(
             "sys::limit::tests::confined_memory_grows_no_further",
             || {
-                confine_memory(32 << 20).expect("confined");
+                // More than an allocator may have reserved for a thread.
+                const PIECE: usize = 256 << 20;
                 let reserve = |bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
-                assert!(reserve(16 << 20) && !reserve(33 << 20));
-                confine_memory(64 << 20).expect("no wider");
-                assert!(!reserve(33 << 20));
+                assert!(reserve(2 * PIECE));
+                confine_memory(PIECE as u64 + (1 << 20)).expect("confined");
+                assert!(reserve(PIECE) && !reserve(2 * PIECE));
+                confine_memory(4 * PIECE as u64).expect("no wider");
+                assert!(!reserve(2 * PIECE));
             },
         );
     }
