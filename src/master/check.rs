@@ -105,36 +105,34 @@ impl Checker {
     pub fn conclude(mut self, status: ExitStatus) -> Result<Outside, Refusal> {
         self.hear();
         let whole = status == ExitStatus::Code(0) && !self.is_excessive();
-        match Findings::unpack(&self.received).filter(|_| whole) {
-            Some(Findings::Sound(transcript)) => {
-                Outside::replay(&transcript).ok_or_else(|| self.died(status))
-            }
-            Some(Findings::Refused(refusal)) => Err(refusal),
-            None => Err(self.died(status)),
-        }
+        let sound = match Findings::unpack(&self.received).filter(|_| whole) {
+            Some(Findings::Refused(refusal)) => return Err(refusal),
+            Some(Findings::Sound(transcript)) => Outside::replay(&transcript),
+            None => None,
+        };
+        sound.ok_or_else(|| Refusal::new(format!("{NAME} {} {}", self.pid, self.cause(status))))
     }
 
-    fn died(&self, status: ExitStatus) -> Refusal {
+    /// Why it ended without findings.
+    fn cause(&self, status: ExitStatus) -> String {
         let mut words = Vec::new();
         let _ = (&self.words).take(LAST_WORDS).read_to_end(&mut words);
         let words = words.trim_ascii().escape_ascii().to_string();
-        let (pid, memory) = (self.pid, self.memory);
-        let limit = format!("reload_memory is {memory} bytes");
-        let why = match status {
-            _ if self.is_excessive() => format!("read more than it may hand over, {limit}"),
-            _ if words.starts_with(OUT_OF_MEMORY) => format!("is out of memory, {limit}"),
-            ExitStatus::Signal { number, .. } => {
-                format!("{status} ({}){}", signal::name(number), after(&words))
-            }
-            ExitStatus::Code(_) => format!("{status}{}", after(&words)),
+        let limit = format!("reload_memory is {} bytes", self.memory);
+        if self.is_excessive() {
+            return format!("read more than it may hand over, {limit}");
+        }
+        if words.starts_with(OUT_OF_MEMORY) {
+            return format!("is out of memory, {limit}");
+        }
+        let name = match status {
+            ExitStatus::Signal { number, .. } => format!(" ({})", signal::name(number)),
+            ExitStatus::Code(_) => String::new(),
         };
-        Refusal::new(format!("{NAME} {pid} {why}"))
+        let colon = if words.is_empty() { "" } else { ": " };
+        format!("{status}{name}{colon}{words}")
     }
 }
 
-fn after(words: &str) -> String {
-    match words {
-        "" => String::new(),
-        words => format!(": {words}"),
-    }
-}
+#[cfg(test)]
+mod tests;

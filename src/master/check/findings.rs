@@ -17,7 +17,7 @@ pub enum Findings {
 }
 
 /// Why a configuration is refused.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The error that is logged last.
     pub why: String,
