@@ -13,11 +13,12 @@ use mio::unix::pipe::{self, Receiver};
 use mio::{Interest, Registry, Token};
 
 use super::children::{self, failed};
-use super::load::Request;
+use super::load;
+use super::loaded::Loaded;
 use crate::conf::outside::Outside;
 use crate::log;
 use crate::sys::OsError;
-use crate::sys::process::{ExitStatus, Fork, Pid};
+use crate::sys::process::{Exit, ExitStatus, Fork, Pid};
 use crate::sys::signal::{self, Signal};
 pub(super) use examination::Examination;
 use findings::{Findings, Refusal};
@@ -30,16 +31,24 @@ const OUT_OF_MEMORY: &str = "memory allocation of";
 
 /// Which side of the fork this is.
 pub(super) enum Birth {
-    Parent(Checker),
+    Parent(Pid),
     /// All signals are blocked here.
-    Child(Examination),
+    Child(Box<Examination>),
+}
+
+/// The checkers that live, and what the last one found.
+#[derive(Default)]
+pub(super) struct Checks {
+    running: Vec<Checker>,
+    /// The number of a generation and what its checker read, until it is loaded.
+    sound: Option<(u64, Outside)>,
 }
 
 /// A checker as the master knows it.
-pub(super) struct Checker {
+struct Checker {
     /// The number of the generation that it is for.
-    pub generation: u64,
-    pub pid: Pid,
+    generation: u64,
+    pid: Pid,
     /// Bytes of memory that it may take, and that its findings may.
     memory: u64,
     findings: Receiver,
@@ -47,34 +56,79 @@ pub(super) struct Checker {
     words: Receiver,
 }
 
-/// Forks a checker of what is to be the generation of this number.
-///
-/// # Errors
-/// In nginx's words.
-pub(super) fn fork(generation: u64, request: &Request, memory: u64) -> Result<Birth, String> {
-    let pipe = || pipe::new().map_err(|error| failed("pipe()", NAME, &error));
-    let ((to_findings, findings), (to_words, words)) = (pipe()?, pipe()?);
-    Ok(match children::fork_quietly(NAME)? {
-        Fork::Parent(pid) => Birth::Parent(Checker {
+impl Checks {
+    /// Forks a checker of what is to follow `current`, as the generation of this number.
+    ///
+    /// # Errors
+    /// In nginx's words.
+    pub fn start(
+        &mut self,
+        registry: &Registry,
+        generation: u64,
+        current: &Loaded,
+    ) -> Result<Birth, String> {
+        let memory = current.settings.reload_memory;
+        let pipe = || pipe::new().map_err(|error| failed("pipe()", NAME, &error));
+        let ((to_findings, findings), (to_words, words)) = (pipe()?, pipe()?);
+        let Fork::Parent(pid) = children::fork_quietly(NAME)? else {
+            return Ok(Birth::Child(Box::new(Examination {
+                request: current.request.clone(),
+                memory,
+                findings: to_findings,
+                words: to_words,
+            })));
+        };
+        let mut checker = Checker {
             generation,
             pid,
             memory,
             findings,
             received: Vec::new(),
             words,
-        }),
-        Fork::Child => Birth::Child(Examination {
-            request: request.clone(),
-            memory,
-            findings: to_findings,
-            words: to_words,
-        }),
-    })
+        };
+        checker.register(registry);
+        self.running.push(checker);
+        Ok(Birth::Parent(pid))
+    }
+
+    /// Takes what this process has said so far, if it is a checker.
+    pub fn hear(&mut self, pid: Pid) {
+        if let Some(checker) = self.running.iter_mut().find(|checker| checker.pid == pid) {
+            checker.hear();
+        }
+    }
+
+    /// What a checker that has ended found: the generation it is for, and why that is refused. All
+    /// else that there is to say about it is logged.
+    pub fn reaped(&mut self, exit: Exit) -> Option<(u64, Result<(), String>)> {
+        let ended = self
+            .running
+            .extract_if(.., |checker| checker.pid == exit.pid);
+        let checker = ended.last()?;
+        let generation = checker.generation;
+        let verdict = match checker.conclude(exit.status) {
+            Ok(outside) => {
+                self.sound = Some((generation, outside));
+                Ok(())
+            }
+            Err(Refusal { why, lines }) => {
+                load::write(&lines);
+                Err(why)
+            }
+        };
+        Some((generation, verdict))
+    }
+
+    /// What the checker of this generation read, if it found it sound.
+    pub fn take(&mut self, generation: u64) -> Option<Outside> {
+        let (number, outside) = self.sound.take()?;
+        (number == generation).then_some(outside)
+    }
 }
 
 impl Checker {
     /// Listens to it from now on; its token is its number.
-    pub fn register(&mut self, registry: &Registry) {
+    fn register(&mut self, registry: &Registry) {
         let token = Token(self.pid.number() as usize);
         let registered = registry.register(&mut self.findings, token, Interest::READABLE);
         if let Err(error) = registered {
@@ -85,7 +139,7 @@ impl Checker {
     }
 
     /// Takes what it has said so far, and ends it if that is more than it may say.
-    pub fn hear(&mut self) {
+    fn hear(&mut self) {
         if self.is_excessive() {
             return;
         }
@@ -102,7 +156,7 @@ impl Checker {
     }
 
     /// What it found, once it has ended so.
-    pub fn conclude(mut self, status: ExitStatus) -> Result<Outside, Refusal> {
+    fn conclude(mut self, status: ExitStatus) -> Result<Outside, Refusal> {
         self.hear();
         let whole = status == ExitStatus::Code(0) && !self.is_excessive();
         let sound = match Findings::unpack(&self.received).filter(|_| whole) {

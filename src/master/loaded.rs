@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use super::children::LogTable;
 use super::listeners::Wanted;
-use super::load::{Plan, Request};
+use super::load::{self, Plan, Request};
 use super::settings::Settings;
 use super::state::Terms;
+use crate::conf::outside::Outside;
 use crate::log::{self, LogFiles};
 use crate::site::draft::Site;
 use crate::sys::OsError;
@@ -78,6 +79,18 @@ impl Loaded {
             site,
             request,
         })
+    }
+
+    /// What takes the place of this one, from what its checker read. What is said about it goes to
+    /// the log of this one; `None` if that is why not.
+    pub(super) fn reload(&self, outside: Outside) -> Option<Loaded> {
+        let plan = load::read_from(&self.request, outside.into());
+        load::write(&plan.messages());
+        if plan.draft.diagnostics.errors() {
+            return None;
+        }
+        let loaded = Loaded::open(plan);
+        loaded.map_err(|why| log::emerg!("{why}")).ok()
     }
 
     /// What the master needs to know to run it.

@@ -12,20 +12,18 @@ use std::time::Instant;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
-use super::check::{self, Checker, Examination};
+use super::check::{self, Checks, Examination};
 use super::children::{self, Birth, Children};
 use super::listeners::{Inherited, Listeners};
-use super::load;
 use super::loaded::Loaded;
 use super::pid_file::PidFile;
 use super::reopen::reopen;
 use super::state::{Action, Death, Event, FIRST, Master, Seat};
 use super::terminal::Terminal;
-use crate::conf::outside::Outside;
 use crate::log;
 use crate::sys::OsError;
 use crate::sys::channel::Channel;
-use crate::sys::process::{self, ExitStatus, Pid};
+use crate::sys::process::{self, Pid};
 use crate::sys::signal::{Signal, Signals};
 use crate::worker::command::Report;
 
@@ -85,9 +83,7 @@ pub(super) struct Loop {
     /// The sockets of the configuration before the current one, until its workers know.
     former: Listeners,
     terminal: Terminal,
-    checker: Option<Checker>,
-    /// What a checker has read and found sound, until it is loaded.
-    checked: Option<Outside>,
+    checks: Checks,
 }
 
 /// A poll that sees signals; workers are added later.
@@ -131,8 +127,7 @@ impl Loop {
             next: None,
             former: Listeners::default(),
             terminal,
-            checker: None,
-            checked: None,
+            checks: Checks::default(),
         }
     }
 
@@ -201,9 +196,7 @@ impl Loop {
     }
 
     fn hear(&mut self, pid: Pid) {
-        if let Some(checker) = self.checker.as_mut().filter(|checker| checker.pid == pid) {
-            return checker.hear();
-        }
+        self.checks.hear(pid);
         while let Some(report) = self.children.report(self.poll.registry(), pid) {
             self.events.push_back(match report {
                 Report::Ready => Event::Ready(pid),
@@ -230,8 +223,11 @@ impl Loop {
     /// One SIGCHLD may stand for several exits.
     fn reap(&mut self) {
         while let Some(exit) = process::wait_any() {
-            if let Some(checker) = self.checker.take_if(|checker| checker.pid == exit.pid) {
-                self.checked(checker, exit.status);
+            if let Some((generation, verdict)) = self.checks.reaped(exit) {
+                self.events.push_back(Event::Checked {
+                    generation,
+                    verdict,
+                });
                 continue;
             }
             self.hear(exit.pid);
@@ -242,61 +238,33 @@ impl Loop {
     }
 
     fn check(&mut self, generation: u64) -> ControlFlow<Leave> {
-        let Loaded {
-            request, settings, ..
-        } = &self.current.loaded;
-        match check::fork(generation, request, settings.reload_memory) {
+        let registry = self.poll.registry();
+        let event = match self
+            .checks
+            .start(registry, generation, &self.current.loaded)
+        {
             Ok(check::Birth::Child(examination)) => {
-                return ControlFlow::Break(Leave::Checker(Box::new(examination)));
+                return ControlFlow::Break(Leave::Checker(examination));
             }
-            Ok(check::Birth::Parent(mut checker)) => {
-                checker.register(self.poll.registry());
-                let pid = checker.pid;
-                self.events
-                    .push_back(Event::CheckStarted { generation, pid });
-                self.checker = Some(checker);
-            }
-            Err(why) => self.events.push_back(Event::Checked {
+            Ok(check::Birth::Parent(pid)) => Event::CheckStarted { generation, pid },
+            Err(why) => Event::Checked {
                 generation,
                 verdict: Err(why),
-            }),
-        }
+            },
+        };
+        self.events.push_back(event);
         ControlFlow::Continue(())
     }
 
-    fn checked(&mut self, checker: Checker, status: ExitStatus) {
-        let generation = checker.generation;
-        let verdict = checker.conclude(status);
-        let verdict = verdict.map(|outside| self.checked = Some(outside));
-        let verdict = verdict.map_err(|refusal| {
-            load::write(&refusal.lines);
-            refusal.why
-        });
-        self.events.push_back(Event::Checked {
-            generation,
-            verdict,
-        });
-    }
-
     fn load(&mut self, number: u64) {
-        let loaded = self.checked.take().and_then(|outside| self.read(outside));
+        let checked = self.checks.take(number);
+        let loaded = checked.and_then(|outside| self.current.loaded.reload(outside));
         self.next = loaded.and_then(|loaded| self.stage(number, loaded));
         let plan = self.next.as_ref().map(|stage| stage.loaded.terms());
         self.events.push_back(Event::Loaded {
             generation: number,
             plan: plan.ok_or_else(|| "the configuration was refused".into()),
         });
-    }
-
-    /// What was checked is loaded; what is said about it goes to the log of the one that serves.
-    fn read(&self, outside: Outside) -> Option<Loaded> {
-        let plan = load::read_from(&self.current.loaded.request, outside.into());
-        load::write(&plan.messages());
-        if plan.draft.diagnostics.errors() {
-            return None;
-        }
-        let loaded = Loaded::open(plan);
-        loaded.map_err(|why| log::emerg!("{why}")).ok()
     }
 
     /// Binds and writes what a new configuration wants; what it shares with the current one is

@@ -1,6 +1,7 @@
 //! The child's side of a check: it loads the configuration whole, says what comes of it, and ends. It
 //! binds nothing and writes no pid file.
 
+use std::fs;
 use std::io::{self, Write};
 use std::rc::Rc;
 
@@ -47,6 +48,8 @@ impl Examination {
         signal::reset_to_default()?;
         signal::unblock_all()?;
         process::redirect_stderr(&self.words)?;
+        // Where memory ends before the limit, this is the process that the kernel is to end.
+        let _ = fs::write("/proc/self/oom_score_adj", "1000");
         limit::confine_memory(self.memory)
     }
 }
