@@ -286,6 +286,28 @@ fn a_checker_that_is_killed_costs_a_line() {
 }
 
 #[test]
+fn a_checker_that_takes_too_long_is_killed() {
+    if !can_hang() {
+        return;
+    }
+    let site = site("reload_timeout 300ms;");
+    for stopped in [false, true] {
+        let before = site.server.log();
+        let (checker, _lease) = site.hang("#http", "");
+        if stopped {
+            signal(checker, Signal::SIGSTOP);
+        }
+        let line = format!("checker process {checker} took longer than reload_timeout (300ms)");
+        site.server.wait_for_log(&line);
+        is_gone(checker);
+        site.serves_on();
+        let said = site.server.log()[before.len()..].to_owned();
+        assert_eq!(said.matches("checker process").count(), 1, "{said}");
+    }
+    site.finish("");
+}
+
+#[test]
 fn the_master_works_while_the_checker_hangs() {
     if !can_hang() {
         return;

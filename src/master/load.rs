@@ -160,18 +160,7 @@ pub fn read_from(request: &Request, outside: Rc<Outside>) -> Plan {
         mut settings,
         worker,
     } = top;
-    if request.keep_user && settings.user == User::Default {
-        settings.user = User::Keep;
-    }
-    if let Err(why) = settings.find_user(&outside) {
-        draft.diagnostics.error(None, why);
-    }
-    if settings.error_log.is_empty() {
-        settings
-            .error_log
-            .push(default_error_log(request, &mut draft));
-    }
-    draft.error_logs.set_default(settings.error_log.clone());
+    fill_in(&mut settings, request, &mut draft);
     let pid = pid_path(&settings, &draft, &request.prefix);
     let workers = settings.workers();
     for question in outside.missing() {
@@ -196,6 +185,20 @@ fn require_events(items: &[Item], draft: &mut Draft) {
             .diagnostics
             .error(None, "no \"events\" section in configuration");
     }
+}
+
+/// What holds where the configuration says nothing.
+fn fill_in(settings: &mut Settings, request: &Request, draft: &mut Draft) {
+    if request.keep_user && settings.user == User::Default {
+        settings.user = User::Keep;
+    }
+    if let Err(why) = settings.find_user(draft.outside()) {
+        draft.diagnostics.error(None, why);
+    }
+    if settings.error_log.is_empty() {
+        settings.error_log.push(default_error_log(request, draft));
+    }
+    draft.error_logs.set_default(settings.error_log.clone());
 }
 
 /// The error log of a configuration that names none: that of `-e`, nginx's, or stderr.
