@@ -82,15 +82,17 @@ impl Loaded {
     }
 
     /// What takes the place of this one, from what its checker read. What is said about it goes to
-    /// the log of this one; `None` if that is why not.
-    pub(super) fn reload(&self, outside: Outside) -> Option<Loaded> {
+    /// the log of this one.
+    ///
+    /// # Errors
+    /// One line.
+    pub(super) fn reload(&self, outside: Outside) -> Result<Loaded, Vec<String>> {
         let plan = load::read_from(&self.request, outside.into());
         load::write(&plan.messages());
         if plan.draft.diagnostics.errors() {
-            return None;
+            return Err(vec!["the configuration is not what was checked".into()]);
         }
-        let loaded = Loaded::open(plan);
-        loaded.map_err(|why| log::emerg!("{why}")).ok()
+        Loaded::open(plan).map_err(|why| vec![why])
     }
 
     /// What the master needs to know to run it.

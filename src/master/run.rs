@@ -257,29 +257,36 @@ impl Loop {
     }
 
     fn load(&mut self, number: u64) {
-        let checked = self.checks.take(number);
+        let unchecked = || vec!["the configuration was not checked".into()];
+        let checked = self.checks.take(number).ok_or_else(unchecked);
         let loaded = checked.and_then(|outside| self.current.loaded.reload(outside));
-        self.next = loaded.and_then(|loaded| self.stage(number, loaded));
-        let plan = self.next.as_ref().map(|stage| stage.loaded.terms());
+        let plan = match loaded.and_then(|loaded| self.stage(number, loaded)) {
+            Ok(stage) => Ok(self.next.insert(stage).loaded.terms()),
+            Err(mut lines) => {
+                lines.iter().for_each(|line| log::emerg!("{line}"));
+                Err(lines.swap_remove(0))
+            }
+        };
         self.events.push_back(Event::Loaded {
             generation: number,
-            plan: plan.ok_or_else(|| "the configuration was refused".into()),
+            plan,
         });
     }
 
     /// Binds and writes what a new configuration wants; what it shares with the current one is
     /// kept.
-    fn stage(&self, number: u64, loaded: Loaded) -> Option<Stage> {
-        let refuse = |lines: &[String]| lines.iter().for_each(|line| log::emerg!("{line}"));
+    ///
+    /// # Errors
+    /// At least one line, in nginx's words.
+    fn stage(&self, number: u64, loaded: Loaded) -> Result<Stage, Vec<String>> {
         let held = &self.current.listeners;
         let none = Inherited::default();
         let listeners = Listeners::bind(&loaded.listeners, loaded.workers, held, &none)
-            .map_err(|refused| refuse(&refused.lines))
-            .ok()?;
+            .map_err(|refused| refused.lines)?;
         let path = loaded.pid.as_deref();
         let moved = path.filter(|_| path != self.current.loaded.pid.as_deref());
         match moved.map(PidFile::write).transpose() {
-            Ok(pid_file) => Some(Stage {
+            Ok(pid_file) => Ok(Stage {
                 number,
                 loaded,
                 listeners,
@@ -287,8 +294,7 @@ impl Loop {
             }),
             Err(line) => {
                 listeners.close(held);
-                refuse(&[line]);
-                None
+                Err(vec![line])
             }
         }
     }

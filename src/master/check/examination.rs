@@ -12,6 +12,7 @@ use crate::conf::outside::Outside;
 use crate::log::Level;
 use crate::master::load::{self, Plan, Request};
 use crate::master::loaded::Loaded;
+use crate::sys::socket::Address;
 use crate::sys::{OsError, limit, process, signal};
 
 /// All that a checker has once it has left the master behind.
@@ -60,10 +61,24 @@ fn examine(request: &Request) -> Findings {
     if plan.draft.diagnostics.errors() {
         return Findings::Refused(refusal(&plan));
     }
+    reach(&plan);
     let lines = plan.messages();
     match Loaded::open(plan) {
         Ok(_) => Findings::Sound(outside.transcript()),
         Err(why) => Findings::Refused(Refusal { why, lines }),
+    }
+}
+
+/// Looks at the paths that the master will write, whatever is there: if a file system does not
+/// answer, it is this process that waits for it.
+fn reach(plan: &Plan) {
+    let sockets = plan.draft.needs.listeners.iter();
+    let sockets = sockets.filter_map(|need| match &need.address {
+        Address::Unix(path) => Some(path),
+        Address::Ip(_) => None,
+    });
+    for path in sockets.chain(&plan.pid) {
+        let _ = fs::symlink_metadata(path);
     }
 }
 
