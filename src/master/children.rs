@@ -62,6 +62,7 @@ pub(super) fn failed(call: &str, name: &str, error: &io::Error) -> String {
 struct Child {
     /// `None` once the worker's end is closed.
     channel: Option<Channel>,
+    generation: u64,
     logs: LogTable,
 }
 
@@ -71,7 +72,14 @@ pub(super) struct Children(HashMap<Pid, Child>);
 
 impl Children {
     /// Listens to a new worker from now on; its token is its number.
-    pub fn add(&mut self, registry: &Registry, pid: Pid, channel: Channel, logs: LogTable) {
+    pub fn add(
+        &mut self,
+        registry: &Registry,
+        pid: Pid,
+        generation: u64,
+        channel: Channel,
+        logs: LogTable,
+    ) {
         let token = Token(pid.number() as usize);
         let source = &mut SourceFd(&channel.as_raw_fd());
         let registered = registry.register(source, token, Interest::READABLE);
@@ -83,7 +91,12 @@ impl Children {
             );
         }
         let channel = registered.is_ok().then_some(channel);
-        self.0.insert(pid, Child { channel, logs });
+        let child = Child {
+            channel,
+            generation,
+            logs,
+        };
+        self.0.insert(pid, child);
     }
 
     pub fn remove(&mut self, registry: &Registry, pid: Pid) {
@@ -133,6 +146,13 @@ impl Children {
                 OsError(&error)
             ),
         }
+    }
+
+    /// Tells all workers of a generation something.
+    pub fn tell_all(&self, generation: u64, command: Command) {
+        let of = |child: &Child| child.generation == generation;
+        let pids = self.0.iter().filter(|(_, child)| of(child));
+        pids.for_each(|(pid, _)| self.tell(*pid, command));
     }
 
     fn send(
