@@ -16,7 +16,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{geteuid, mkfifo};
 use tempfile::NamedTempFile;
 
-const MAIN: &str = "worker_processes 2; #main";
+const MAIN: &str = "worker_processes 2; reload_probation 10ms; #main";
 const SITE: &str = "server { listen %LISTEN%; return 200 \"one\"; } #http";
 
 fn site(main: &str) -> Site {
