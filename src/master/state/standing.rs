@@ -1,7 +1,8 @@
 //! How the master stands, for those who watch it.
 
-use super::child::{Child, Duty};
-use super::{FIRST, Intent, Master};
+use super::child::Child;
+use super::intent::Intent;
+use super::{FIRST, Master};
 use crate::sys::process::Pid;
 
 /// The course of a master's life.
@@ -37,10 +38,8 @@ impl Master {
     pub fn standing(&self) -> Standing {
         let phase = self.phase();
         let generation = self.serving.as_ref().map(|serving| serving.number);
-        let accepts = |child: &&Child| {
-            let serves = child.duty == Duty::Serve && child.ready;
-            serves && Some(child.seat.generation) == generation
-        };
+        let accepts =
+            |child: &&Child| child.can_serve() && Some(child.seat.generation) == generation;
         Standing {
             phase,
             generation: generation.unwrap_or(FIRST),
@@ -55,7 +54,9 @@ impl Master {
 
     /// Whether the outcome of a reload is awaited.
     pub(super) fn is_reloading(&self) -> bool {
-        self.load.is_some() || self.starting.is_some()
+        self.reload
+            .as_ref()
+            .is_some_and(|reload| !reload.is_stuck())
     }
 
     fn phase(&self) -> Phase {

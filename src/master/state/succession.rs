@@ -1,16 +1,15 @@
 //! The upgrade of the binary: a second master, started by this one, takes its place or gives it
 //! back. Not how it is started.
 
-use std::time::Instant;
-
 use super::exits::level;
-use super::slot::Slot;
-use super::{Action, Intent, Master};
+use super::generations::Generation;
+use super::intent::Intent;
+use super::{Action, Master};
 use crate::log::Level;
 use crate::sys::process::{Exit, Pid};
 use crate::sys::signal::Signal;
 
-const UNDER_WAY: &str = "an upgrade is under way";
+pub(super) const UNDER_WAY: &str = "an upgrade is under way";
 
 /// How far an upgrade is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,9 +64,8 @@ impl Master {
 
     /// A reload that was asked for comes first: the successor reads the same files.
     pub(super) fn start_upgrade(&mut self) {
-        let quiet = !self.reload_wanted && !self.is_reloading();
-        let ending = matches!(self.intent, Intent::Quit | Intent::Stop);
-        if self.succession == Succession::Wanted && quiet && !ending {
+        let possible = !self.is_reloading() && !self.is_ending();
+        if self.succession == Succession::Wanted && possible {
             self.succession = Succession::Executing;
             self.actions.push(Action::Execute);
         }
@@ -86,17 +84,17 @@ impl Master {
 
     /// SIGHUP while there is a successor, as in nginx: the workers are back, with the configuration
     /// that they had.
-    pub(super) fn take_back(&mut self, signal: Signal, now: Instant) {
+    pub(super) fn take_back(&mut self, signal: Signal) {
         let text = match self.intent {
             Intent::Retire => "starting the workers again, with the configuration they had".into(),
             _ => format!("ignored: {UNDER_WAY}"),
         };
         self.received(Level::Notice, signal, &text);
-        self.revive(now);
+        self.revive();
     }
 
     /// The successor has left. Whether it was told to or failed, the workers serve again.
-    pub(super) fn successor_exited(&mut self, exit: Exit, now: Instant) {
+    pub(super) fn successor_exited(&mut self, exit: Exit) {
         self.succession = Succession::None;
         let Exit { pid, status } = exit;
         let level = level(status, Level::Error);
@@ -106,24 +104,20 @@ impl Master {
             Intent::Quit | Intent::Stop => "",
         };
         self.log(level, format!("new binary process {pid} {status}{rest}"));
-        self.revive(now);
+        self.revive();
     }
 
     /// New workers for the configuration whose workers were retired. They are a generation of their
     /// own: the retired ones may take their time.
-    fn revive(&mut self, now: Instant) {
+    fn revive(&mut self) {
         if self.intent != Intent::Retire {
             return;
         }
         self.intent = Intent::Serve;
         if let Some(serving) = &mut self.serving {
             self.last_generation += 1;
-            serving.number = self.last_generation;
-            serving
-                .slots
-                .iter_mut()
-                .for_each(|slot| *slot = Slot::new(now));
-            self.actions.push(Action::Revive(serving.number));
+            *serving = Generation::new(self.last_generation, serving.terms, self.now);
+            self.actions.push(Action::Revive(self.last_generation));
         }
     }
 }

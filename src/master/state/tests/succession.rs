@@ -17,7 +17,7 @@ fn succeeded() -> Bench {
 /// The same, its workers retired and one of them still busy.
 fn retired() -> Bench {
     let mut bench = succeeded();
-    let quit = [1, 2].map(|number| Tell(pid(number), Command::Retire));
+    let quit = all([1, 2], Command::Retire);
     assert_eq!(bench.signal(Signal::Winch), quit);
     bench.exit(1, ExitStatus::Code(0));
     assert_eq!(bench.forked(), [], "none in its place");
@@ -68,7 +68,7 @@ fn hup_brings_retired_workers_back_with_their_configuration() {
     let mut bench = retired();
     assert_eq!(bench.signal(Signal::Hup), [Revive(2)]);
     assert_eq!(bench.forked(), [3, 4], "both, also for the busy one");
-    assert_eq!(bench.ready(3), [Tell(pid(3), ADMIT)]);
+    assert_eq!(bench.ready(3), [admit(3, 1, 2)]);
     bench.exit(2, ExitStatus::Code(0));
     assert_eq!(bench.forked(), [], "its seat is of the past");
     bench.exit(3, KILLED);
@@ -82,7 +82,11 @@ fn a_successor_that_ends_gives_the_workers_back() {
     assert_eq!(ended, [Revive(2)]);
     assert_eq!(bench.forked(), [3, 4]);
     bench.logged(Level::Error, "new binary process 50 exited with code 1, ");
-    assert_eq!(bench.signal(Signal::Hup), [Check(3)], "all is as before");
+    assert_eq!(
+        bench.signal(Signal::Hup),
+        [Check(3), Load(3)],
+        "all is as before"
+    );
 }
 
 #[test]
@@ -136,7 +140,7 @@ fn a_successor_is_not_upgraded_beside_its_predecessor() {
 fn whoever_leaves_another_serving_is_patient() {
     let mut bench = Bench::serving();
     bench.handle(Event::Succeeds(pid(40)));
-    let retire = [1, 2].map(|number| Tell(pid(number), Command::Retire));
+    let retire = all([1, 2], Command::Retire);
     let quit = bench.signal(Signal::Quit);
     assert_eq!(quit, [&[Close][..], &retire].concat());
 }
