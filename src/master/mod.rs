@@ -8,15 +8,18 @@
 //! - `settings`: the directives of the process
 //! - `children`: forks and channels
 //! - `listeners`: the sockets, which belong to it
+//! - `notify`: what the service manager is told
 //! - `pid_file`: where others find it
 //! - `reopen`: logs, after a rotation
 //! - `terminal`: what a hang-up means
+//! - `upgrade`: the second master of another binary
 
 mod check;
 mod children;
 pub mod listeners;
 pub mod load;
 pub mod loaded;
+mod notify;
 pub mod pid_file;
 mod reopen;
 mod run;
@@ -24,6 +27,7 @@ pub mod settings;
 pub mod start;
 pub mod state;
 mod terminal;
+mod upgrade;
 
 pub use loaded::Loaded;
 pub use start::{Estate, Outcome, serve};
