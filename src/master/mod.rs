@@ -7,11 +7,13 @@
 //! - `settings`: the directives of the process
 //! - `children`: forks and channels
 //! - `listeners`: the sockets, which belong to it
+//! - `door`: where an operator asks; `status`: how things are
 //! - `pid_file`: where others find it
 //! - `reopen`: logs, after a rotation
 //! - `terminal`: what a hang-up means
 
 mod children;
+pub mod door;
 pub mod listeners;
 pub mod load;
 pub mod loaded;
@@ -21,6 +23,7 @@ mod run;
 pub mod settings;
 pub mod start;
 pub mod state;
+pub mod status;
 mod terminal;
 
 pub use loaded::Loaded;
