@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 use super::client::Leave;
-use super::command::{Command, LONGEST};
+use super::command::{Command, LONGEST, Report};
 use super::event_loop::Worker;
 use crate::log;
 use crate::sys::OsError;
@@ -89,8 +89,9 @@ impl Worker {
                 Err(_) => return,
             };
             match Command::read(&message[..count]) {
-                Some(Command::Admit) if !self.is_leaving() => self.admit(),
-                Some(Command::Admit) | None => {}
+                Some(Command::Admit { .. }) if !self.is_leaving() => self.admit(),
+                Some(Command::Admit { .. } | Command::Keep { .. }) | None => {}
+                Some(Command::Ping) => self.say(Report::Pong),
                 Some(Command::Pause) => self.pause(),
                 Some(Command::Retire) => self.leave(Leave::Soon),
                 Some(Command::Quit) => self.leave(Leave::Now),
