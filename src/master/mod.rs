@@ -5,6 +5,7 @@
 //! - `start`: what comes before the loop
 //! - `load`: from texts to a plan; `loaded`: the plan with its logs opened
 //! - `settings`: the directives of the process
+//! - `scoreboard`: what workers leave for it to read
 //! - `children`: forks and channels
 //! - `listeners`: the sockets, which belong to it
 //! - `door`: where an operator asks; `status`: how things are
@@ -20,6 +21,7 @@ pub mod loaded;
 pub mod pid_file;
 mod reopen;
 mod run;
+pub mod scoreboard;
 pub mod settings;
 pub mod start;
 pub mod state;

@@ -8,6 +8,7 @@ mod deadlines;
 mod drive;
 mod event_loop;
 mod leave;
+pub mod scoreboard;
 mod send;
 pub mod settings;
 mod setup;
