@@ -13,18 +13,23 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 use super::children::{self, Birth, Children};
+use super::door::{Answer, Door, Question};
 use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
 use super::pid_file::PidFile;
 use super::reopen::reopen;
 use super::state::{Action, Death, Event, FIRST, Master, Seat};
+use super::status::History;
 use super::terminal::Terminal;
 use crate::log;
 use crate::sys::OsError;
 use crate::sys::channel::Channel;
+use crate::sys::clock;
 use crate::sys::process::{self, Pid};
 use crate::sys::signal::{Signal, Signals};
 use crate::worker::command::Report;
+
+mod survey;
 
 const SIGNALS: Token = Token(0);
 
@@ -40,6 +45,8 @@ pub(super) struct Belongings {
     /// Caught since before others can know of this process.
     pub signals: Signals,
     pub poll: Poll,
+    /// Open since before others can know of this process.
+    pub door: Door,
     pub loader: Loader,
 }
 
@@ -60,6 +67,7 @@ pub(super) struct Recruit {
 /// A configuration, its sockets and its pid file.
 struct Stage {
     number: u64,
+    born: Instant,
     loaded: Loaded,
     listeners: Listeners,
     /// None yet, if it is to be that of the configuration before.
@@ -84,6 +92,8 @@ pub(super) struct Loop {
     /// The sockets of the configuration before the current one, until its workers know.
     former: Listeners,
     terminal: Terminal,
+    door: Door,
+    history: History,
     loader: Loader,
 }
 
@@ -108,20 +118,23 @@ impl Loop {
             terminal,
             signals,
             poll,
+            door,
             loader,
         } = belongings;
         let first = Event::Loaded {
             generation: FIRST,
             plan: Ok(loaded.terms()),
         };
+        let now = Instant::now();
         Loop {
             poll,
             signals,
-            master: Master::new(daemon, Instant::now()),
+            master: Master::new(daemon, now),
             events: VecDeque::from([first]),
             children: Children::default(),
             current: Stage {
                 number: FIRST,
+                born: now,
                 loaded,
                 listeners,
                 pid_file,
@@ -129,6 +142,8 @@ impl Loop {
             next: None,
             former: Listeners::default(),
             terminal,
+            door,
+            history: History::begin(clock::wall().seconds, now),
             loader,
         }
     }
@@ -170,7 +185,9 @@ impl Loop {
             Action::Abort(pid) => children::kill(pid, Signal::Abrt),
             Action::ReopenLogs => reopen(&self.current.loaded.logs, &self.children),
             Action::Log(level, text) => log::write(level, format_args!("{text}")),
-            Action::Answer(..) => {}
+            Action::Answer(client, outcome) => {
+                self.door.answer(client, &outcome.into(), Instant::now());
+            }
             Action::Exit(code) => return ControlFlow::Break(Leave::Exit(code)),
         }
         ControlFlow::Continue(())
@@ -178,7 +195,8 @@ impl Loop {
 
     /// Waits for whatever comes first and notes it.
     fn wait(&mut self) {
-        let deadline = self.master.deadline();
+        let deadline = [self.master.deadline(), self.door.deadline()];
+        let deadline = deadline.into_iter().flatten().min();
         let timeout = deadline.map(|due| due.saturating_duration_since(Instant::now()));
         let mut ready = Events::with_capacity(64);
         if let Err(error) = self.poll.poll(&mut ready, timeout)
@@ -191,7 +209,22 @@ impl Loop {
             .filter_map(|event| Pid::new(event.token().0 as i32));
         workers.for_each(|pid| self.hear(pid));
         self.take_signals();
+        self.attend(&ready);
         self.events.push_back(Event::Time);
+    }
+
+    /// What is asked at the door.
+    fn attend(&mut self, ready: &Events) {
+        let now = Instant::now();
+        for (client, question) in self.door.serve(self.poll.registry(), ready, now) {
+            match question {
+                Question::Reload => self.events.push_back(Event::ReloadAsked(client)),
+                Question::Status(form) => {
+                    let answer = Answer::Done(self.status(now).print(form));
+                    self.door.answer(client, &answer, now);
+                }
+            }
+        }
     }
 
     fn hear(&mut self, pid: Pid) {
@@ -259,6 +292,7 @@ impl Loop {
         match moved.map(PidFile::write).transpose() {
             Ok(pid_file) => Some(Stage {
                 number,
+                born: Instant::now(),
                 loaded,
                 listeners,
                 pid_file,

@@ -3,6 +3,7 @@
 use std::env;
 use std::io::{self, Write};
 
+use super::door::Door;
 use super::listeners::Listeners;
 use super::loaded::Loaded;
 use super::pid_file::PidFile;
@@ -73,6 +74,7 @@ fn begin(loaded: Loaded, loader: Loader) -> Result<Belongings, Vec<String>> {
     };
     let signals = Signals::new(&Signal::CATCHABLE).map_err(|e| failed("sigaction()", &e))?;
     let poll = watch(&signals).map_err(|e| failed("epoll_create()", &e))?;
+    let door = Door::open(poll.registry());
     let listeners = Listeners::open(&loaded.listeners, loaded.workers)?;
     let pid_file = match loaded.pid.as_deref().map(PidFile::write).transpose() {
         Ok(pid_file) => pid_file,
@@ -96,6 +98,7 @@ fn begin(loaded: Loaded, loader: Loader) -> Result<Belongings, Vec<String>> {
         terminal,
         signals,
         poll,
+        door,
         loader,
     })
 }

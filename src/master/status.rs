@@ -5,9 +5,11 @@ mod json;
 mod text;
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::door::Form;
 use crate::sys::process::Pid;
+use crate::worker::scoreboard::Snapshot;
 
 /// How many restarts are remembered.
 const REMEMBERED: usize = 20;
@@ -17,7 +19,7 @@ const REMEMBERED: usize = 20;
 pub struct Status {
     /// The master process.
     pub pid: Pid,
-    /// When it was started, in seconds since 1970, and how long ago.
+    /// When it was started, in seconds since 1970.
     pub started: i64,
     /// How long ago it was started.
     pub uptime: Duration,
@@ -43,14 +45,14 @@ pub struct Generation {
     /// Its number, from 1.
     pub number: u64,
     /// How far it is.
-    pub stage: Stage,
+    pub standing: Standing,
     /// How long ago it was loaded.
     pub age: Duration,
 }
 
 /// How far a configuration is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum Standing {
     /// Its workers start.
     Starting,
     /// Its workers serve, and may be given up yet.
@@ -63,36 +65,15 @@ pub enum Stage {
     Draining,
 }
 
-/// One worker process. Numbers count from its start.
+/// One worker process.
 #[derive(Clone, Debug)]
 pub struct Worker {
     /// Its process.
     pub pid: Pid,
-    /// The number of its configuration.
-    pub generation: u64,
-    /// Its number in that.
-    pub slot: usize,
-    /// What it is doing.
-    pub state: &'static str,
     /// How long ago it was forked.
     pub age: Duration,
-    /// What it has done.
-    pub counts: Counts,
-}
-
-/// What a worker has done, or several have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Connections that are open.
-    pub connections: u64,
-    /// Connections that were accepted.
-    pub accepted: u64,
-    /// Requests that were answered.
-    pub requests: u64,
-    /// Bytes that were sent.
-    pub bytes: u64,
-    /// Responses by class, from 1xx to 5xx.
-    pub responses: [u64; 5],
+    /// Whose it is, what it does and what it has done.
+    pub life: Snapshot,
 }
 
 /// An address that is listened on.
@@ -131,8 +112,12 @@ pub struct Reload {
 }
 
 /// What is remembered of the past.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct History {
+    /// When the master began, in seconds since 1970.
+    pub started: i64,
+    /// The same moment, for how long ago that was.
+    pub born: Instant,
     /// The last restarts.
     pub restarts: VecDeque<Restart>,
     /// The last reload.
@@ -140,6 +125,16 @@ pub struct History {
 }
 
 impl History {
+    /// Nothing has happened yet.
+    pub fn begin(started: i64, born: Instant) -> History {
+        History {
+            started,
+            born,
+            restarts: VecDeque::new(),
+            reload: None,
+        }
+    }
+
     /// Remembers a restart, and forgets the oldest one of many.
     pub fn restarted(&mut self, restart: Restart) {
         if self.restarts.len() == REMEMBERED {
@@ -150,24 +145,32 @@ impl History {
 }
 
 impl Status {
+    /// In a form.
+    pub fn print(&self, form: Form) -> String {
+        match form {
+            Form::Text => self.text(),
+            Form::Json => self.json(),
+        }
+    }
+
     /// The workers of a configuration, and their open connections.
     fn population(&self, generation: u64) -> (usize, u64) {
-        let own = |worker: &&Worker| worker.generation == generation;
-        let own = self.workers.iter().filter(own);
-        own.fold((0, 0), |(workers, connections), worker| {
-            (workers + 1, connections + worker.counts.connections)
+        let lives = self.workers.iter().map(|worker| &worker.life);
+        let own = lives.filter(|life| life.generation == generation);
+        own.fold((0, 0), |(workers, connections), life| {
+            (workers + 1, connections + life.connections)
         })
     }
 }
 
-impl Stage {
+impl Standing {
     fn name(self) -> &'static str {
         match self {
-            Stage::Starting => "starting",
-            Stage::Probation => "probation",
-            Stage::Serving => "serving",
-            Stage::Paused => "paused",
-            Stage::Draining => "draining",
+            Standing::Starting => "starting",
+            Standing::Probation => "probation",
+            Standing::Serving => "serving",
+            Standing::Paused => "paused",
+            Standing::Draining => "draining",
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 use std::time::Duration;
 
 use super::text::utc;
-use super::{Counts, Generation, Listener, Reload, Restart, Status, Worker};
+use super::{Generation, Listener, Reload, Restart, Status, Worker};
 
 /// A value.
 enum Json {
@@ -128,7 +128,7 @@ impl Status {
         let (workers, connections) = self.population(of.number);
         Object(vec![
             ("number", Number(of.number)),
-            ("state", text(of.stage.name())),
+            ("state", text(of.standing.name())),
             ("age", seconds(of.age)),
             ("workers", number(workers)),
             ("connections", Number(connections)),
@@ -150,26 +150,20 @@ fn reload(of: &Reload) -> Json {
 }
 
 fn worker(of: &Worker) -> Json {
-    let Counts {
-        connections,
-        accepted,
-        requests,
-        bytes,
-        responses,
-    } = of.counts;
+    let life = &of.life;
     let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-    let responses = classes.into_iter().zip(responses.map(Number)).collect();
+    let responses = classes.into_iter().zip(life.responses.map(Number));
     Object(vec![
         ("pid", pid(of.pid)),
-        ("generation", Number(of.generation)),
-        ("slot", number(of.slot)),
-        ("state", text(of.state)),
+        ("generation", Number(life.generation)),
+        ("slot", number(life.slot)),
+        ("state", text(life.state.name())),
         ("age", seconds(of.age)),
-        ("connections", Number(connections)),
-        ("accepted", Number(accepted)),
-        ("requests", Number(requests)),
-        ("bytes", Number(bytes)),
-        ("responses", Object(responses)),
+        ("connections", Number(life.connections)),
+        ("accepted", Number(life.accepted)),
+        ("requests", Number(life.requests)),
+        ("bytes", Number(life.bytes)),
+        ("responses", Object(responses.collect())),
     ])
 }
 

@@ -1,26 +1,29 @@
 //! Statuses as they are printed.
 
 use super::*;
+use crate::worker::scoreboard::State;
 
 fn pid(number: i32) -> Pid {
     Pid::new(number).expect("positive")
 }
 
 fn busy() -> Status {
-    let counts = Counts {
-        connections: 3,
-        accepted: 40,
-        requests: 500,
-        bytes: 6_000_000,
-        responses: [0, 480, 15, 4, 1],
-    };
-    let worker = |number, generation, state| Worker {
+    let worker = |number| Worker {
         pid: pid(number),
-        generation,
-        slot: 0,
-        state,
         age: Duration::from_millis(61_500),
-        counts,
+        life: Snapshot {
+            pid: Some(pid(number)),
+            slot: 0,
+            generation: 1,
+            state: State::Serving,
+            connections: 3,
+            accepted: 40,
+            requests: 500,
+            bytes: 6_000_000,
+            responses: [0, 480, 15, 4, 1],
+            jobs_refused: 0,
+            log_lines_lost: 0,
+        },
     };
     Status {
         pid: pid(7),
@@ -33,10 +36,10 @@ fn busy() -> Status {
         }),
         generations: vec![Generation {
             number: 1,
-            stage: Stage::Serving,
+            standing: Standing::Serving,
             age: Duration::from_secs(3_725),
         }],
-        workers: vec![worker(12, 1, "serving"), worker(1234, 1, "serving")],
+        workers: vec![worker(12), worker(1234)],
         listeners: vec![Listener {
             address: b"unix:/\xff\"\n".to_vec(),
             options: vec!["backlog=511".into(), "reuseport".into()],
@@ -119,7 +122,7 @@ fn for_programs() {
 
 #[test]
 fn history_is_bounded() {
-    let mut history = History::default();
+    let mut history = History::begin(0, Instant::now());
     for number in 1..=100 {
         history.restarted(Restart {
             pid: pid(number),

@@ -50,7 +50,7 @@ impl Status {
         let (workers, connections) = self.population(of.number);
         vec![
             of.number.to_string(),
-            of.stage.name().into(),
+            of.standing.name().into(),
             age(of.age),
             workers.to_string(),
             connections.to_string(),
@@ -59,21 +59,16 @@ impl Status {
 }
 
 fn worker(of: &Worker) -> Vec<String> {
-    let counts = of.counts;
+    let life = &of.life;
     let mut row = vec![
         of.pid.to_string(),
-        of.generation.to_string(),
-        of.slot.to_string(),
-        of.state.into(),
+        life.generation.to_string(),
+        life.slot.to_string(),
+        life.state.name().into(),
         age(of.age),
     ];
-    let numbers = [
-        counts.connections,
-        counts.accepted,
-        counts.requests,
-        counts.bytes,
-    ];
-    row.extend(numbers.iter().chain(&counts.responses).map(u64::to_string));
+    let numbers = [life.connections, life.accepted, life.requests, life.bytes];
+    row.extend(numbers.iter().chain(&life.responses).map(u64::to_string));
     row
 }
 
