@@ -17,6 +17,8 @@ use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
 use super::pid_file::PidFile;
 use super::reopen::reopen;
+use super::report::Reports;
+use super::scoreboard::{Place, Scoreboard};
 use super::state::{Action, Event, FIRST, Master, Seat};
 use super::terminal::Terminal;
 use crate::log;
@@ -25,6 +27,7 @@ use crate::sys::channel::Channel;
 use crate::sys::process::{self, Pid};
 use crate::sys::signal::{Signal, Signals};
 use crate::worker::command::Report;
+use crate::worker::scoreboard::Tally;
 
 const SIGNALS: Token = Token(0);
 
@@ -40,6 +43,7 @@ pub(super) struct Belongings {
     /// Caught since before others can know of this process.
     pub signals: Signals,
     pub poll: Poll,
+    pub scoreboard: Scoreboard,
     pub loader: Loader,
 }
 
@@ -53,6 +57,7 @@ pub(super) enum End {
 pub(super) struct Recruit {
     pub slot: usize,
     pub channel: Option<Channel>,
+    pub tally: Tally,
     pub loaded: Loaded,
     pub listeners: Listeners,
 }
@@ -69,7 +74,7 @@ struct Stage {
 /// Why the loop is left.
 enum Leave {
     Exit(i32),
-    Child(Seat, Channel),
+    Child(Seat, Channel, Tally),
 }
 
 pub(super) struct Loop {
@@ -78,6 +83,8 @@ pub(super) struct Loop {
     master: Master,
     events: VecDeque<Event>,
     children: Children,
+    scoreboard: Scoreboard,
+    reports: Reports,
     current: Stage,
     /// The configuration whose workers start.
     next: Option<Stage>,
@@ -108,8 +115,10 @@ impl Loop {
             terminal,
             signals,
             poll,
+            scoreboard,
             loader,
         } = belongings;
+        let now = Instant::now();
         let first = Event::Loaded {
             generation: FIRST,
             workers: Some(loaded.workers),
@@ -117,9 +126,11 @@ impl Loop {
         Loop {
             poll,
             signals,
-            master: Master::new(daemon, Instant::now()),
+            master: Master::new(daemon, now),
             events: VecDeque::from([first]),
             children: Children::default(),
+            scoreboard,
+            reports: Reports::new(now),
             current: Stage {
                 number: FIRST,
                 loaded,
@@ -138,8 +149,8 @@ impl Loop {
         loop {
             match self.work() {
                 ControlFlow::Break(Leave::Exit(code)) => return self.exit(code),
-                ControlFlow::Break(Leave::Child(seat, channel)) => {
-                    return self.into_worker(seat, channel);
+                ControlFlow::Break(Leave::Child(seat, channel, tally)) => {
+                    return self.into_worker(seat, channel, tally);
                 }
                 ControlFlow::Continue(()) => self.wait(),
             }
@@ -216,8 +227,10 @@ impl Loop {
     fn reap(&mut self) {
         while let Some(exit) = process::wait_any() {
             self.hear(exit.pid);
-            self.children.remove(self.poll.registry(), exit.pid);
-            self.events.push_back(Event::Exited(exit));
+            let place = self.children.remove(self.poll.registry(), exit.pid);
+            let death = self.reports.death(exit, place.as_ref(), Instant::now());
+            self.events.push_back(Event::Exited(death));
+            place.into_iter().for_each(|it| self.scoreboard.release(it));
         }
     }
 
@@ -257,16 +270,35 @@ impl Loop {
     }
 
     fn spawn(&mut self, seat: Seat) -> ControlFlow<Leave> {
+        let place = self.claim(seat);
+        let tally = place.as_ref().map(Place::tally);
         match children::fork() {
-            Ok(Birth::Child(channel)) => return ControlFlow::Break(Leave::Child(seat, channel)),
+            Ok(Birth::Child(channel)) => {
+                let tally = tally.unwrap_or(self.scoreboard.nobodys());
+                return ControlFlow::Break(Leave::Child(seat, channel, tally));
+            }
             Ok(Birth::Parent(pid, channel)) => {
+                place.iter().for_each(|place| place.born(pid));
                 let logs = self.stage_of(seat).loaded.log_table();
-                self.children.add(self.poll.registry(), pid, channel, logs);
+                let registry = self.poll.registry();
+                self.children.add(registry, pid, channel, logs, place);
                 self.events.push_back(Event::Spawned { seat, pid });
             }
-            Err(error) => self.events.push_back(Event::SpawnFailed { seat, error }),
+            Err(error) => {
+                place.into_iter().for_each(|it| self.scoreboard.release(it));
+                self.events.push_back(Event::SpawnFailed { seat, error });
+            }
         }
         ControlFlow::Continue(())
+    }
+
+    /// A worker without a place serves as well; only nobody sees how.
+    fn claim(&mut self, seat: Seat) -> Option<Place> {
+        let place = self.scoreboard.claim(seat, Instant::now());
+        let unseen = |error: &io::Error| {
+            log::alert!("mmap() failed {}, a worker goes unseen", OsError(error));
+        };
+        place.inspect_err(unseen).ok()
     }
 
     fn stage_of(&self, seat: Seat) -> &Stage {
@@ -322,7 +354,7 @@ impl Loop {
     }
 
     /// In a new worker: keeps what is the worker's and drops all that is the master's.
-    fn into_worker(self, seat: Seat, channel: Channel) -> End {
+    fn into_worker(self, seat: Seat, channel: Channel, tally: Tally) -> End {
         let next = self.next.filter(|stage| stage.number == seat.generation);
         let Stage {
             loaded, listeners, ..
@@ -330,6 +362,7 @@ impl Loop {
         End::Worker(Box::new(Recruit {
             slot: seat.slot,
             channel: Some(channel),
+            tally,
             loaded,
             listeners,
         }))

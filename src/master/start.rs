@@ -7,6 +7,7 @@ use super::listeners::Listeners;
 use super::loaded::Loaded;
 use super::pid_file::PidFile;
 use super::run::{Belongings, End, Loader, Loop, Recruit, watch};
+use super::scoreboard::Scoreboard;
 use super::settings::Settings;
 use super::terminal::Terminal;
 use crate::log;
@@ -73,6 +74,7 @@ fn begin(loaded: Loaded, loader: Loader) -> Result<Belongings, Vec<String>> {
     };
     let signals = Signals::new(&Signal::CATCHABLE).map_err(|e| failed("sigaction()", &e))?;
     let poll = watch(&signals).map_err(|e| failed("epoll_create()", &e))?;
+    let scoreboard = Scoreboard::new().map_err(|e| failed("mmap()", &e))?;
     let listeners = Listeners::open(&loaded.listeners, loaded.workers)?;
     let pid_file = match loaded.pid.as_deref().map(PidFile::write).transpose() {
         Ok(pid_file) => pid_file,
@@ -96,6 +98,7 @@ fn begin(loaded: Loaded, loader: Loader) -> Result<Belongings, Vec<String>> {
         terminal,
         signals,
         poll,
+        scoreboard,
         loader,
     })
 }
@@ -111,6 +114,7 @@ fn alone(belongings: Belongings) -> Outcome {
         listeners,
         pid_file,
         signals,
+        scoreboard,
         ..
     } = belongings;
     let estate = Estate {
@@ -127,6 +131,7 @@ fn alone(belongings: Belongings) -> Outcome {
     let recruit = Recruit {
         slot: 0,
         channel: None,
+        tally: scoreboard.nobodys(),
         loaded,
         listeners,
     };
@@ -146,6 +151,7 @@ impl Recruit {
         let Recruit {
             slot,
             channel,
+            tally,
             loaded,
             listeners,
         } = self;
@@ -162,6 +168,7 @@ impl Recruit {
             sockets: listeners.sockets_of(slot, loaded.workers),
             logs: loaded.logs,
             channel,
+            tally,
         })
     }
 }

@@ -7,6 +7,7 @@ pub mod command;
 mod deadlines;
 mod drive;
 mod event_loop;
+pub mod in_hand;
 mod leave;
 pub mod scoreboard;
 mod send;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
 
+use super::in_hand::InHand;
 use crate::sys::crash::{self, Crash, LastWords};
 use crate::sys::process::Pid;
 use crate::sys::socket::PeerAddress;
@@ -109,15 +110,6 @@ impl Snapshot {
     pub fn served(&self) -> u64 {
         self.responses.iter().sum()
     }
-}
-
-/// A request as a thread had it in hand.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InHand {
-    /// Who sent it.
-    pub client: PeerAddress,
-    /// Its first bytes, as they came; at most [`KEPT`].
-    pub raw: Vec<u8>,
 }
 
 impl Entry {
