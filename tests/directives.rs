@@ -16,7 +16,13 @@ use forkful::site::scope::{self, Scope};
 use forkful::site::{Values, unbuilt};
 
 /// Directives that nginx does not have, each with a sample.
-const OWN: [(&str, &str); 1] = [("regex_match_limit", "1000")];
+const OWN: [(&str, &str); 5] = [
+    ("regex_match_limit", "1000"),
+    ("reload_probation", "2s"),
+    ("reload_timeout", "5s"),
+    ("worker_generations", "4"),
+    ("worker_stall_timeout", "0"),
+];
 
 /// Defaults that are not nginx's text: ours differ on purpose, or nginx's text is no value.
 const OTHER_DEFAULTS: [(&str, &str); 6] = [

@@ -7,6 +7,7 @@ use super::children::LogTable;
 use super::listeners::Wanted;
 use super::load::{Plan, Request};
 use super::settings::Settings;
+use super::state::Terms;
 use crate::log::{self, LogFiles};
 use crate::site::draft::Site;
 use crate::sys::OsError;
@@ -77,6 +78,17 @@ impl Loaded {
             site,
             request,
         })
+    }
+
+    /// What the master needs to know to run it.
+    pub(super) fn terms(&self) -> Terms {
+        Terms {
+            workers: self.workers,
+            probation: self.settings.reload_probation,
+            generations: self.settings.worker_generations,
+            stall: self.settings.worker_stall_timeout,
+            check: self.settings.reload_timeout,
+        }
     }
 
     /// From now on the process logs where this configuration says.

@@ -17,7 +17,7 @@ use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
 use super::pid_file::PidFile;
 use super::reopen::reopen;
-use super::report::Reports;
+use super::report::{self, Reports};
 use super::scoreboard::{Place, Scoreboard};
 use super::state::{Action, Event, FIRST, Master, Seat};
 use super::terminal::Terminal;
@@ -121,7 +121,7 @@ impl Loop {
         let now = Instant::now();
         let first = Event::Loaded {
             generation: FIRST,
-            workers: Some(loaded.workers),
+            plan: Ok(loaded.terms()),
         };
         Loop {
             poll,
@@ -168,6 +168,7 @@ impl Loop {
 
     fn execute(&mut self, action: Action) -> ControlFlow<Leave> {
         match action {
+            Action::Check(number) => self.check(number),
             Action::Load(number) => self.load(number),
             Action::Spawn(seat) => return self.spawn(seat),
             Action::Listen(number) => self.listen(number),
@@ -177,8 +178,13 @@ impl Loop {
             Action::Close => self.close(),
             Action::Tell(pid, command) => self.children.tell(pid, command),
             Action::Kill(pid) => children::kill(pid, Signal::Kill),
+            Action::Abort(pid) => {
+                log::alert!("{}", report::stalled(pid, self.children.place(pid)));
+                children::kill(pid, Signal::Abrt);
+            }
             Action::ReopenLogs => reopen(&self.current.loaded.logs, &self.children),
             Action::Log(level, text) => log::write(level, format_args!("{text}")),
+            Action::Answer(..) => {}
             Action::Exit(code) => return ControlFlow::Break(Leave::Exit(code)),
         }
         ControlFlow::Continue(())
@@ -203,8 +209,11 @@ impl Loop {
     }
 
     fn hear(&mut self, pid: Pid) {
-        while let Some(Report::Ready) = self.children.report(self.poll.registry(), pid) {
-            self.events.push_back(Event::Ready(pid));
+        while let Some(report) = self.children.report(self.poll.registry(), pid) {
+            self.events.push_back(match report {
+                Report::Ready => Event::Ready(pid),
+                Report::Pong => Event::Pong(pid),
+            });
         }
     }
 
@@ -234,12 +243,20 @@ impl Loop {
         }
     }
 
+    fn check(&mut self, generation: u64) {
+        let verdict = Ok(());
+        self.events.push_back(Event::Checked {
+            generation,
+            verdict,
+        });
+    }
+
     fn load(&mut self, number: u64) {
         self.next = (self.loader)().and_then(|loaded| self.stage(number, loaded));
-        let workers = self.next.as_ref().map(|stage| stage.loaded.workers);
+        let plan = self.next.as_ref().map(|stage| stage.loaded.terms());
         self.events.push_back(Event::Loaded {
             generation: number,
-            workers,
+            plan: plan.ok_or_else(|| "the configuration was refused".into()),
         });
     }
 
@@ -313,11 +330,14 @@ impl Loop {
         let Some(next) = &self.next else { return };
         self.events.push_back(match next.listeners.listen() {
             Ok(()) => Event::Listening(number),
-            Err(refused) => {
+            Err(mut refused) => {
                 refused.lines.iter().for_each(|line| log::emerg!("{line}"));
                 // What both share gets its options back; it has listened with them before.
                 let _ = self.current.listeners.listen();
-                Event::ListenFailed(number)
+                Event::ListenFailed {
+                    generation: number,
+                    error: refused.lines.swap_remove(0),
+                }
             }
         });
     }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+use std::time::Duration;
 use std::{env, io};
 
 use crate::conf::diagnostic::{Reason, Severity};
@@ -47,6 +48,23 @@ directives! {
         /// the smaller of its affinity and the quota of its control group, rounded up.
         worker_processes: Workers = Workers::Count(1) =>
             "worker_processes" [MAIN] 1, Once, "1", set(workers);
+        /// Time that the check of a new configuration may take, before a reload is given up.
+        reload_timeout: Duration = Duration::from_secs(10) =>
+            "reload_timeout" [MAIN] 1, Once, "10s", set(value::milliseconds);
+        /// Time that new workers must live after a reload, before the old ones are told to leave.
+        /// Until then one that dies by itself ends the reload: the old workers, which kept their
+        /// connections, serve again.
+        reload_probation: Duration = Duration::from_secs(1) =>
+            "reload_probation" [MAIN] 1, Once, "1s", set(value::milliseconds);
+        /// How many generations of workers there may be beside the one that serves: those that
+        /// still finish their requests, and during a reload the new one. Beyond it the oldest is
+        /// cut. 0 means any number.
+        worker_generations: usize = 16 =>
+            "worker_generations" [MAIN] 1, Once, "16", set(count);
+        /// How long the loop of a worker may stand still, and how long a worker may take to start,
+        /// before it is aborted and replaced. 0 means for ever.
+        worker_stall_timeout: Duration = Duration::from_secs(30) =>
+            "worker_stall_timeout" [MAIN] 1, Once, "30s", set(value::milliseconds);
     }
     also {
         /// Accepted: no lock file is needed.
@@ -199,6 +217,11 @@ fn variable(this: &mut Settings, _: &mut Draft, call: &Call<'_>) -> Result<(), R
         value,
     });
     Ok(())
+}
+
+fn count(word: &Word) -> Result<usize, Reason> {
+    let count = value::number(word)?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
 fn workers(word: &Word) -> Result<Workers, Reason> {

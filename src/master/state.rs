@@ -16,12 +16,12 @@ mod tests;
 use std::time::{Duration, Instant};
 
 pub use child::Seat;
-pub use event::{Action, Event, FIRST};
+pub use event::{Action, Death, Event, FIRST, Terms};
 
 use crate::log::Level;
 use crate::sys::process::Pid;
 use crate::sys::signal::Signal;
-use crate::worker::command::Command;
+use crate::worker::command::{Command, Slots};
 use child::{Child, Duty};
 use slot::Slot;
 
@@ -111,16 +111,27 @@ impl Master {
         match event {
             Event::Signal(signal) => self.signal(signal),
             Event::TerminalClosed => self.terminal_closed(),
-            Event::Loaded {
+            Event::CheckStarted { .. } | Event::Pong(_) => {}
+            Event::ReloadAsked(_) => self.reload_wanted = true,
+            Event::Checked {
                 generation,
-                workers,
-            } => self.loaded(generation, workers, now),
+                verdict,
+            } => match verdict {
+                Ok(()) => self.actions.push(Action::Load(generation)),
+                Err(line) => {
+                    self.load = None;
+                    self.log(Level::Emerg, line);
+                }
+            },
+            Event::Loaded { generation, plan } => {
+                self.loaded(generation, plan.ok().map(|terms| terms.workers), now)
+            }
             Event::Spawned { seat, pid } => self.spawned(seat, pid),
             Event::SpawnFailed { seat, error } => self.spawn_failed(seat, &error, now),
             Event::Listening(generation) => self.listening(generation),
-            Event::ListenFailed(generation) => self.listen_failed(generation),
+            Event::ListenFailed { generation, .. } => self.listen_failed(generation),
             Event::Ready(pid) => self.ready(pid),
-            Event::Exited(exit) => self.exited(exit, now),
+            Event::Exited(death) => self.exited(death, now),
             Event::Time => {}
         }
         self.reconcile(now);
@@ -372,7 +383,8 @@ impl Master {
                 .filter(|_| serves && child.ready && !child.admitted)
             {
                 child.admitted = true;
-                self.actions.push(Action::Tell(pid, Command::Admit));
+                self.actions
+                    .push(Action::Tell(pid, Command::Admit { slots: Slots::ALL }));
             }
         }
     }
@@ -407,7 +419,7 @@ impl Master {
                 number: self.last_generation,
                 wanted: true,
             });
-            self.actions.push(Action::Load(self.last_generation));
+            self.actions.push(Action::Check(self.last_generation));
         }
     }
 

@@ -116,14 +116,8 @@ impl Worker {
 
     /// Serves until it is time to leave.
     pub fn run(mut self) -> i32 {
-        match &self.channel {
-            Some(channel) => match channel.send(&Report::Ready.message(), &[]) {
-                // A master that has gone is seen as the end of the channel.
-                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                    log::alert!("the master cannot be told: {}", OsError(&error));
-                }
-                _ => {}
-            },
+        match self.channel {
+            Some(_) => self.say(Report::Ready),
             None => self.admit(),
         }
         let mut events = Events::with_capacity(EVENTS);
@@ -132,6 +126,20 @@ impl Worker {
         }
         self.flush_all();
         0
+    }
+
+    /// Tells the master something.
+    pub(super) fn say(&self, report: Report) {
+        let sent = self
+            .channel
+            .as_ref()
+            .map(|it| it.send(&report.message(), &[]));
+        // A master that has gone is seen as the end of the channel.
+        if let Some(Err(error)) = sent
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            log::alert!("the master cannot be told: {}", OsError(&error));
+        }
     }
 
     fn turn(&mut self, events: &mut Events) {

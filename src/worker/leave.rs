@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 use super::client::Leave;
-use super::command::{Command, LONGEST};
+use super::command::{Command, LONGEST, Report};
 use super::event_loop::Worker;
 use super::scoreboard::State;
 use crate::log;
@@ -90,8 +90,9 @@ impl Worker {
                 Err(_) => return,
             };
             match Command::read(&message[..count]) {
-                Some(Command::Admit) if !self.is_leaving() => self.admit(),
-                Some(Command::Admit) | None => {}
+                Some(Command::Admit { .. }) if !self.is_leaving() => self.admit(),
+                Some(Command::Admit { .. } | Command::Keep { .. }) | None => {}
+                Some(Command::Ping) => self.say(Report::Pong),
                 Some(Command::Pause) => {
                     self.pause();
                     self.tally.state(State::Paused);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
-use crate::sys::process::{Exit, ExitStatus};
+use crate::sys::process::ExitStatus;
 use crate::worker::command::START_FAILED;
 
 /// One thing that may happen next; the numbers choose among what is possible.
@@ -89,7 +89,7 @@ impl World {
         for action in self.master.handle(event, self.now) {
             assert_eq!(self.code, None, "nothing follows the exit: {action:?}");
             match action {
-                Action::Load(number) => self.loads.push(number),
+                Action::Check(number) => self.loads.push(number),
                 Action::Listen(number) => self.listens.push(number),
                 Action::Adopt(number) => {
                     assert!(number > self.adopted, "only forwards");
@@ -163,7 +163,7 @@ impl World {
             }
             Step::Exit(number, status) if !self.living.is_empty() => {
                 let (pid, _) = self.living.remove(number % self.living.len());
-                self.handle(Event::Exited(Exit { pid, status }));
+                self.handle(super::tests::exited(pid, status));
             }
             Step::Pass(milliseconds) => {
                 self.now += Duration::from_millis(milliseconds);
@@ -186,7 +186,7 @@ impl World {
         self.workers.insert(generation, workers.unwrap_or(0));
         self.handle(Event::Loaded {
             generation,
-            workers,
+            plan: workers.map(super::tests::terms).ok_or_else(String::new),
         });
     }
 
@@ -198,7 +198,10 @@ impl World {
             return self.handle(Event::Listening(number));
         }
         let before = self.adopted;
-        self.handle(Event::ListenFailed(number));
+        self.handle(Event::ListenFailed {
+            generation: number,
+            error: String::new(),
+        });
         assert_eq!(self.adopted, before, "the old one goes on");
     }
 
@@ -222,10 +225,7 @@ impl World {
             self.fork_ends(true);
         }
         while let (None, Some((pid, _))) = (self.code, self.living.pop()) {
-            self.handle(Event::Exited(Exit {
-                pid,
-                status: ExitStatus::Code(0),
-            }));
+            self.handle(super::tests::exited(pid, ExitStatus::Code(0)));
         }
     }
 }

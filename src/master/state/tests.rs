@@ -7,6 +7,18 @@ use crate::sys::process::{Exit, ExitStatus};
 use crate::worker::command::START_FAILED;
 use Action::*;
 
+const ADMIT: Command = Command::Admit { slots: Slots::ALL };
+
+pub(super) fn terms(workers: usize) -> Terms {
+    Terms {
+        workers,
+        probation: Duration::from_secs(1),
+        generations: 16,
+        stall: Duration::from_secs(30),
+        check: Duration::from_secs(10),
+    }
+}
+
 const KILLED: ExitStatus = ExitStatus::Signal {
     number: 9,
     core: false,
@@ -22,6 +34,16 @@ struct Bench {
     log: Vec<(Level, String)>,
 }
 
+pub(super) fn exited(pid: Pid, status: ExitStatus) -> Event {
+    let (exit, blamed) = (Exit { pid, status }, false);
+    let report = String::new();
+    Event::Exited(Death {
+        exit,
+        blamed,
+        report,
+    })
+}
+
 fn pid(number: i32) -> Pid {
     Pid::new(number).expect("positive")
 }
@@ -30,8 +52,8 @@ impl Bench {
     /// Two workers, 1 and 2, ready and admitted.
     fn serving() -> Bench {
         let mut bench = Bench::started(2);
-        assert_eq!(bench.ready(1), [Tell(pid(1), Command::Admit)]);
-        assert_eq!(bench.ready(2), [Tell(pid(2), Command::Admit)]);
+        assert_eq!(bench.ready(1), [Tell(pid(1), ADMIT)]);
+        assert_eq!(bench.ready(2), [Tell(pid(2), ADMIT)]);
         bench
     }
 
@@ -81,7 +103,7 @@ impl Bench {
     fn loaded(&mut self, generation: u64, workers: usize) -> Vec<Action> {
         self.handle(Event::Loaded {
             generation,
-            workers: Some(workers),
+            plan: Ok(terms(workers)),
         })
     }
 
@@ -90,10 +112,8 @@ impl Bench {
     }
 
     fn exit(&mut self, number: i32, status: ExitStatus) -> Vec<Action> {
-        self.handle(Event::Exited(Exit {
-            pid: pid(number),
-            status,
-        }))
+        let pid = pid(number);
+        self.handle(exited(pid, status))
     }
 
     fn pass(&mut self, milliseconds: u64) -> Vec<Action> {
@@ -138,13 +158,13 @@ fn a_dead_worker_is_replaced_at_once() {
         Level::Alert,
         "worker process 1 exited on signal 9 after 12.000 s, replaced at",
     );
-    assert_eq!(bench.ready(3), [Tell(pid(3), Command::Admit)]);
+    assert_eq!(bench.ready(3), [Tell(pid(3), ADMIT)]);
 }
 
 #[test]
 fn a_worker_that_dies_may_have_been_woken_for_a_connection_that_others_must_take() {
     let mut bench = Bench::serving();
-    let admit = [Tell(pid(2), Command::Admit)];
+    let admit = [Tell(pid(2), ADMIT)];
     assert_eq!(bench.exit(1, KILLED), admit);
     assert_eq!(bench.exit(3, KILLED), [], "it had not been admitted");
     bench.pass(100);
@@ -208,11 +228,11 @@ fn a_failed_fork_is_tried_again() {
         slot: 0,
     };
     for delay in [100, 200, 400] {
-        let exited = Event::Exited(Exit {
-            pid: pid(1),
-            status: KILLED,
-        });
-        let event = if delay == 100 { exited } else { Event::Time };
+        let event = if delay == 100 {
+            exited(pid(1), KILLED)
+        } else {
+            Event::Time
+        };
         let actions = bench.master.handle(event, bench.now);
         assert!(actions.contains(&Spawn(seat)), "{actions:?}");
         let error = "fork() failed (11: Resource temporarily unavailable)".into();
@@ -227,11 +247,11 @@ fn a_failed_fork_is_tried_again() {
 #[test]
 fn a_reload_commits_when_every_new_worker_is_ready() {
     let mut bench = Bench::serving();
-    assert_eq!(bench.signal(Signal::Hup), [Load(2)]);
+    assert_eq!(bench.signal(Signal::Hup), [Check(2)]);
     assert_eq!(bench.loaded(2, 3), []);
     assert_eq!(bench.forked(), [3, 4, 5]);
     assert_eq!((bench.ready(3), bench.ready(5)), (vec![], vec![]));
-    let admit = [3, 4, 5].map(|number| Tell(pid(number), Command::Admit));
+    let admit = [3, 4, 5].map(|number| Tell(pid(number), ADMIT));
     let retire = [1, 2].map(|number| Tell(pid(number), Command::Retire));
     let expected = [&[Listen(2), Adopt(2)][..], &admit, &retire, &[Settle(2)]].concat();
     assert_eq!(bench.ready(4), expected);
@@ -247,12 +267,12 @@ fn a_refused_configuration_changes_nothing() {
     assert_eq!(
         bench.handle(Event::Loaded {
             generation: 2,
-            workers: None
+            plan: Err("refused".into()),
         }),
         []
     );
     assert_eq!((bench.forked(), bench.wait()), (vec![], None));
-    assert_eq!(bench.signal(Signal::Hup), [Load(3)]);
+    assert_eq!(bench.signal(Signal::Hup), [Check(3)]);
 }
 
 #[test]
@@ -265,7 +285,7 @@ fn a_new_worker_that_fails_ends_the_reload_and_not_the_old_workers() {
     assert_eq!(actions, [Discard(2), Tell(pid(3), Command::Stop)]);
     bench.logged(
         Level::Error,
-        "worker process 4 exited with code 2 before the new workers",
+        "worker process 4 exited with code 2 after 0.000 s before the new workers",
     );
     bench.exit(3, ExitStatus::Code(0));
     assert_eq!(bench.forked(), [3, 4]);
@@ -282,10 +302,16 @@ fn an_address_that_cannot_be_listened_on_ends_the_reload() {
     assert_eq!(bench.master.handle(ready, bench.now), [Listen(2)]);
     assert_eq!(bench.pass(1), [], "it is told once");
     let expected = [Discard(2), Tell(pid(3), Command::Stop)];
-    assert_eq!(bench.handle(Event::ListenFailed(2)), expected);
+    assert_eq!(
+        bench.handle(Event::ListenFailed {
+            generation: 2,
+            error: String::new()
+        }),
+        expected
+    );
     bench.logged(Level::Emerg, "every address, the old ones go on");
     assert_eq!(bench.handle(Event::Listening(2)), [], "it is over");
-    assert_eq!(bench.signal(Signal::Hup), [Load(3)]);
+    assert_eq!(bench.signal(Signal::Hup), [Check(3)]);
 }
 
 #[test]
@@ -294,7 +320,7 @@ fn a_failed_fork_ends_the_reload() {
     bench.signal(Signal::Hup);
     let loaded = Event::Loaded {
         generation: 2,
-        workers: Some(1),
+        plan: Ok(terms(1)),
     };
     let seat = Seat {
         generation: 2,
@@ -330,11 +356,11 @@ fn an_old_worker_that_dies_during_a_reload_is_replaced() {
 #[test]
 fn reloads_during_a_reload_collapse_into_one() {
     let mut bench = Bench::serving();
-    assert_eq!(bench.signal(Signal::Hup), [Load(2)]);
+    assert_eq!(bench.signal(Signal::Hup), [Check(2)]);
     assert_eq!(bench.signal(Signal::Hup), []);
     bench.loaded(2, 1);
     assert_eq!(bench.signal(Signal::Hup), []);
-    assert_eq!(bench.ready(3).last(), Some(&Load(3)));
+    assert_eq!(bench.ready(3).last(), Some(&Check(3)));
     assert_eq!(bench.loaded(3, 1), []);
     let last = bench.ready(4);
     assert_eq!(last.last(), Some(&Settle(3)), "and no further load");
@@ -436,10 +462,10 @@ fn a_daemon_retires_its_workers_until_the_next_reload() {
     assert_eq!(bench.loaded(2, 1), [Discard(2)], "asked for before");
     assert_eq!(bench.exit(1, KILLED), []);
     assert_eq!((bench.forked(), bench.wait()), (vec![], None));
-    assert_eq!(bench.signal(Signal::Hup), [Load(3)]);
+    assert_eq!(bench.signal(Signal::Hup), [Check(3)]);
     bench.loaded(3, 1);
     assert_eq!(bench.forked(), [3]);
-    let expected = [Listen(3), Adopt(3), Tell(pid(3), Command::Admit), Settle(3)];
+    let expected = [Listen(3), Adopt(3), Tell(pid(3), ADMIT), Settle(3)];
     assert_eq!(bench.ready(3), expected);
     bench.exit(3, KILLED);
     assert_eq!(bench.forked(), [4]);
