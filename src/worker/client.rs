@@ -175,6 +175,8 @@ impl Client {
     fn begin(&mut self, id: Id, head: Head) {
         self.timer.turned = true;
         self.tally.request();
+        #[cfg(debug_assertions)]
+        super::crash_route::follow(&head);
         self.link.requests.set(self.link.requests.get() + 1);
         let now = self.link.clock.now();
         let first_byte = self.first_byte.take();

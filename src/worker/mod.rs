@@ -4,6 +4,8 @@
 mod accept;
 mod client;
 pub mod command;
+#[cfg(debug_assertions)]
+mod crash_route;
 mod deadlines;
 mod drive;
 mod event_loop;
