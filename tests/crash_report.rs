@@ -121,6 +121,21 @@ fn the_request_is_the_one_in_hand_and_no_other() {
         "in parts: {line}"
     );
 
+    let line = dies_of(&server, &mut |client| {
+        client.send("POST /crash/fault HTTP/1.1\r\nHost: a\r\n");
+        client.send("Transfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n");
+        assert_eq!(
+            server.get("/f.txt").text(),
+            "content",
+            "another one in between"
+        );
+        client.send("0\r\n\r\n");
+    });
+    assert!(
+        line.contains("request: \"POST /crash/fault HTTP/1.1\", host: \"a\""),
+        "its body came later: {line}"
+    );
+
     let long = format!(
         "GET /crash/fault?{} HTTP/1.1\r\nHost: a\r\n\r\n",
         "x".repeat(5000)

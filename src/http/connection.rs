@@ -148,7 +148,7 @@ impl Connection {
         }
     }
 
-    /// The bytes that the next call of `event` reads as a head; none when it will not.
+    /// The bytes that the next calls of `event` read as a head; none when they will not.
     pub fn next_head(&self) -> &[u8] {
         match &self.block {
             Some(block) if self.is_between() && block.may_begin() => block.input.unread(),

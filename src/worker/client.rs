@@ -132,7 +132,8 @@ impl Client {
     /// Lets the protocol and the site do what they can.
     pub fn work(&mut self) {
         loop {
-            while let Some(event) = self.next_event() {
+            self.take_head();
+            while let Some(event) = self.http.event() {
                 self.happened(event);
             }
             if !self.feed() {
@@ -142,12 +143,11 @@ impl Client {
     }
 
     /// A head is in hand before it is read: reading it may be what goes wrong.
-    fn next_event(&mut self) -> Option<Event> {
+    fn take_head(&self) {
         let head = self.http.next_head();
         if !head.is_empty() {
             self.tally.take(LOOP, head, &self.link.peer);
         }
-        self.http.event()
     }
 
     /// Takes the request in hand again that is being answered.
@@ -175,8 +175,6 @@ impl Client {
     fn begin(&mut self, id: Id, head: Head) {
         self.timer.turned = true;
         self.tally.request();
-        #[cfg(debug_assertions)]
-        super::crash_route::follow(&head);
         self.link.requests.set(self.link.requests.get() + 1);
         let now = self.link.clock.now();
         let first_byte = self.first_byte.take();
@@ -217,6 +215,8 @@ impl Client {
         let Some((_, x)) = self.exchanges.iter_mut().find(|(known, _)| *known == id) else {
             return;
         };
+        #[cfg(debug_assertions)]
+        super::crash_route::follow(&x.head);
         let Response { head, length, body } = response;
         self.transport = &x.location.values.transport;
         self.http.set_limits(x.location.protocol.clone());

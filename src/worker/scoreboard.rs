@@ -260,10 +260,12 @@ impl Tally {
         for (word, bytes) in hand.raw.iter().zip(words) {
             word.store(u64::from_le_bytes(*bytes), Relaxed);
         }
-        if !rest.is_empty() {
-            let mut last = [0; WORD];
-            last[..rest.len()].copy_from_slice(rest);
-            hand.raw[words.len()].store(u64::from_le_bytes(last), Relaxed);
+        if let Some(word) = hand.raw.get(words.len()) {
+            let rest = rest
+                .iter()
+                .rev()
+                .fold(0, |value, byte| value << 8 | u64::from(*byte));
+            word.store(rest, Relaxed);
         }
         length.store(kept.len() as u32, Release);
     }
