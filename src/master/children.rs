@@ -10,6 +10,7 @@ use std::rc::Rc;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
+use super::scoreboard::Place;
 use crate::log;
 use crate::sys::OsError;
 use crate::sys::channel::{self, Channel, MAX_DESCRIPTORS};
@@ -53,6 +54,8 @@ pub(super) fn fork() -> Result<Birth, String> {
 }
 
 struct Child {
+    /// None if there was none left.
+    place: Option<Place>,
     /// `None` once the worker's end is closed.
     channel: Option<Channel>,
     logs: LogTable,
@@ -64,7 +67,14 @@ pub(super) struct Children(HashMap<Pid, Child>);
 
 impl Children {
     /// Listens to a new worker from now on; its token is its number.
-    pub fn add(&mut self, registry: &Registry, pid: Pid, channel: Channel, logs: LogTable) {
+    pub fn add(
+        &mut self,
+        registry: &Registry,
+        pid: Pid,
+        channel: Channel,
+        logs: LogTable,
+        place: Option<Place>,
+    ) {
         let token = Token(pid.number() as usize);
         let source = &mut SourceFd(&channel.as_raw_fd());
         let registered = registry.register(source, token, Interest::READABLE);
@@ -76,12 +86,31 @@ impl Children {
             );
         }
         let channel = registered.is_ok().then_some(channel);
-        self.0.insert(pid, Child { channel, logs });
+        self.0.insert(
+            pid,
+            Child {
+                place,
+                channel,
+                logs,
+            },
+        );
     }
 
-    pub fn remove(&mut self, registry: &Registry, pid: Pid) {
+    /// Forgets one that is gone; its place on the scoreboard is to be given back.
+    pub fn remove(&mut self, registry: &Registry, pid: Pid) -> Option<Place> {
         self.close(registry, pid);
-        self.0.remove(&pid);
+        self.0.remove(&pid)?.place
+    }
+
+    /// The place of a worker on the scoreboard, if it has one.
+    pub fn place(&self, pid: Pid) -> Option<&Place> {
+        self.0.get(&pid)?.place.as_ref()
+    }
+
+    /// The workers that have a place on the scoreboard.
+    pub fn places(&self) -> impl Iterator<Item = (Pid, &Place)> {
+        let children = self.0.iter();
+        children.filter_map(|(pid, child)| Some((*pid, child.place.as_ref()?)))
     }
 
     fn close(&mut self, registry: &Registry, pid: Pid) {

@@ -9,6 +9,7 @@
 //! - `children`: forks and channels
 //! - `listeners`: the sockets, which belong to it
 //! - `door`: where an operator asks; `status`: how things are
+//! - `report`: what is known of a worker's end; `poison`: requests that keep causing it
 //! - `pid_file`: where others find it
 //! - `reopen`: logs, after a rotation
 //! - `terminal`: what a hang-up means
@@ -19,7 +20,9 @@ pub mod listeners;
 pub mod load;
 pub mod loaded;
 pub mod pid_file;
+pub mod poison;
 mod reopen;
+pub mod report;
 mod run;
 pub mod scoreboard;
 pub mod settings;

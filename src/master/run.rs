@@ -18,7 +18,9 @@ use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
 use super::pid_file::PidFile;
 use super::reopen::reopen;
-use super::state::{Action, Death, Event, FIRST, Master, Seat};
+use super::report::{self, Reports};
+use super::scoreboard::{Place, Scoreboard};
+use super::state::{Action, Event, FIRST, Master, Seat};
 use super::status::History;
 use super::terminal::Terminal;
 use crate::log;
@@ -28,6 +30,7 @@ use crate::sys::clock;
 use crate::sys::process::{self, Pid};
 use crate::sys::signal::{Signal, Signals};
 use crate::worker::command::Report;
+use crate::worker::scoreboard::Tally;
 
 mod survey;
 
@@ -47,6 +50,7 @@ pub(super) struct Belongings {
     pub poll: Poll,
     /// Open since before others can know of this process.
     pub door: Door,
+    pub scoreboard: Scoreboard,
     pub loader: Loader,
 }
 
@@ -60,6 +64,7 @@ pub(super) enum End {
 pub(super) struct Recruit {
     pub slot: usize,
     pub channel: Option<Channel>,
+    pub tally: Tally,
     pub loaded: Loaded,
     pub listeners: Listeners,
 }
@@ -77,7 +82,7 @@ struct Stage {
 /// Why the loop is left.
 enum Leave {
     Exit(i32),
-    Child(Seat, Channel),
+    Child(Seat, Channel, Tally),
 }
 
 pub(super) struct Loop {
@@ -86,6 +91,8 @@ pub(super) struct Loop {
     master: Master,
     events: VecDeque<Event>,
     children: Children,
+    scoreboard: Scoreboard,
+    reports: Reports,
     current: Stage,
     /// The configuration whose workers start.
     next: Option<Stage>,
@@ -119,19 +126,22 @@ impl Loop {
             signals,
             poll,
             door,
+            scoreboard,
             loader,
         } = belongings;
+        let now = Instant::now();
         let first = Event::Loaded {
             generation: FIRST,
             plan: Ok(loaded.terms()),
         };
-        let now = Instant::now();
         Loop {
             poll,
             signals,
             master: Master::new(daemon, now),
             events: VecDeque::from([first]),
             children: Children::default(),
+            scoreboard,
+            reports: Reports::new(now),
             current: Stage {
                 number: FIRST,
                 born: now,
@@ -153,8 +163,8 @@ impl Loop {
         loop {
             match self.work() {
                 ControlFlow::Break(Leave::Exit(code)) => return self.exit(code),
-                ControlFlow::Break(Leave::Child(seat, channel)) => {
-                    return self.into_worker(seat, channel);
+                ControlFlow::Break(Leave::Child(seat, channel, tally)) => {
+                    return self.into_worker(seat, channel, tally);
                 }
                 ControlFlow::Continue(()) => self.wait(),
             }
@@ -182,7 +192,10 @@ impl Loop {
             Action::Close => self.close(),
             Action::Tell(pid, command) => self.children.tell(pid, command),
             Action::Kill(pid) => children::kill(pid, Signal::Kill),
-            Action::Abort(pid) => children::kill(pid, Signal::Abrt),
+            Action::Abort(pid) => {
+                log::alert!("{}", report::stalled(pid, self.children.place(pid)));
+                children::kill(pid, Signal::Abrt);
+            }
             Action::ReopenLogs => reopen(&self.current.loaded.logs, &self.children),
             Action::Log(level, text) => log::write(level, format_args!("{text}")),
             Action::Answer(client, outcome) => {
@@ -255,9 +268,14 @@ impl Loop {
     fn reap(&mut self) {
         while let Some(exit) = process::wait_any() {
             self.hear(exit.pid);
-            self.children.remove(self.poll.registry(), exit.pid);
-            let blamed = false;
-            self.events.push_back(Event::Exited(Death { exit, blamed }));
+            let place = self.children.remove(self.poll.registry(), exit.pid);
+            let death = self.reports.death(exit, place.as_ref(), Instant::now());
+            if let Some(place) = &place {
+                let life = place.entry().snapshot();
+                self.history.ended(&death, &life, clock::wall().seconds);
+            }
+            self.events.push_back(Event::Exited(death));
+            place.into_iter().for_each(|it| self.scoreboard.release(it));
         }
     }
 
@@ -306,16 +324,35 @@ impl Loop {
     }
 
     fn spawn(&mut self, seat: Seat) -> ControlFlow<Leave> {
+        let place = self.claim(seat);
+        let tally = place.as_ref().map(Place::tally);
         match children::fork() {
-            Ok(Birth::Child(channel)) => return ControlFlow::Break(Leave::Child(seat, channel)),
+            Ok(Birth::Child(channel)) => {
+                let tally = tally.unwrap_or(self.scoreboard.nobodys());
+                return ControlFlow::Break(Leave::Child(seat, channel, tally));
+            }
             Ok(Birth::Parent(pid, channel)) => {
+                place.iter().for_each(|place| place.born(pid));
                 let logs = self.stage_of(seat).loaded.log_table();
-                self.children.add(self.poll.registry(), pid, channel, logs);
+                let registry = self.poll.registry();
+                self.children.add(registry, pid, channel, logs, place);
                 self.events.push_back(Event::Spawned { seat, pid });
             }
-            Err(error) => self.events.push_back(Event::SpawnFailed { seat, error }),
+            Err(error) => {
+                place.into_iter().for_each(|it| self.scoreboard.release(it));
+                self.events.push_back(Event::SpawnFailed { seat, error });
+            }
         }
         ControlFlow::Continue(())
+    }
+
+    /// A worker without a place serves as well; only nobody sees how.
+    fn claim(&mut self, seat: Seat) -> Option<Place> {
+        let place = self.scoreboard.claim(seat, Instant::now());
+        let unseen = |error: &io::Error| {
+            log::alert!("mmap() failed {}, a worker goes unseen", OsError(error));
+        };
+        place.inspect_err(unseen).ok()
     }
 
     fn stage_of(&self, seat: Seat) -> &Stage {
@@ -374,7 +411,7 @@ impl Loop {
     }
 
     /// In a new worker: keeps what is the worker's and drops all that is the master's.
-    fn into_worker(self, seat: Seat, channel: Channel) -> End {
+    fn into_worker(self, seat: Seat, channel: Channel, tally: Tally) -> End {
         let next = self.next.filter(|stage| stage.number == seat.generation);
         let Stage {
             loaded, listeners, ..
@@ -382,6 +419,7 @@ impl Loop {
         End::Worker(Box::new(Recruit {
             slot: seat.slot,
             channel: Some(channel),
+            tally,
             loaded,
             listeners,
         }))

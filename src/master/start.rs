@@ -8,6 +8,7 @@ use super::listeners::Listeners;
 use super::loaded::Loaded;
 use super::pid_file::PidFile;
 use super::run::{Belongings, End, Loader, Loop, Recruit, watch};
+use super::scoreboard::Scoreboard;
 use super::settings::Settings;
 use super::terminal::Terminal;
 use crate::log;
@@ -75,6 +76,7 @@ fn begin(loaded: Loaded, loader: Loader) -> Result<Belongings, Vec<String>> {
     let signals = Signals::new(&Signal::CATCHABLE).map_err(|e| failed("sigaction()", &e))?;
     let poll = watch(&signals).map_err(|e| failed("epoll_create()", &e))?;
     let door = Door::open(poll.registry());
+    let scoreboard = Scoreboard::new().map_err(|e| failed("mmap()", &e))?;
     let listeners = Listeners::open(&loaded.listeners, loaded.workers)?;
     let pid_file = match loaded.pid.as_deref().map(PidFile::write).transpose() {
         Ok(pid_file) => pid_file,
@@ -99,6 +101,7 @@ fn begin(loaded: Loaded, loader: Loader) -> Result<Belongings, Vec<String>> {
         signals,
         poll,
         door,
+        scoreboard,
         loader,
     })
 }
@@ -114,6 +117,7 @@ fn alone(belongings: Belongings) -> Outcome {
         listeners,
         pid_file,
         signals,
+        scoreboard,
         ..
     } = belongings;
     let estate = Estate {
@@ -130,6 +134,7 @@ fn alone(belongings: Belongings) -> Outcome {
     let recruit = Recruit {
         slot: 0,
         channel: None,
+        tally: scoreboard.nobodys(),
         loaded,
         listeners,
     };
@@ -149,6 +154,7 @@ impl Recruit {
         let Recruit {
             slot,
             channel,
+            tally,
             loaded,
             listeners,
         } = self;
@@ -165,6 +171,7 @@ impl Recruit {
             sockets: listeners.sockets_of(slot, loaded.workers),
             logs: loaded.logs,
             channel,
+            tally,
         })
     }
 }

@@ -131,7 +131,7 @@ impl Master {
             Event::Listening(generation) => self.listening(generation),
             Event::ListenFailed { generation, .. } => self.listen_failed(generation),
             Event::Ready(pid) => self.ready(pid),
-            Event::Exited(death) => self.exited(death.exit, now),
+            Event::Exited(death) => self.exited(death, now),
             Event::Time => {}
         }
         self.reconcile(now);

@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::door::Form;
-use crate::sys::process::Pid;
-use crate::worker::scoreboard::Snapshot;
+use super::state::Death;
+use crate::sys::process::{Exit, ExitStatus, Pid};
+use crate::worker::scoreboard::{Snapshot, State};
 
 /// How many restarts are remembered.
 const REMEMBERED: usize = 20;
@@ -118,6 +119,10 @@ pub struct History {
     pub started: i64,
     /// The same moment, for how long ago that was.
     pub born: Instant,
+    /// Lines of logs that workers have lost that are gone.
+    pub lines_lost: u64,
+    /// Jobs that were refused in such.
+    pub jobs_refused: u64,
     /// The last restarts.
     pub restarts: VecDeque<Restart>,
     /// The last reload.
@@ -130,17 +135,33 @@ impl History {
         History {
             started,
             born,
+            lines_lost: 0,
+            jobs_refused: 0,
             restarts: VecDeque::new(),
             reload: None,
         }
     }
 
-    /// Remembers a restart, and forgets the oldest one of many.
-    pub fn restarted(&mut self, restart: Restart) {
+    /// A worker has ended. What it lost is not forgotten; why it ended is, after some others, and if
+    /// it was to end.
+    pub fn ended(&mut self, death: &Death, life: &Snapshot, time: i64) {
+        self.lines_lost += life.log_lines_lost;
+        self.jobs_refused += life.jobs_refused;
+        let Exit { pid, status } = death.exit;
+        if status == ExitStatus::Code(0) || life.state == State::Draining {
+            return;
+        }
         if self.restarts.len() == REMEMBERED {
             self.restarts.pop_front();
         }
-        self.restarts.push_back(restart);
+        let separator = if death.report.is_empty() { "" } else { ", " };
+        self.restarts.push_back(Restart {
+            time,
+            pid,
+            generation: life.generation,
+            slot: life.slot,
+            cause: format!("{status}{separator}{}", death.report),
+        });
     }
 }
 

@@ -10,6 +10,7 @@ use mio::Token;
 
 use super::client::Client;
 use super::event_loop::{LISTENERS, Worker};
+use super::scoreboard::State;
 use super::setup::Socket;
 use crate::log;
 use crate::site::exchange::Link;
@@ -68,6 +69,7 @@ impl Worker {
             }
         }
         self.accepting = Accepting::On;
+        self.tally.state(State::Serving);
     }
 
     /// Stops watching the listeners. Closing them would not do: others hold them, too.
@@ -127,8 +129,10 @@ impl Worker {
             local,
             stream,
         });
-        let client = Client::new(link, self.site, self.pool.clone());
+        let client = Client::new(link, self.site, self.pool.clone(), self.tally);
         let key = self.clients.insert(client);
+        self.tally.accepted();
+        self.tally.connections(self.clients.len());
         if self.is_leaving() {
             self.clients[key].http.quit();
         }

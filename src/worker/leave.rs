@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::client::Leave;
 use super::command::{Command, LONGEST, Report};
 use super::event_loop::Worker;
+use super::scoreboard::State;
 use crate::log;
 use crate::sys::OsError;
 use crate::sys::signal::Signal;
@@ -92,7 +93,10 @@ impl Worker {
                 Some(Command::Admit { .. }) if !self.is_leaving() => self.admit(),
                 Some(Command::Admit { .. } | Command::Keep { .. }) | None => {}
                 Some(Command::Ping) => self.say(Report::Pong),
-                Some(Command::Pause) => self.pause(),
+                Some(Command::Pause) => {
+                    self.pause();
+                    self.tally.state(State::Paused);
+                }
                 Some(Command::Retire) => self.leave(Leave::Soon),
                 Some(Command::Quit) => self.leave(Leave::Now),
                 Some(Command::Stop) => self.stage = Stage::Stopped,
@@ -119,6 +123,7 @@ impl Worker {
             Stage::Leaving { leave, .. } if how == Leave::Now => *leave = how,
             _ => return,
         }
+        self.tally.state(State::Draining);
         // No other worker may accept in its place: only then are connections refused.
         self.pause();
         self.sockets.clear();

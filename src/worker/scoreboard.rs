@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
 
+use super::in_hand::InHand;
 use crate::sys::crash::{self, Crash, LastWords};
 use crate::sys::process::Pid;
 use crate::sys::socket::PeerAddress;
@@ -109,15 +110,6 @@ impl Snapshot {
     pub fn served(&self) -> u64 {
         self.responses.iter().sum()
     }
-}
-
-/// A request as a thread had it in hand.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InHand {
-    /// Who sent it.
-    pub client: PeerAddress,
-    /// Its first bytes, as they came; at most [`KEPT`].
-    pub raw: Vec<u8>,
 }
 
 impl Entry {
@@ -268,10 +260,12 @@ impl Tally {
         for (word, bytes) in hand.raw.iter().zip(words) {
             word.store(u64::from_le_bytes(*bytes), Relaxed);
         }
-        if !rest.is_empty() {
-            let mut last = [0; WORD];
-            last[..rest.len()].copy_from_slice(rest);
-            hand.raw[words.len()].store(u64::from_le_bytes(last), Relaxed);
+        if let Some(word) = hand.raw.get(words.len()) {
+            let rest = rest
+                .iter()
+                .rev()
+                .fold(0, |value, byte| value << 8 | u64::from(*byte));
+            word.store(rest, Relaxed);
         }
         length.store(kept.len() as u32, Release);
     }

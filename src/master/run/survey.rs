@@ -15,7 +15,7 @@ impl Loop {
     /// How things are.
     pub(super) fn status(&self, now: Instant) -> Status {
         let workers = self.workers(now);
-        let sum = |count: fn(&Worker) -> u64| workers.iter().map(count).sum();
+        let sum = |count: fn(&Worker) -> u64| workers.iter().map(count).sum::<u64>();
         Status {
             pid: process::pid(),
             started: self.history.started,
@@ -24,8 +24,8 @@ impl Loop {
             generations: self.generations(&workers, now),
             listeners: self.current.listeners.wanted().map(listener).collect(),
             restarts: self.history.restarts.iter().cloned().collect(),
-            lines_lost: sum(|worker| worker.life.log_lines_lost),
-            jobs_refused: sum(|worker| worker.life.jobs_refused),
+            lines_lost: self.history.lines_lost + sum(|worker| worker.life.log_lines_lost),
+            jobs_refused: self.history.jobs_refused + sum(|worker| worker.life.jobs_refused),
             workers,
         }
     }

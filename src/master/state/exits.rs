@@ -1,16 +1,16 @@
 //! What the end of a worker, or of the attempt to start one, means.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::child::{Child, Duty};
-use super::{Action, Intent, Master, Seat};
+use super::{Action, Death, Intent, Master, Seat};
 use crate::log::Level;
 use crate::sys::process::{Exit, ExitStatus};
 use crate::worker::command::START_FAILED;
 
 impl Master {
-    pub(super) fn exited(&mut self, exit: Exit, now: Instant) {
-        let Exit { pid, status } = exit;
+    pub(super) fn exited(&mut self, death: Death, now: Instant) {
+        let Exit { pid, status } = death.exit;
         let Some(at) = self
             .children
             .iter()
@@ -22,7 +22,8 @@ impl Master {
         if child.admitted && status != ExitStatus::Code(0) {
             self.nudge();
         }
-        let what = format!("worker process {pid} {status}");
+        let life = now.saturating_duration_since(child.born);
+        let what = described(&death, life);
         if child.duty != Duty::Serve {
             self.log(level(status, Level::Notice), what);
         } else if self.is_starting(child.seat) {
@@ -62,8 +63,7 @@ impl Master {
         };
         slot.died(life, child.ready, now);
         let next = self.next_attempt(child.seat, now);
-        let text = format!("{what} after {:.3} s, {next}", life.as_secs_f64());
-        self.log(level(status, Level::Error), text);
+        self.log(level(status, Level::Error), format!("{what}, {next}"));
     }
 
     /// When an empty slot is filled; while no worker is ready that may be before its back-off ends.
@@ -122,6 +122,19 @@ impl Master {
         );
         self.exit_code = 1;
         self.leave(Intent::Stop);
+    }
+}
+
+/// The end of a worker in nginx's words, then what else is known of it.
+fn described(death: &Death, life: Duration) -> String {
+    let Exit { pid, status } = death.exit;
+    let text = format!(
+        "worker process {pid} {status} after {:.3} s",
+        life.as_secs_f64()
+    );
+    match &death.report[..] {
+        "" => text,
+        report => format!("{text} ({report})"),
     }
 }
 

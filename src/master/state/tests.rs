@@ -36,7 +36,12 @@ struct Bench {
 
 pub(super) fn exited(pid: Pid, status: ExitStatus) -> Event {
     let (exit, blamed) = (Exit { pid, status }, false);
-    Event::Exited(Death { exit, blamed })
+    let report = String::new();
+    Event::Exited(Death {
+        exit,
+        blamed,
+        report,
+    })
 }
 
 fn pid(number: i32) -> Pid {
@@ -280,7 +285,7 @@ fn a_new_worker_that_fails_ends_the_reload_and_not_the_old_workers() {
     assert_eq!(actions, [Discard(2), Tell(pid(3), Command::Stop)]);
     bench.logged(
         Level::Error,
-        "worker process 4 exited with code 2 before the new workers",
+        "worker process 4 exited with code 2 after 0.000 s before the new workers",
     );
     bench.exit(3, ExitStatus::Code(0));
     assert_eq!(bench.forked(), [3, 4]);

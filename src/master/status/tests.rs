@@ -121,18 +121,49 @@ fn for_programs() {
 }
 
 #[test]
-fn history_is_bounded() {
+fn the_ends_of_workers_are_remembered() {
     let mut history = History::begin(0, Instant::now());
-    for number in 1..=100 {
-        history.restarted(Restart {
+    let life = Snapshot {
+        log_lines_lost: 2,
+        jobs_refused: 1,
+        ..busy().workers[0].life.clone()
+    };
+    let death = |number, status, report: &str| Death {
+        exit: Exit {
             pid: pid(number),
-            ..busy().restarts[0].clone()
-        });
-    }
-    let kept: Vec<_> = history
+            status,
+        },
+        blamed: false,
+        report: report.into(),
+    };
+    let asked = death(1, ExitStatus::Code(0), "");
+    history.ended(&asked, &life, 5);
+    let left = Snapshot {
+        state: State::Draining,
+        ..life.clone()
+    };
+    history.ended(&death(2, ExitStatus::Code(1), ""), &left, 5);
+    assert!(history.restarts.is_empty(), "they were to end");
+    history.ended(&death(3, ExitStatus::Code(2), ""), &life, 6);
+    history.ended(
+        &death(4, ExitStatus::Code(2), "3 requests served"),
+        &life,
+        7,
+    );
+    let causes: Vec<_> = history
         .restarts
         .iter()
-        .map(|restart| restart.pid.number())
+        .map(|it| (it.time, it.cause.as_str()))
         .collect();
+    let expected = [
+        (6, "exited with code 2"),
+        (7, "exited with code 2, 3 requests served"),
+    ];
+    assert_eq!(causes, expected);
+    assert_eq!((history.lines_lost, history.jobs_refused), (8, 4));
+    for number in 1..=100 {
+        history.ended(&death(number, ExitStatus::Code(1), ""), &life, 8);
+    }
+    let kept: Vec<_> = history.restarts.iter().map(|it| it.pid.number()).collect();
     assert_eq!(kept, (81..=100).collect::<Vec<_>>());
 }
