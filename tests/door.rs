@@ -440,31 +440,44 @@ fn without_a_door_the_signal_is_sent() {
     );
 }
 
+/// Makes the root read-only but for a directory, then becomes the command that follows.
+const READ_ONLY: &str = "#!/bin/sh
+here=\"${0%/*}\"
+exec unshare --mount sh -c '
+    mount --make-rprivate / && mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro / &&
+    exec \"$@\"' \"$here/run\" PROGRAM \"$@\"
+";
+
 #[test]
 fn a_read_only_root_has_a_door() {
-    if !has_door() || !is_root() {
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--mount", "mount", "--make-rprivate", "/"]);
+    if !has_door()
+        || !possible(
+            run(&mut unshare).status.success(),
+            "no namespace can be made",
+        )
+    {
         return;
     }
-    let script = format!(
-        "#!/bin/sh
-         exec unshare --mount sh -c '
-             mount --make-rprivate / && mount -t tmpfs none \"$PLACE/run\" &&
-             mount -o remount,bind,ro / && touch \"$PLACE/run/made\" && exec \"$@\"' sh '{}' \"$@\"\n",
-        binary().display()
-    );
-    let setup = Setup::with_main(MAIN, RETURNS_ONE)
+    let script = READ_ONLY.replace("PROGRAM", &binary().display().to_string());
+    let config = "daemon off; pid %PREFIX%/run/pid; error_log %PREFIX%/run/error.log;
+        worker_processes 1; reload_probation 100ms; events {}
+        http { access_log off; server { listen %LISTEN%; return 200 \"one\"; } }";
+    let setup = Setup::config(config)
         .file("start", script)
         .file("run/x", "");
-    let prefix = setup.prefix().to_owned();
-    let start = prefix.join("start");
+    let start = setup.prefix().join("start");
     fs::set_permissions(&start, Permissions::from_mode(0o755)).unwrap();
-    let setup = setup.environment("PLACE", prefix.as_os_str());
     let server = setup.program(start.to_str().unwrap()).spawn();
-    server.edit_config(
-        &format!("pid {}/pid", prefix.display()),
-        &format!("pid {}/run/pid", prefix.display()),
-    );
-    drop(server);
+    wait_until("the server is up", || {
+        (server.path("run/pid").exists() && !server.workers().is_empty()).then_some(())
+    });
+    server.edit_config("\"one\"", "\"two\"");
+    let output = reload(&server);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(server.get("/").text(), "two");
+    assert_eq!(status(&server)["pid"].number(), f64::from(server.pid()));
 }
 
 #[test]
