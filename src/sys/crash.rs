@@ -224,7 +224,7 @@ extern "C" fn last_words(
 }
 
 /// Crashes that no safe code can have, for tests.
-#[cfg(debug_assertions)]
+#[cfg(any(test, debug_assertions))]
 pub mod provoked {
     /// Writes where nothing is.
     pub fn fault() {
