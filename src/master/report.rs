@@ -115,18 +115,16 @@ fn work(entry: &Entry, what_became: &str) -> String {
     )
 }
 
-/// The line about a worker that is to be aborted because its loop stands still. Its request is
-/// quoted and blamed for nothing: anything may hold up a loop.
-pub fn stalled(pid: Pid, place: Option<&Place>) -> String {
-    let entry = place.map(Place::entry);
-    let facts = [
-        Some(format!("worker process {pid} stands still, it is aborted")),
-        entry.map(|entry| work(entry, "open")),
-        entry
-            .and_then(|entry| entry.in_hand(0))
-            .map(|request| request.to_string()),
-    ];
-    facts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+/// What a worker was at whose loop stands still. Its request is quoted and blamed for nothing:
+/// anything may hold up a loop.
+pub fn stalled(pid: Pid, place: &Place) -> String {
+    let entry = place.entry();
+    let request = entry.in_hand(0).map(|request| format!(", {request}"));
+    let work = work(entry, "open");
+    format!(
+        "worker process {pid} stands still: {work}{}",
+        request.unwrap_or_default()
+    )
 }
 
 #[cfg(test)]
@@ -221,10 +219,9 @@ mod tests {
     #[test]
     fn a_stall_quotes_the_request() {
         let pid = Pid::new(17).expect("a process");
-        let start = "worker process 17 stands still, it is aborted";
-        let line = stalled(pid, Some(&place(None)));
-        assert_eq!(line, format!("{start}, {WORK} open, {REQUEST}"));
-        assert_eq!(stalled(pid, None), start);
+        let line = stalled(pid, &place(None));
+        let start = "worker process 17 stands still: ";
+        assert_eq!(line, format!("{start}{WORK} open, {REQUEST}"));
     }
 
     #[test]

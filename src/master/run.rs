@@ -179,7 +179,9 @@ impl Loop {
             Action::Tell(pid, command) => self.children.tell(pid, command),
             Action::Kill(pid) => children::kill(pid, Signal::Kill),
             Action::Abort(pid) => {
-                log::alert!("{}", report::stalled(pid, self.children.place(pid)));
+                if let Some(place) = self.children.place(pid) {
+                    log::alert!("{}", report::stalled(pid, place));
+                }
                 children::kill(pid, Signal::Abrt);
             }
             Action::ReopenLogs => reopen(&self.current.loaded.logs, &self.children),
