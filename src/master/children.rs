@@ -58,6 +58,7 @@ struct Child {
     place: Option<Place>,
     /// `None` once the worker's end is closed.
     channel: Option<Channel>,
+    generation: u64,
     logs: LogTable,
 }
 
@@ -71,6 +72,7 @@ impl Children {
         &mut self,
         registry: &Registry,
         pid: Pid,
+        generation: u64,
         channel: Channel,
         logs: LogTable,
         place: Option<Place>,
@@ -86,14 +88,13 @@ impl Children {
             );
         }
         let channel = registered.is_ok().then_some(channel);
-        self.0.insert(
-            pid,
-            Child {
-                place,
-                channel,
-                logs,
-            },
-        );
+        let child = Child {
+            place,
+            channel,
+            generation,
+            logs,
+        };
+        self.0.insert(pid, child);
     }
 
     /// Forgets one that is gone; its place on the scoreboard is to be given back.
@@ -155,6 +156,13 @@ impl Children {
                 OsError(&error)
             ),
         }
+    }
+
+    /// Tells all workers of a generation something.
+    pub fn tell_all(&self, generation: u64, command: Command) {
+        let of = |child: &Child| child.generation == generation;
+        let pids = self.0.iter().filter(|(_, child)| of(child));
+        pids.for_each(|(pid, _)| self.tell(*pid, command));
     }
 
     fn send(

@@ -29,7 +29,7 @@ use crate::sys::channel::Channel;
 use crate::sys::clock;
 use crate::sys::process::{self, Pid};
 use crate::sys::signal::{Signal, Signals};
-use crate::worker::command::Report;
+use crate::worker::command::{Command, Report};
 use crate::worker::scoreboard::Tally;
 
 mod survey;
@@ -79,6 +79,27 @@ struct Stage {
     pid_file: Option<PidFile>,
 }
 
+impl Stage {
+    /// Takes over the pid file of the stage that it replaces, if both want the same.
+    fn inherit_pid_file(&mut self, other: &mut Stage) {
+        if self.pid_file.is_none() && self.loaded.pid == other.loaded.pid {
+            self.pid_file = other.pid_file.take();
+        }
+    }
+
+    /// What it shares with another stage gets its own options back; it has listened with them
+    /// before.
+    fn listen_again(&self) {
+        let _ = self.listeners.listen(&Listeners::default());
+    }
+
+    /// Removes what only it had.
+    fn drop_beside(self, current: &Stage) {
+        self.listeners.close(&current.listeners);
+        self.pid_file.into_iter().for_each(PidFile::remove);
+    }
+}
+
 /// Why the loop is left.
 enum Leave {
     Exit(i32),
@@ -96,8 +117,8 @@ pub(super) struct Loop {
     current: Stage,
     /// The configuration whose workers start.
     next: Option<Stage>,
-    /// The sockets of the configuration before the current one, until its workers know.
-    former: Listeners,
+    /// The configuration before the current one, while it may have to be restored.
+    former: Option<Stage>,
     terminal: Terminal,
     door: Door,
     history: History,
@@ -150,7 +171,7 @@ impl Loop {
                 pid_file,
             },
             next: None,
-            former: Listeners::default(),
+            former: None,
             terminal,
             door,
             history: History::begin(clock::wall().seconds, now),
@@ -187,13 +208,15 @@ impl Loop {
             Action::Spawn(seat) => return self.spawn(seat),
             Action::Listen(number) => self.listen(number),
             Action::Adopt(_) => self.adopt(),
-            Action::Settle(_) => std::mem::take(&mut self.former).close(&self.current.listeners),
-            Action::Discard(_) => self.discard(),
+            Action::Settle(_) => self.settle(),
+            Action::Discard(number) => self.discard(number),
             Action::Close => self.close(),
             Action::Tell(pid, command) => self.children.tell(pid, command),
             Action::Kill(pid) => children::kill(pid, Signal::Kill),
             Action::Abort(pid) => {
-                log::alert!("{}", report::stalled(pid, self.children.place(pid)));
+                if let Some(place) = self.children.place(pid) {
+                    log::alert!("{}", report::stalled(pid, place));
+                }
                 children::kill(pid, Signal::Abrt);
             }
             Action::ReopenLogs => reopen(&self.current.loaded.logs, &self.children),
@@ -335,7 +358,9 @@ impl Loop {
                 place.iter().for_each(|place| place.born(pid));
                 let logs = self.stage_of(seat).loaded.log_table();
                 let registry = self.poll.registry();
-                self.children.add(registry, pid, channel, logs, place);
+                let generation = seat.generation;
+                self.children
+                    .add(registry, pid, generation, channel, logs, place);
                 self.events.push_back(Event::Spawned { seat, pid });
             }
             Err(error) => {
@@ -365,43 +390,70 @@ impl Loop {
 
     fn listen(&mut self, number: u64) {
         let Some(next) = &self.next else { return };
-        self.events.push_back(match next.listeners.listen() {
-            Ok(()) => Event::Listening(number),
-            Err(mut refused) => {
-                refused.lines.iter().for_each(|line| log::emerg!("{line}"));
-                // What both share gets its options back; it has listened with them before.
-                let _ = self.current.listeners.listen();
-                Event::ListenFailed {
-                    generation: number,
-                    error: refused.lines.swap_remove(0),
+        self.events
+            .push_back(match next.listeners.listen(&self.current.listeners) {
+                Ok(()) => Event::Listening(number),
+                Err(mut refused) => {
+                    let error = refused.lines.swap_remove(0);
+                    refused.lines.iter().for_each(|line| log::emerg!("{line}"));
+                    self.current.listen_again();
+                    Event::ListenFailed {
+                        generation: number,
+                        error,
+                    }
                 }
-            }
-        });
+            });
     }
 
-    /// The next configuration becomes the current one.
+    /// The next configuration becomes the current one. What it does not listen on is left to the
+    /// workers of the one before.
     fn adopt(&mut self) {
         let Some(mut next) = self.next.take() else {
             return;
         };
-        if next.loaded.pid == self.current.loaded.pid {
-            next.pid_file = self.current.pid_file.take();
-        }
+        next.inherit_pid_file(&mut self.current);
         let former = std::mem::replace(&mut self.current, next);
-        self.former = former.listeners;
-        former.pid_file.into_iter().for_each(PidFile::remove);
+        self.keep_for(&former);
+        self.former = Some(former);
         self.current.loaded.make_current();
     }
 
-    fn discard(&mut self) {
-        if let Some(stage) = self.next.take() {
-            stage.listeners.close(&self.current.listeners);
-            stage.pid_file.into_iter().for_each(PidFile::remove);
+    /// Tells the workers of a configuration that no longer serves which endpoints are theirs alone.
+    fn keep_for(&self, stage: &Stage) {
+        for endpoint in stage.listeners.without(&self.current.listeners) {
+            let command = Command::Keep { endpoint };
+            self.children.tell_all(stage.number, command);
         }
     }
 
+    /// There is no way back any more.
+    fn settle(&mut self) {
+        if let Some(former) = self.former.take() {
+            former.drop_beside(&self.current);
+        }
+    }
+
+    fn discard(&mut self, number: u64) {
+        if let Some(stage) = self.next.take_if(|stage| stage.number == number) {
+            stage.drop_beside(&self.current);
+        } else if self.current.number == number
+            && let Some(former) = self.former.take()
+        {
+            self.restore(former);
+        }
+    }
+
+    /// The configuration before is the current one again.
+    fn restore(&mut self, mut former: Stage) {
+        former.inherit_pid_file(&mut self.current);
+        let failed = std::mem::replace(&mut self.current, former);
+        self.keep_for(&failed);
+        self.current.listen_again();
+        failed.drop_beside(&self.current);
+        self.current.loaded.make_current();
+    }
+
     fn close(&mut self) {
-        self.discard();
         std::mem::take(&mut self.current.listeners).close(&Listeners::default());
     }
 

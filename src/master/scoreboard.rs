@@ -9,12 +9,13 @@ use crate::sys::process::Pid;
 use crate::sys::shared;
 use crate::worker::scoreboard::{Entry, Tally};
 
-/// Entries that are mapped at once. What nobody has touched costs no memory.
+/// Entries that are mapped in one go. What nobody has touched costs no memory.
 const AT_ONCE: usize = 32;
 
 /// All entries: as many as there ever were processes at the same time.
 pub struct Scoreboard {
     spare: Vec<&'static Entry>,
+    at_once: usize,
     /// For the workers without an entry of their own; never read.
     nobodys: &'static Entry,
 }
@@ -34,6 +35,7 @@ impl Scoreboard {
         let nobodys = &shared::map::<Entry>(1)?[0];
         let mut scoreboard = Scoreboard {
             spare: Vec::new(),
+            at_once: AT_ONCE,
             nobodys,
         };
         scoreboard.grow()?;
@@ -41,7 +43,7 @@ impl Scoreboard {
     }
 
     fn grow(&mut self) -> io::Result<()> {
-        self.spare.extend(shared::map::<Entry>(AT_ONCE)?.iter());
+        self.spare.extend(shared::map::<Entry>(self.at_once)?);
         Ok(())
     }
 
@@ -98,13 +100,30 @@ impl Place {
 mod tests {
     use super::*;
 
+    const SEAT: Seat = Seat {
+        generation: 2,
+        slot: 0,
+    };
+
+    #[test]
+    fn without_memory_a_worker_goes_unseen() {
+        let mut scoreboard = Scoreboard::new().expect("mapped");
+        scoreboard.at_once = 1 << 40;
+        let mut claim = || scoreboard.claim(SEAT, Instant::now());
+        let seen: Vec<Place> = (0..AT_ONCE).map(|_| claim().expect("a place")).collect();
+        let error = claim().err().expect("no memory");
+        assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+        scoreboard.nobodys().request();
+        assert!(
+            seen.iter()
+                .all(|place| place.entry().snapshot().requests == 0)
+        );
+    }
+
     #[test]
     fn entries_are_used_again_and_never_run_out() {
         let mut scoreboard = Scoreboard::new().expect("mapped");
-        let seat = |slot| Seat {
-            generation: 2,
-            slot,
-        };
+        let seat = |slot| Seat { slot, ..SEAT };
         let now = Instant::now();
         for round in 0..3 {
             let lives: Vec<Place> = (0..100)

@@ -168,7 +168,7 @@ impl Recruit {
             site: Box::leak(Box::new(loaded.site)),
             settings: loaded.worker,
             who,
-            sockets: listeners.sockets_of(slot, loaded.workers),
+            sockets: listeners.sockets(loaded.workers),
             logs: loaded.logs,
             channel,
             tally,

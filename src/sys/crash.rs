@@ -79,6 +79,20 @@ impl LastWords {
         self.signal.store(0, Relaxed);
     }
 
+    /// As if this had been said.
+    #[cfg(test)]
+    pub fn pretend(&self, crash: Crash) {
+        let (sender, address) = match crash.cause {
+            Cause::Own(address) => (OWN, address.unwrap_or(0)),
+            Cause::Sent(sender) => (sender, 0),
+        };
+        self.code.store(crash.code, Relaxed);
+        self.sender.store(sender, Relaxed);
+        self.thread.store(crash.thread as u32, Relaxed);
+        self.address.store(address, Relaxed);
+        self.signal.store(crash.signal, Relaxed);
+    }
+
     /// Runs in the signal handler: stores, and one system call. The first to crash has the word.
     fn say(&self, signal: i32, info: &libc::siginfo_t) {
         // What the kernel sends by itself has a positive code; nobody else can forge one.
@@ -210,7 +224,7 @@ extern "C" fn last_words(
 }
 
 /// Crashes that no safe code can have, for tests.
-#[cfg(debug_assertions)]
+#[cfg(any(test, debug_assertions))]
 pub mod provoked {
     /// Writes where nothing is.
     pub fn fault() {

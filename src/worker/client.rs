@@ -194,6 +194,9 @@ impl Client {
         let Some((_, x)) = self.exchanges.iter_mut().find(|(known, _)| *known == id) else {
             return;
         };
+        if !matches!(why, Wake::Start) {
+            self.tally.take(LOOP, x.head.raw(), &self.link.peer);
+        }
         let mut why = why;
         loop {
             match run(x, &mut Reach, why) {

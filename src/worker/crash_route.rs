@@ -20,6 +20,7 @@ pub fn follow(head: &Head) {
         Some(b"overflow") => drop(black_box(provoked::overflow(0))),
         Some(b"panic") => panic!("asked to"),
         Some(b"abort") => process::abort(),
+        Some(b"memory") => drop(black_box(vec![1u8; 1 << 30])),
         Some(b"loop") => while black_box(true) {},
         _ => {}
     }
