@@ -98,7 +98,7 @@ fn breakages(server: &TestServer, taken: &TcpListener) -> Vec<(String, &'static 
     let taken = taken.local_addr().unwrap();
     let port = listener().local_addr().unwrap().port();
     let mut all: Vec<(String, &'static str)> = vec![
-        ("return 200 \"one".into(), "unexpected end of file"),
+        ("return 200; } } } #".into(), "unexpected \"}\""),
         ("retrun 200".into(), "unknown directive \"retrun\""),
         ("listen 127.0.0.1:99999; return 200".into(), "invalid port"),
         (

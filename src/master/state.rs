@@ -29,6 +29,7 @@ use crate::sys::process::Pid;
 use child::Child;
 use generations::Generation;
 use intent::Intent;
+pub use reload::Outcome;
 use reload::{Asked, Reload};
 
 /// Everything the master decides with.
@@ -44,6 +45,7 @@ pub struct Master {
     reload: Option<Reload>,
     /// Those that wait for it.
     asked: Asked,
+    last_reload: Option<Outcome>,
     children: Vec<Child>,
     last_generation: u64,
     last_fork: Instant,
@@ -66,6 +68,7 @@ impl Master {
             serving: None,
             reload: Some(Reload::first()),
             asked: Asked::default(),
+            last_reload: None,
             children: Vec::new(),
             last_generation: FIRST,
             last_fork: now,
@@ -115,6 +118,11 @@ impl Master {
             .min()
     }
 
+    /// What came of the last reload, if there was one.
+    pub fn last_reload(&self) -> Option<&Outcome> {
+        self.last_reload.as_ref()
+    }
+
     fn reconcile(&mut self) {
         self.limit_check();
         self.listen();
@@ -125,7 +133,9 @@ impl Master {
         self.fill_slots();
         self.admit();
         self.tell();
-        self.answer(proved, Ok(()));
+        if let Some(reload) = proved {
+            self.conclude(reload.number, reload.clients, Ok(()));
+        }
         self.ping();
         self.start_reload();
         self.finish();

@@ -125,8 +125,6 @@ pub struct History {
     pub jobs_refused: u64,
     /// The last restarts.
     pub restarts: VecDeque<Restart>,
-    /// The last reload.
-    pub reload: Option<Reload>,
 }
 
 impl History {
@@ -138,7 +136,6 @@ impl History {
             lines_lost: 0,
             jobs_refused: 0,
             restarts: VecDeque::new(),
-            reload: None,
         }
     }
 

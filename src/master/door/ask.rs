@@ -36,6 +36,9 @@ impl fmt::Display for Unanswered {
                     None => write!(f, "one of user {uid}"),
                 }
             }
+            Unanswered::Silent(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                write!(f, "it has said nothing for {PATIENCE:?}")
+            }
             Unanswered::Silent(error) => write!(f, "it does not answer {}", OsError(error)),
         }
     }
@@ -89,5 +92,5 @@ fn read_line(reader: &mut impl BufRead) -> io::Result<String> {
 }
 
 fn ended() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "it ended before")
+    io::Error::new(io::ErrorKind::UnexpectedEof, "it ended without a word")
 }

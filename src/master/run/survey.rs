@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::{Loop, Stage};
 use crate::master::listeners::Wanted;
 use crate::master::scoreboard::Place;
-use crate::master::status::{Generation, Listener, Standing, Status, Worker};
+use crate::master::state::Outcome;
+use crate::master::status::{Generation, Listener, Reload, Standing, Status, Worker};
 use crate::sys::process::{self, Pid};
 use crate::sys::socket::{Address, Options};
 
@@ -20,13 +21,25 @@ impl Loop {
             pid: process::pid(),
             started: self.history.started,
             uptime: now.saturating_duration_since(self.history.born),
-            last_reload: self.history.reload.clone(),
+            last_reload: self
+                .master
+                .last_reload()
+                .map(|outcome| self.reload(outcome)),
             generations: self.generations(&workers, now),
             listeners: self.current.listeners.wanted().map(listener).collect(),
             restarts: self.history.restarts.iter().cloned().collect(),
             lines_lost: self.history.lines_lost + sum(|worker| worker.life.log_lines_lost),
             jobs_refused: self.history.jobs_refused + sum(|worker| worker.life.jobs_refused),
             workers,
+        }
+    }
+
+    fn reload(&self, outcome: &Outcome) -> Reload {
+        let since = outcome.decided.saturating_duration_since(self.history.born);
+        Reload {
+            time: self.history.started + since.as_secs() as i64,
+            generation: outcome.generation,
+            outcome: outcome.result.clone(),
         }
     }
 
@@ -44,9 +57,12 @@ impl Loop {
     /// Those that are loaded, and those that still have workers.
     fn generations(&self, workers: &[Worker], now: Instant) -> Vec<Generation> {
         let staged = || {
-            [Some(&self.current), self.next.as_ref()]
-                .into_iter()
-                .flatten()
+            let current = [
+                Some(&self.current),
+                self.former.as_ref(),
+                self.next.as_ref(),
+            ];
+            current.into_iter().flatten()
         };
         let numbers = workers.iter().map(|worker| worker.life.generation);
         let numbers: BTreeSet<u64> = numbers.chain(staged().map(|stage| stage.number)).collect();
@@ -65,10 +81,12 @@ impl Loop {
     }
 
     fn standing(&self, number: u64) -> Standing {
-        let is = |stage: &Stage| stage.number == number;
+        let is = |stage: &Option<Stage>| stage.as_ref().is_some_and(|it| it.number == number);
         match () {
-            () if is(&self.current) => Standing::Serving,
-            () if self.next.as_ref().is_some_and(is) => Standing::Starting,
+            () if self.current.number == number && self.former.is_some() => Standing::Probation,
+            () if self.current.number == number => Standing::Serving,
+            () if is(&self.former) => Standing::Paused,
+            () if is(&self.next) => Standing::Starting,
             () => Standing::Draining,
         }
     }

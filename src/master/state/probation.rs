@@ -39,17 +39,15 @@ impl Master {
         self.actions.push(Action::Adopt(number));
     }
 
-    /// From here on a crash is only a crash. Returns those who wait for this.
-    pub(super) fn end_probation(&mut self) -> Vec<u64> {
+    /// From here on a crash is only a crash. Returns the reload that is over.
+    pub(super) fn end_probation(&mut self) -> Option<Reload> {
         let now = self.now;
         let over = |reload: &mut Reload| matches!(reload.stage, Stage::Probation { until, .. } if until <= now);
-        let Some(reload) = self.reload.take_if(over) else {
-            return Vec::new();
-        };
+        let reload = self.reload.take_if(over)?;
         let number = reload.number;
         self.actions.push(Action::Settle(number));
         self.log(Level::Notice, format!("generation {number} serves"));
-        reload.clients
+        Some(reload)
     }
 
     /// The old generation serves again; the new one, which has accepted connections, finishes them.
