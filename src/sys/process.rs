@@ -3,9 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::num::NonZeroI32;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::{env, fmt, fs, process};
 
+use nix::sys::prctl;
+use nix::sys::signal::Signal as SystemSignal;
 use nix::unistd::{self, ForkResult, dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::error::check;
@@ -178,6 +181,23 @@ fn exit_status(status: libc::c_int) -> ExitStatus {
 pub fn kill(pid: Pid, signal: Signal) -> io::Result<()> {
     // SAFETY: the call takes two numbers.
     check(unsafe { libc::kill(pid.number(), signal.number()) }).map(drop)
+}
+
+/// The process is killed when the one that forked it ends; nothing happens if that has ended
+/// already.
+///
+/// # Errors
+/// None that the kernel documents for these arguments.
+pub fn end_with_parent() -> io::Result<()> {
+    Ok(prctl::set_pdeathsig(SystemSignal::SIGKILL)?)
+}
+
+/// From now on what this process writes to stderr goes there.
+///
+/// # Errors
+/// None that the kernel documents for an open descriptor.
+pub fn redirect_stderr(to: impl AsFd) -> io::Result<()> {
+    Ok(dup2_stderr(to)?)
 }
 
 /// Replaces the environment by exactly `variables`, in preparation of nginx's `env`.
