@@ -133,9 +133,7 @@ impl Master {
         self.fill_slots();
         self.admit();
         self.tell();
-        if let Some(reload) = proved {
-            self.conclude(reload.number, reload.clients, Ok(()));
-        }
+        self.announce(proved);
         self.ping();
         self.start_reload();
         self.finish();

@@ -43,11 +43,20 @@ impl Master {
     pub(super) fn end_probation(&mut self) -> Option<Reload> {
         let now = self.now;
         let over = |reload: &mut Reload| matches!(reload.stage, Stage::Probation { until, .. } if until <= now);
-        let reload = self.reload.take_if(over)?;
-        let number = reload.number;
-        self.actions.push(Action::Settle(number));
-        self.log(Level::Notice, format!("generation {number} serves"));
-        Some(reload)
+        let proved = self.reload.take_if(over)?;
+        self.actions.push(Action::Settle(proved.number));
+        Some(proved)
+    }
+
+    /// The old workers were told by now.
+    pub(super) fn announce(&mut self, proved: Option<Reload>) {
+        if let Some(Reload {
+            number, clients, ..
+        }) = proved
+        {
+            self.log(Level::Notice, format!("generation {number} serves"));
+            self.conclude(number, clients, Ok(()));
+        }
     }
 
     /// The old generation serves again; the new one, which has accepted connections, finishes them.

@@ -170,7 +170,9 @@ impl Master {
             self.log(Level::Error, format!("{STUCK}, the old ones go on"));
             return self.refuse_asked(STUCK);
         }
-        if self.reload.is_some() {
+        // What was given up may hold addresses until it is gone, and is killed if it stays.
+        let goes = |child: &Child| child.duty == Duty::Stop;
+        if self.reload.is_some() || self.children.iter().any(goes) {
             return;
         }
         let Asked { times, clients } = std::mem::take(&mut self.asked);
