@@ -4,10 +4,10 @@ mod common;
 
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{self, UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
 use std::thread;
@@ -51,8 +51,8 @@ fn status(server: &TestServer) -> Json {
     Json::read(str::from_utf8(&output.stdout).expect("UTF-8"))
 }
 
-fn name(pid: u32) -> SocketAddr {
-    SocketAddr::from_abstract_name(format!("forkful/{pid}")).unwrap()
+fn name(pid: u32) -> net::SocketAddr {
+    net::SocketAddr::from_abstract_name(format!("forkful/{pid}")).unwrap()
 }
 
 fn visitor(server: &TestServer) -> UnixStream {
@@ -90,50 +90,59 @@ fn a_reload_ends_when_the_new_configuration_serves() {
     assert_eq!(status(&server)["last_reload"]["outcome"].text(), "done");
 }
 
-/// What breaks a configuration: the text that takes the place of `return`, and the reason.
-fn breakages(server: &TestServer, taken: &TcpListener) -> Vec<(String, &'static str)> {
-    let prefix = server.path("").display().to_string();
-    let fifo = server.path("fifo");
-    mkfifo(&fifo, Mode::S_IRWXU).unwrap();
-    let taken = taken.local_addr().unwrap();
+/// A way to break a configuration: a text of it, what takes its place, and the reason that is given.
+type Breakage = (&'static str, String, &'static str);
+
+fn breakages(server: &TestServer, taken: SocketAddr) -> Vec<Breakage> {
+    let prefix = server.path("");
+    let prefix = prefix.to_str().unwrap().trim_end_matches('/');
+    mkfifo(&server.path("fifo"), Mode::S_IRWXU).unwrap();
     let port = listener().local_addr().unwrap().port();
-    let mut all: Vec<(String, &'static str)> = vec![
-        ("return 200; } } } #".into(), "unexpected \"}\""),
-        ("retrun 200".into(), "unknown directive \"retrun\""),
-        ("listen 127.0.0.1:99999; return 200".into(), "invalid port"),
+    let both = format!("listen 127.0.0.1:{port} bind; listen {port} bind; return");
+    let mut all: Vec<Breakage> = vec![
+        ("return", "} } } #".into(), "unexpected \"}\""),
+        ("return", "retrun".into(), "unknown directive \"retrun\""),
         (
-            "include nowhere.conf; return 200".into(),
-            "nowhere.conf\" failed (2: No such file",
+            "return",
+            "listen 127.0.0.1:99999; return".into(),
+            "invalid port",
         ),
         (
-            format!("listen {taken}; return 200"),
+            "return",
+            "include none; return".into(),
+            "none\" failed (2: No such file",
+        ),
+        ("events {}", String::new(), "no \"events\" section"),
+        (
+            "return",
+            format!("listen {taken}; return"),
             "failed (98: Address already in use)",
         ),
+        ("return", both, "listen() to 0.0.0.0"),
         (
-            format!("listen 127.0.0.1:{port} bind; listen {port} bind; return 200"),
-            "listen() to 0.0.0.0",
+            "return",
+            format!("listen unix:{prefix}/none/x; return"),
+            "/none/x failed (2: No such",
         ),
         (
-            format!("listen unix:{prefix}/none/x; return 200"),
-            "failed (2: No such file",
+            "return",
+            format!("access_log {prefix}/none/x; return"),
+            "/none/x\" failed (2: No such",
         ),
         (
-            format!("access_log {prefix}/none/x; return 200"),
-            "none/x\" failed (2: No such file",
+            "return",
+            format!("access_log {prefix}/fifo; return"),
+            "/fifo\" failed (6: No such",
         ),
         (
-            format!("access_log {}; return 200", fifo.display()),
-            "fifo\" failed (6: No such device",
+            "events {}",
+            "working_directory /none; events {}".into(),
+            "chdir(\"/none\") failed (2: No such file or directory)",
         ),
-        (
-            "} } working_directory /nowhere; http { server { listen unix:x; return 200".into(),
-            "worker process",
-        ),
-        ("} } events { return 200".into(), "\"events\""),
     ];
     if geteuid().is_root() {
-        let unknown = "} } user nosuchuser; http { server { return 200";
-        all.push((unknown.into(), "\"user\""));
+        let unknown = "getpwnam(\"nosuchuser\") failed";
+        all.push(("user nobody nogroup", "user nosuchuser".into(), unknown));
     }
     all
 }
@@ -146,36 +155,26 @@ fn a_broken_reload_fails_with_its_reason() {
     let mut server = site();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let whole = fs::read_to_string(server.path("server.conf")).unwrap();
-    let breakages = breakages(&server, &taken);
+    let breakages = breakages(&server, taken.local_addr().unwrap());
     assert!(breakages.len() >= 10);
-    for (place, reason) in &breakages {
-        fs::write(
-            server.path("server.conf"),
-            whole.replacen("return 200", place, 1),
-        )
-        .unwrap();
+    for (from, to, reason) in &breakages {
+        server.edit_config(from, to);
         let output = reload(&server);
         let said = stderr(&output);
-        assert_eq!(output.status.code(), Some(1), "{place}: {said}");
-        assert!(said.contains(reason), "{place}: {said}");
+        assert_eq!(output.status.code(), Some(1), "{to}: {said}");
+        assert!(said.contains(reason), "{to}: {said}");
         let answer = ask(&server, "reload\n");
-        assert!(answer.starts_with("wait\nfailed "), "{place}: {answer}");
-        assert!(answer.contains(reason), "{place}: {answer}");
-        assert_eq!(server.get("/").text(), "one", "{place}");
+        assert!(answer.starts_with("wait\nfailed "), "{to}: {answer}");
+        assert!(answer.contains(reason), "{to}: {answer}");
+        assert_eq!(server.get("/").text(), "one", "{to}");
         let last = &status(&server)["last_reload"];
         assert_eq!(last["outcome"].text(), "failed");
-        assert!(last["reason"].text().contains(reason), "{place}: {last:?}");
-        let log = server.log();
-        assert!(log.contains(reason), "{place}: {log}");
+        assert!(last["reason"].text().contains(reason), "{to}: {last:?}");
+        assert!(server.log().contains(reason), "{to}: {}", server.log());
+        fs::write(server.path("server.conf"), &whole).unwrap();
     }
-    for severe in ["[emerg]", "[alert]"] {
-        server.expect_log(severe);
-    }
-    fs::write(
-        server.path("server.conf"),
-        whole.replace("\"one\"", "\"two\""),
-    )
-    .unwrap();
+    server.expect_log("[emerg]");
+    server.edit_config("\"one\"", "\"two\"");
     let output = reload(&server);
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(server.get("/").text(), "two");
@@ -573,6 +572,43 @@ fn the_status_tells_what_there_is() {
     ] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
+}
+
+/// The names of all members, as far as there is one of each.
+fn shape(value: &Json) -> String {
+    match value {
+        Json::List(items) => format!("[{}]", items.first().map(shape).unwrap_or_default()),
+        Json::Object(members) => {
+            let member = |(name, value): &(String, Json)| format!("{name}:{}", shape(value));
+            format!(
+                "{{{}}}",
+                members.iter().map(member).collect::<Vec<_>>().join(",")
+            )
+        }
+        _ => String::new(),
+    }
+}
+
+#[test]
+fn the_status_is_as_documented() {
+    if !has_door() {
+        return;
+    }
+    let mut server = site();
+    server.expect_log("signal 9");
+    server.expect_log("[emerg]");
+    signal(server.workers()[0], Signal::SIGKILL);
+    server.edit_config("return", "retrun");
+    ask(&server, "reload\n");
+    let seen = wait_until("the death is known", || {
+        let seen = status(&server);
+        let known = !seen["restarts"].items().is_empty() && !seen["workers"].items().is_empty();
+        known.then_some(seen)
+    });
+    let readme = include_str!("../README.md");
+    let example = readme.split("```json\n").nth(1).unwrap();
+    let example = Json::read(example.split("```").next().unwrap());
+    assert_eq!(shape(&example), shape(&seen));
 }
 
 #[test]
