@@ -49,13 +49,22 @@ pub fn serve(loaded: Loaded) -> Outcome {
         Ok(belongings) if forks => match Loop::new(belongings, daemon).run() {
             End::Exit(code) => Outcome::Exit(code),
             End::Checker(examination) => Outcome::Exit(examination.run()),
-            End::Worker(recruit) => match recruit.equip() {
-                Ok(setup) => Outcome::Worker(Box::new(setup)),
-                Err(line) => fail(&[line], START_FAILED),
-            },
+            End::Worker(recruit) => enlist(*recruit),
         },
         Ok(belongings) => alone(belongings),
         Err(lines) => fail(&lines, 1),
+    }
+}
+
+/// In a new worker; one that cannot begin says why to the log and to the master.
+fn enlist(recruit: Recruit) -> Outcome {
+    let tally = recruit.tally;
+    match recruit.equip() {
+        Ok(setup) => Outcome::Worker(Box::new(setup)),
+        Err(line) => {
+            tally.give_up(&line);
+            fail(&[line], START_FAILED)
+        }
     }
 }
 

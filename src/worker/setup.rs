@@ -71,24 +71,22 @@ pub fn run(setup: Setup) -> i32 {
     if let Err(error) = crash::tell(setup.tally.last_words()) {
         log::alert!("sigaction() failed {}", OsError(&error));
     }
-    if let Err(what) = prepare(&setup) {
-        log::emerg!("{what}");
-        return START_FAILED;
-    }
-    let signals = match catch_signals() {
-        Ok(signals) => signals,
-        Err(error) => {
-            log::emerg!("signals cannot be caught {}", OsError(&error));
-            return START_FAILED;
-        }
-    };
-    match Worker::new(setup, signals) {
+    let tally = setup.tally;
+    match start(setup) {
         Ok(worker) => worker.run(),
-        Err(error) => {
-            log::emerg!("epoll_create() failed {}", OsError(&error));
+        Err(why) => {
+            log::emerg!("{why}");
+            tally.give_up(&why);
             START_FAILED
         }
     }
+}
+
+fn start(setup: Setup) -> Result<Worker, String> {
+    prepare(&setup)?;
+    let failed = |what: &str, error| format!("{what} {}", OsError(&error));
+    let signals = catch_signals().map_err(|e| failed("signals cannot be caught", e))?;
+    Worker::new(setup, signals).map_err(|e| failed("epoll_create() failed", e))
 }
 
 fn catch_signals() -> io::Result<Signals> {
