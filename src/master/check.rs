@@ -18,7 +18,7 @@ use super::loaded::Loaded;
 use crate::conf::outside::Outside;
 use crate::log;
 use crate::sys::OsError;
-use crate::sys::process::{Exit, ExitStatus, Fork, Pid};
+use crate::sys::process::{self, Exit, ExitStatus, Fork, Pid};
 use crate::sys::signal::{self, Signal};
 pub(super) use examination::Examination;
 use findings::{Findings, Refusal};
@@ -67,11 +67,14 @@ impl Checks {
         generation: u64,
         current: &Loaded,
     ) -> Result<Birth, String> {
+        self.sound = None;
         let memory = current.settings.reload_memory;
         let pipe = || pipe::new().map_err(|error| failed("pipe()", NAME, &error));
         let ((to_findings, findings), (to_words, words)) = (pipe()?, pipe()?);
+        let master = process::pid();
         let Fork::Parent(pid) = children::fork_quietly(NAME)? else {
             return Ok(Birth::Child(Box::new(Examination {
+                master,
                 request: current.request.clone(),
                 memory,
                 findings: to_findings,
@@ -140,15 +143,18 @@ impl Checker {
 
     /// Takes what it has said so far, and ends it if that is more than it may say.
     fn hear(&mut self) {
-        if self.is_excessive() {
-            return;
-        }
-        let room = self.memory + 1 - self.received.len() as u64;
-        // A part is taken even where an error, as that there is no more yet, follows.
-        let _ = (&self.findings).take(room).read_to_end(&mut self.received);
-        if self.is_excessive() {
+        let before = self.is_excessive();
+        self.receive();
+        if self.is_excessive() && !before {
             children::kill(self.pid, Signal::Kill);
         }
+    }
+
+    /// Never more than one byte beyond what is allowed.
+    fn receive(&mut self) {
+        let room = self.memory.saturating_add(1) - self.received.len() as u64;
+        // A part is taken even where an error, as that there is no more yet, follows.
+        let _ = (&self.findings).take(room).read_to_end(&mut self.received);
     }
 
     fn is_excessive(&self) -> bool {
@@ -157,7 +163,7 @@ impl Checker {
 
     /// What it found, once it has ended so.
     fn conclude(mut self, status: ExitStatus) -> Result<Outside, Refusal> {
-        self.hear();
+        self.receive();
         let whole = status == ExitStatus::Code(0) && !self.is_excessive();
         let sound = match Findings::unpack(&self.received).filter(|_| whole) {
             Some(Findings::Refused(refusal)) => return Err(refusal),

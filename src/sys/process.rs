@@ -183,13 +183,16 @@ pub fn kill(pid: Pid, signal: Signal) -> io::Result<()> {
     check(unsafe { libc::kill(pid.number(), signal.number()) }).map(drop)
 }
 
-/// The process is killed when the one that forked it ends; nothing happens if that has ended
-/// already.
+/// The process is killed when its parent ends.
 ///
 /// # Errors
-/// None that the kernel documents for these arguments.
-pub fn end_with_parent() -> io::Result<()> {
-    Ok(prctl::set_pdeathsig(SystemSignal::SIGKILL)?)
+/// ESRCH when `parent` is not its parent, because that has ended already.
+pub fn end_with(parent: Pid) -> io::Result<()> {
+    prctl::set_pdeathsig(SystemSignal::SIGKILL)?;
+    match unistd::getppid().as_raw() == parent.number() {
+        true => Ok(()),
+        false => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+    }
 }
 
 /// From now on what this process writes to stderr goes there.

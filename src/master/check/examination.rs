@@ -12,11 +12,13 @@ use crate::conf::outside::Outside;
 use crate::log::Level;
 use crate::master::load::{self, Plan, Request};
 use crate::master::loaded::Loaded;
+use crate::sys::process::Pid;
 use crate::sys::socket::Address;
 use crate::sys::{OsError, limit, process, signal};
 
 /// All that a checker has once it has left the master behind.
 pub struct Examination {
+    pub(super) master: Pid,
     pub(super) request: Request,
     /// Bytes of memory that it may take.
     pub(super) memory: u64,
@@ -45,7 +47,7 @@ impl Examination {
 
     /// The signals of a fresh process, no life beyond the master's, and bounded memory.
     fn prepare(&self) -> io::Result<()> {
-        process::end_with_parent()?;
+        process::end_with(self.master)?;
         signal::reset_to_default()?;
         signal::unblock_all()?;
         process::redirect_stderr(&self.words)?;

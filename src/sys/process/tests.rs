@@ -124,10 +124,12 @@ fn a_process_can_be_made_to_end_with_its_parent() {
     alone(
         "sys::process::tests::a_process_can_be_made_to_end_with_its_parent",
         || {
+            assert!(end_with(pid()).is_err(), "it is not its own parent");
             let (mut said, mut say) = io::pipe().expect("a pipe");
             let parent = child(|| {
+                let parent = pid();
                 child(|| {
-                    end_with_parent().expect("set");
+                    end_with(parent).expect("set");
                     say.write_all(b"s").expect("said");
                     pause()
                 });
