@@ -123,6 +123,16 @@ pub enum ExitStatus {
     },
 }
 
+impl ExitStatus {
+    /// The signal that ended it, if one did.
+    pub fn signal(self) -> Option<i32> {
+        match self {
+            ExitStatus::Code(_) => None,
+            ExitStatus::Signal { number, .. } => Some(number),
+        }
+    }
+}
+
 impl fmt::Display for ExitStatus {
     /// nginx's words: `exited with code 1`, `exited on signal 11 (core dumped)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

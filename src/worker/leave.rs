@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::client::Leave;
 use super::command::{Command, LONGEST, Report};
 use super::event_loop::Worker;
+use super::scoreboard::State;
 use crate::log;
 use crate::sys::OsError;
 use crate::sys::signal::Signal;
@@ -123,6 +124,7 @@ impl Worker {
             Stage::Leaving { leave, .. } if how == Leave::Now => *leave = how,
             _ => return,
         }
+        self.tally.state(State::Draining);
         // No other worker may accept in its place: only then are connections refused.
         self.drop_sockets();
         let keys: Vec<usize> = self.clients.iter().map(|(key, _)| key).collect();

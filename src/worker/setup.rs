@@ -6,6 +6,7 @@ use std::{io, panic};
 
 use super::command::START_FAILED;
 use super::event_loop::Worker;
+use super::scoreboard::Tally;
 use super::settings::Settings;
 use crate::log::{self, LogFiles};
 use crate::site::draft::Site;
@@ -14,7 +15,7 @@ use crate::sys::limit::{self, Limit, Resource};
 use crate::sys::privilege::{self, Identity};
 use crate::sys::signal::{self, Signal, Signals};
 use crate::sys::socket::Listener;
-use crate::sys::{OsError, cpu};
+use crate::sys::{OsError, cpu, crash};
 
 /// All that a worker needs to serve.
 pub struct Setup {
@@ -34,6 +35,8 @@ pub struct Setup {
     pub logs: LogFiles,
     /// To the master; none if there is none.
     pub channel: Option<Channel>,
+    /// Where it says what it does.
+    pub tally: Tally,
 }
 
 /// A socket that listens, and what answers there.
@@ -65,24 +68,25 @@ pub fn run(setup: Setup) -> i32 {
     panic::set_hook(Box::new(|panic| {
         log::alert!("worker process panicked: {panic}")
     }));
-    if let Err(what) = prepare(&setup) {
-        log::emerg!("{what}");
-        return START_FAILED;
+    if let Err(error) = crash::tell(setup.tally.last_words()) {
+        log::alert!("sigaction() failed {}", OsError(&error));
     }
-    let signals = match catch_signals() {
-        Ok(signals) => signals,
-        Err(error) => {
-            log::emerg!("signals cannot be caught {}", OsError(&error));
-            return START_FAILED;
-        }
-    };
-    match Worker::new(setup, signals) {
+    let tally = setup.tally;
+    match start(setup) {
         Ok(worker) => worker.run(),
-        Err(error) => {
-            log::emerg!("epoll_create() failed {}", OsError(&error));
+        Err(why) => {
+            log::emerg!("{why}");
+            tally.give_up(&why);
             START_FAILED
         }
     }
+}
+
+fn start(setup: Setup) -> Result<Worker, String> {
+    prepare(&setup)?;
+    let failed = |what: &str, error| format!("{what} {}", OsError(&error));
+    let signals = catch_signals().map_err(|e| failed("signals cannot be caught", e))?;
+    Worker::new(setup, signals).map_err(|e| failed("epoll_create() failed", e))
 }
 
 fn catch_signals() -> io::Result<Signals> {

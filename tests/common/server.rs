@@ -316,6 +316,15 @@ impl TestServer {
         self.over = true;
     }
 
+    /// The program as an operator calls it, told of this server: these words, then which one.
+    pub fn operator(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(words).arg("-p").arg(self.path(""));
+        command.arg("-c").arg(self.path("server.conf"));
+        command.arg("-e").arg(self.path("error.log"));
+        command
+    }
+
     /// The number of workers in the configuration file; 1 where it says `auto` or nothing.
     fn workers_asked_for(&self) -> usize {
         let config = fs::read_to_string(self.path("server.conf")).unwrap();
