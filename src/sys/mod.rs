@@ -18,6 +18,7 @@ pub mod process;
 pub mod random;
 pub mod signal;
 pub mod socket;
+pub mod wake;
 
 #[cfg(test)]
 mod alone;

@@ -1,7 +1,8 @@
 //! What a worker is given, and how it becomes one: limits, CPUs, user and groups, capabilities,
-//! then the loop, then it says that it is ready.
+//! threads, then the loop, then it says that it is ready.
 
 use std::rc::Rc;
+use std::time::Duration;
 use std::{io, panic};
 
 use super::command::START_FAILED;
@@ -15,6 +16,9 @@ use crate::sys::privilege::{self, Identity};
 use crate::sys::signal::{self, Signal, Signals};
 use crate::sys::socket::Listener;
 use crate::sys::{OsError, cpu};
+
+/// How long the logs may hold up an end that came suddenly.
+const PANIC_LIMIT: Duration = Duration::from_millis(500);
 
 /// All that a worker needs to serve.
 pub struct Setup {
@@ -61,25 +65,32 @@ pub enum Who {
 pub fn run(setup: Setup) -> i32 {
     // A panic ends the process; stderr may be nowhere by now.
     panic::set_hook(Box::new(|panic| {
-        log::alert!("worker process panicked: {panic}")
+        log::alert!("worker process panicked: {panic}");
+        log::finish(PANIC_LIMIT);
     }));
-    if let Err(what) = prepare(&setup) {
-        log::emerg!("{what}");
-        return START_FAILED;
-    }
-    let signals = match catch_signals() {
-        Ok(signals) => signals,
-        Err(error) => {
-            log::emerg!("signals cannot be caught {}", OsError(&error));
-            return START_FAILED;
-        }
-    };
-    match Worker::new(setup, signals) {
-        Ok(worker) => worker.run(),
-        Err(error) => {
-            log::emerg!("epoll_create() failed {}", OsError(&error));
+    begin(setup).map_or_else(
+        |what| {
+            log::emerg!("{what}");
+            log::finish(PANIC_LIMIT);
             START_FAILED
-        }
+        },
+        Worker::run,
+    )
+}
+
+fn begin(setup: Setup) -> Result<Worker, String> {
+    prepare(&setup)?;
+    start_log_thread(&setup.settings);
+    let signals =
+        catch_signals().map_err(|error| format!("signals cannot be caught {}", OsError(&error)))?;
+    Worker::new(setup, signals)
+        .map_err(|error| format!("epoll_create() failed {}", OsError(&error)))
+}
+
+/// A worker that may have no thread writes its logs itself.
+fn start_log_thread(settings: &Settings) {
+    if let Err(error) = log::start(settings.process.log_queue) {
+        log::alert!("the log thread cannot be started {}", OsError(&error));
     }
 }
 
