@@ -16,7 +16,7 @@ use forkful::site::scope::{self, Scope};
 use forkful::site::{Values, unbuilt};
 
 /// Directives that nginx does not have, each with a sample.
-const OWN: [(&str, &str); 1] = [("regex_match_limit", "1000")];
+const OWN: [(&str, &str); 2] = [("log_queue", "16k"), ("regex_match_limit", "1000")];
 
 /// Defaults that are not nginx's text: ours differ on purpose, or nginx's text is no value.
 const OTHER_DEFAULTS: [(&str, &str); 6] = [

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::LogFile;
-use super::losses::{self, Outage};
+use super::losses::{self, News, Outage};
 
 /// How long a log may take nothing and still be waited for.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -273,7 +273,7 @@ impl Backlog {
     }
 
     /// What is to be told by now.
-    pub fn tell(&mut self, now: Instant) -> Vec<String> {
+    pub fn tell(&mut self, now: Instant) -> Vec<News> {
         let tell = |share: &mut Share| {
             share.outage.due()?;
             share
@@ -284,7 +284,7 @@ impl Backlog {
     }
 
     /// Gives up what waits and what somebody is writing, and says what was lost of each log.
-    pub fn close(&mut self, now: Instant) -> Vec<String> {
+    pub fn close(&mut self, now: Instant) -> Vec<News> {
         let mut close = |share: &mut Share| {
             for part in share.parts.drain(..) {
                 if let Part::Lines(lines) = part {

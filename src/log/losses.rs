@@ -4,6 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::Level;
 use crate::sys::OsError;
 
 /// The time between two complaints about one log.
@@ -72,33 +73,38 @@ impl Outage {
 
     /// What there is to tell about the log of this name. The count is that of the whole outage,
     /// until its end was told.
-    pub fn tell(&mut self, log: &str, now: Instant) -> Option<String> {
+    pub fn tell(&mut self, log: &str, now: Instant) -> Option<News> {
         self.due().filter(|due| *due <= now)?;
         if self.moves {
             return self.close(log);
         }
         self.complained = Some(now);
         let lost = lines(self.lines);
-        Some(match &self.error {
+        let text = match &self.error {
             Some(error) => format!(
                 "write() to \"{log}\" failed {}, {lost} lost",
                 OsError(error)
             ),
             None => format!("\"{log}\" takes no lines, {lost} lost"),
-        })
+        };
+        Some(News(Level::Alert, text))
     }
 
     /// Ends the account of the outage, if there is one.
-    pub fn close(&mut self, log: &str) -> Option<String> {
+    pub fn close(&mut self, log: &str) -> Option<News> {
         let lost = Some(std::mem::take(&mut self.lines)).filter(|&lines| lines > 0)?;
-        let again = if self.moves {
-            "takes lines again"
-        } else {
-            "takes no lines"
+        let (level, again) = match self.moves {
+            true => (Level::Error, "takes lines again"),
+            false => (Level::Alert, "takes no lines"),
         };
-        Some(format!("\"{log}\" {again}, {} were lost", lines(lost)))
+        let text = format!("\"{log}\" {again}, {} were lost", lines(lost));
+        Some(News(level, text))
     }
 }
+
+/// Something to tell, and how grave it is.
+#[derive(Debug)]
+pub(super) struct News(pub Level, pub String);
 
 fn lines(count: u64) -> String {
     let lines = if count == 1 { "line" } else { "lines" };
@@ -110,7 +116,7 @@ mod tests {
     use super::*;
 
     fn told(outage: &mut Outage, at: Instant) -> String {
-        outage.tell("/log", at).unwrap_or_default()
+        outage.tell("/log", at).map_or(String::new(), |news| news.1)
     }
 
     #[test]

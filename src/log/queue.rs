@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use std::{io, mem};
 
 use super::backlog::{Backlog, Part, Room, Work};
-use super::{LogFile, losses, thread as log_thread};
-use crate::log;
+use super::losses::News;
+use super::{LogFile, losses, process, thread as log_thread};
 use crate::sys::wake::Bell;
 
 /// The time in which lines gather after some were written, to be written together. Half a full
@@ -294,8 +294,8 @@ impl Queue {
     }
 }
 
-fn tell(lines: &[String]) {
-    for line in lines {
-        log::alert!("{line}");
+fn tell(news: &[News]) {
+    for News(level, text) in news {
+        process::write(*level, format_args!("{text}"));
     }
 }
