@@ -58,13 +58,19 @@ struct Share {
     outage: Outage,
 }
 
+/// What the thread is writing.
+struct Writing {
+    /// When it began, or last wrote a part of it.
+    since: Instant,
+    lines: u64,
+}
+
 /// All that waits.
 pub(super) struct Backlog {
     shares: Vec<Share>,
     capacity: usize,
     bytes: usize,
-    /// Since when the thread has been writing what it is writing.
-    writing: Option<Instant>,
+    writing: Option<Writing>,
     spare: Vec<u8>,
 }
 
@@ -116,15 +122,16 @@ impl Backlog {
     pub fn room(&self, place: usize, length: usize) -> Room {
         let free = self.capacity.saturating_sub(self.bytes);
         let share = &self.shares[place];
+        let writing = self.writing.as_ref().map(|writing| writing.since);
         let is_stream = share.stream != Some(false);
         if is_stream && share.bytes > 0 && share.bytes + length > free {
             let since = Some(share.moved).filter(|_| share.blocked);
-            return room_soon(since.or(self.writing));
+            return room_soon(since.or(writing));
         }
         if length <= free || !self.is_moving() {
             return Room::Now;
         }
-        room_soon(self.writing)
+        room_soon(writing)
     }
 
     /// Whether anything waits but for streams that take nothing.
@@ -169,7 +176,12 @@ impl Backlog {
             return None;
         }
         let part = share.parts.pop_front()?;
-        self.writing = matches!(part, Part::Lines(_)).then(Instant::now);
+        if let Part::Lines(lines) = &part {
+            self.writing = Some(Writing {
+                since: Instant::now(),
+                lines: losses::number(lines),
+            });
+        }
         Some(Work {
             part,
             log: Arc::clone(&share.log),
@@ -182,13 +194,16 @@ impl Backlog {
         self.shares[place].stream = stream;
     }
 
-    /// So many bytes of what was taken were written.
-    pub fn written(&mut self, place: usize, bytes: usize) {
+    /// These of the lines that were taken were written.
+    pub fn written(&mut self, place: usize, lines: &[u8]) {
         let share = &mut self.shares[place];
         share.moved = Instant::now();
         share.outage.end();
-        self.writing = Some(share.moved);
-        self.release(place, bytes);
+        if let Some(writing) = &mut self.writing {
+            writing.since = share.moved;
+            writing.lines = writing.lines.saturating_sub(losses::number(lines));
+        }
+        self.release(place, lines.len());
     }
 
     fn release(&mut self, place: usize, bytes: usize) {
@@ -283,12 +298,16 @@ impl Backlog {
         self.shares.iter_mut().filter_map(tell).collect()
     }
 
-    /// Gives up what waits and what somebody is writing, and says what was lost of each log.
-    pub fn close(&mut self, now: Instant) -> Vec<News> {
+    /// Gives up what waits and what is being written, and says what was lost of each log. Of what
+    /// is being written nobody could say it: the thread is held up.
+    pub fn close(&mut self) -> Vec<News> {
+        losses::add(self.writing.take().map_or(0, |writing| writing.lines));
         let mut close = |share: &mut Share| {
             for part in share.parts.drain(..) {
                 if let Part::Lines(lines) = part {
-                    share.outage.lose(losses::count(&lines), None, now);
+                    share
+                        .outage
+                        .lose(losses::count(&lines), None, Instant::now());
                     share.bytes -= lines.len();
                     self.bytes -= lines.len();
                 }

@@ -6,15 +6,15 @@
 //! patience of [`Backlog::room`] the disk is stuck: lines are lost and counted, at once, until it
 //! moves again. So a stuck disk costs the loop one short pause, once.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
-use std::{io, mem};
 
 use super::backlog::{Backlog, Part, Room, Work};
 use super::losses::News;
-use super::{LogFile, losses, process, thread as log_thread};
+use super::{LogFile, process, thread as log_thread};
 use crate::sys::wake::Bell;
 
 /// The time in which lines gather after some were written, to be written together. Half a full
@@ -68,8 +68,6 @@ struct State {
     waiters: usize,
     /// The process ends: lines do not gather any more.
     closing: bool,
-    /// Lines that the thread is writing.
-    in_hand: u64,
 }
 
 /// What the thread does when it does not write.
@@ -91,7 +89,6 @@ impl Queue {
                 rest: Rest::None,
                 waiters: 0,
                 closing: false,
-                in_hand: 0,
             }),
             moved: Condvar::new(),
             bell: Bell::new()?,
@@ -165,10 +162,7 @@ impl Queue {
         state.closing = true;
         self.wake(state, |_| true);
         self.drain(limit);
-        state = self.lock();
-        losses::add(mem::take(&mut state.in_hand));
-        let told = state.backlog.close(Instant::now());
-        drop(state);
+        let told = self.lock().backlog.close();
         if !told.is_empty() {
             tell(&told);
             self.drain(LAST_WORDS);
@@ -206,41 +200,27 @@ impl Queue {
 
     /// The next thing to do for a log.
     pub fn take(&self, place: usize) -> Option<Work> {
-        let mut state = self.lock();
-        let work = state.backlog.take(place)?;
-        if let Part::Lines(lines) = &work.part {
-            state.in_hand = losses::number(lines);
-        }
-        Some(work)
+        self.lock().backlog.take(place)
     }
 
+    /// Says what kind of thing is behind a log; none if that may have changed.
     pub fn set_stream(&self, place: usize, stream: Option<bool>) {
         self.lock().backlog.set_stream(place, stream);
     }
 
-    /// These bytes are written.
-    pub fn written(&self, place: usize, bytes: &[u8]) {
-        let lines = losses::number(bytes);
-        self.change(|state| {
-            state.in_hand = state.in_hand.saturating_sub(lines);
-            state.backlog.written(place, bytes.len());
-        });
+    /// These of the lines that were taken are written.
+    pub fn written(&self, place: usize, lines: &[u8]) {
+        self.change(|backlog| backlog.written(place, lines));
     }
 
     /// The rest cannot be written now.
     pub fn give_back(&self, place: usize, rest: Vec<u8>) {
-        self.change(|state| {
-            state.in_hand = 0;
-            state.backlog.give_back(place, rest);
-        });
+        self.change(|backlog| backlog.give_back(place, rest));
     }
 
     /// The rest cannot be written.
     pub fn fail(&self, place: usize, rest: &[u8], error: io::Error) {
-        self.change(|state| {
-            state.in_hand = 0;
-            state.backlog.fail(place, rest, error);
-        });
+        self.change(|backlog| backlog.fail(place, rest, error));
     }
 
     /// All of it is written.
@@ -248,9 +228,10 @@ impl Queue {
         self.lock().backlog.finish(lines);
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    /// Changes what those who wait for room look at.
+    fn change(&self, change: impl FnOnce(&mut Backlog)) {
         let mut state = self.lock();
-        change(&mut state);
+        change(&mut state.backlog);
         if state.waiters > 0 {
             self.moved.notify_all();
         }
