@@ -65,11 +65,7 @@ pub enum Who {
 ///
 /// Signals are expected to be blocked, and nobody else in this process to catch them.
 pub fn run(setup: Setup) -> i32 {
-    // A panic ends the process; stderr may be nowhere by now.
-    panic::set_hook(Box::new(|panic| {
-        log::alert!("worker process panicked: {panic}");
-        log::finish(PANIC_LIMIT);
-    }));
+    report_panics();
     begin(setup).map_or_else(
         |what| {
             log::emerg!("{what}");
@@ -78,6 +74,14 @@ pub fn run(setup: Setup) -> i32 {
         },
         Worker::run,
     )
+}
+
+/// A panic ends the process; stderr may be nowhere by now.
+fn report_panics() {
+    panic::set_hook(Box::new(|panic| {
+        log::alert!("worker process panicked: {panic}");
+        log::finish(PANIC_LIMIT);
+    }));
 }
 
 fn begin(setup: Setup) -> Result<Worker, String> {
@@ -144,5 +148,42 @@ fn limit_descriptors(settings: &Settings) {
     if settings.events.connections > available {
         let wanted = settings.events.connections;
         log::warn!("{wanted} worker_connections exceed open file resource limit: {available}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::{env, fs};
+
+    use super::*;
+    use crate::log::{ErrorLog, Level, Sink};
+
+    const MARK: &str = "FORKFUL_TEST_PANIC";
+
+    #[test]
+    fn the_last_words_of_a_panic_are_in_the_log() {
+        if let Some(path) = env::var_os(MARK) {
+            let log = LogFiles::default().open(path.as_ref()).expect("opened");
+            let level = Level::Alert;
+            log::install();
+            log::set_default(ErrorLog::new(vec![Sink { level, log }]));
+            log::start(1 << 20).expect("a thread");
+            report_panics();
+            panic!("on purpose");
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("error.log");
+        let name = "worker::setup::tests::the_last_words_of_a_panic_are_in_the_log";
+        let output = Command::new(env::current_exe().expect("the test binary"))
+            .args([name, "--exact"])
+            .env(MARK, &path)
+            .output();
+        assert!(!output.expect("started").status.success());
+        let log = fs::read_to_string(&path).expect("read");
+        assert!(
+            log.contains("worker process panicked") && log.contains("on purpose"),
+            "{log}"
+        );
     }
 }
