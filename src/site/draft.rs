@@ -198,7 +198,7 @@ impl Draft {
     pub fn open(self, files: &[Arc<LogFile>]) -> Site {
         let error_logs = self.error_logs.open(files);
         let default_root = self.path(b"html");
-        let writer = |target: &access_log::Target| RefCell::new(target.open(files, &error_logs[0]));
+        let writer = |target: &access_log::Target| RefCell::new(target.open(files));
         Site {
             access_logs: self.access_logs.things().iter().map(writer).collect(),
             error_logs,

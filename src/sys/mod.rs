@@ -22,6 +22,7 @@ pub mod scratch;
 pub mod shared;
 pub mod signal;
 pub mod socket;
+pub mod wake;
 
 #[cfg(test)]
 mod alone;

@@ -46,6 +46,7 @@ pub struct Setup {
     listeners: Vec<TcpListener>,
     arguments: Vec<String>,
     environment: Vec<(String, OsString)>,
+    stderr: Option<Stdio>,
 }
 
 impl Setup {
@@ -84,6 +85,7 @@ impl Setup {
             listeners: Vec::new(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            stderr: None,
         };
         for name in ["%LISTEN%", "%LISTEN2%", "%LISTEN3%"] {
             if text.contains(name) {
@@ -113,6 +115,12 @@ impl Setup {
         self
     }
 
+    /// Makes something else than a file of the prefix its standard error.
+    pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
+        self.stderr = Some(stderr.into());
+        self
+    }
+
     /// Chooses another program than the one under test.
     pub fn program(mut self, path: &str) -> Self {
         self.program = path.into();
@@ -138,10 +146,15 @@ impl Setup {
     }
 
     /// Starts the server and waits for nothing.
-    pub fn spawn(self) -> TestServer {
+    pub fn spawn(mut self) -> TestServer {
         let path = self.prefix.path().join("server.conf");
         write_file(&path, self.config.as_bytes());
-        let stderr = File::create(self.prefix.path().join("stderr")).unwrap();
+        let file = || {
+            File::create(self.prefix.path().join("stderr"))
+                .unwrap()
+                .into()
+        };
+        let stderr = self.stderr.take().unwrap_or_else(file);
         let mut command = Command::new(&self.program);
         command
             .arg("-p")
