@@ -2,7 +2,7 @@
 //!
 //! - `arguments`: the words as a value
 //! - `source`: which configuration they mean
-//! - `order`: `-s`
+//! - `order`: `-s` and `status`
 //! - `text`: help and version
 //! - `reference`: `directives`
 
@@ -18,6 +18,7 @@ use std::panic;
 
 use crate::conf::diagnostic::Severity;
 use crate::log::{self, Level};
+use crate::master::door::Form;
 use crate::master::load::{self, Plan, Request};
 use crate::master::{self, Loaded, Outcome};
 use crate::sys::{OsError, signal};
@@ -52,6 +53,7 @@ fn obey(arguments: Arguments) -> Outcome {
         },
         Command::Test { dump, quiet } => with(found(), |named| test(&named, *dump, *quiet)),
         Command::Signal(order) => with(found(), |named| send(&named.request, *order)),
+        Command::Status { json } => with(found(), |named| status(&named.request, *json)),
         Command::Start => with(found(), |named| start(named.request)),
         Command::Serve { directory, listen } => {
             let named = source::of_directory(directory, listen.as_deref());
@@ -74,7 +76,7 @@ fn start(request: Request) -> Outcome {
         return Outcome::Exit(1);
     }
     match open(plan) {
-        Ok(loaded) => master::serve(loaded, Box::new(move || reload(&request))),
+        Ok(loaded) => master::serve(loaded),
         Err(text) => fail(format_args!("[emerg] {text}")),
     }
 }
@@ -84,30 +86,8 @@ fn open(plan: Plan) -> Result<Loaded, String> {
     let messages = plan.messages();
     let loaded = Loaded::open(plan)?;
     loaded.make_current();
-    write(&messages);
+    load::write(&messages);
     Ok(loaded)
-}
-
-/// The configuration anew. What is wrong with it is written to the log of the one that goes on.
-fn reload(request: &Request) -> Option<Loaded> {
-    let plan = load::read(request);
-    write(&plan.messages());
-    if plan.draft.diagnostics.errors() {
-        return None;
-    }
-    match Loaded::open(plan) {
-        Ok(loaded) => Some(loaded),
-        Err(text) => {
-            log::emerg!("{text}");
-            None
-        }
-    }
-}
-
-fn write(messages: &[(Level, String)]) {
-    for (level, text) in messages {
-        log::write(*level, format_args!("{text}"));
-    }
 }
 
 fn test(named: &Named, dump: bool, quiet: bool) -> Outcome {
@@ -151,9 +131,31 @@ fn send(request: &Request, what: arguments::Order) -> Outcome {
         return Outcome::Exit(1);
     }
     match order::send(&plan.pid_or_default(), what) {
-        Ok(()) => Outcome::Exit(0),
-        Err((level, text)) => fail(format_args!("[{level}] {text}")),
+        Ok(None) => Outcome::Exit(0),
+        Ok(Some(note)) => {
+            log::startup(Level::Notice, format_args!("{note}"));
+            Outcome::Exit(0)
+        }
+        Err(refused) => refuse(&refused),
     }
+}
+
+/// A configuration that became wrong is no reason not to ask the master that has an older one.
+fn status(request: &Request, json: bool) -> Outcome {
+    let form = if json { Form::Json } else { Form::Text };
+    let plan = load::read(request);
+    match order::status(&plan.pid_or_default(), form) {
+        Ok(text) => print(text),
+        Err(refused) => {
+            show(&plan, Severity::Error);
+            refuse(&refused)
+        }
+    }
+}
+
+fn refuse((level, text): &(Level, String)) -> Outcome {
+    log::startup(*level, format_args!("{text}"));
+    Outcome::Exit(1)
 }
 
 /// Prints what is wrong with a configuration, with the source lines, down to this severity.

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
+use super::scoreboard::Place;
 use crate::log;
 use crate::sys::OsError;
 use crate::sys::channel::{self, Channel, MAX_DESCRIPTORS};
@@ -33,27 +34,36 @@ pub(super) enum Birth {
 /// # Errors
 /// In nginx's words.
 pub(super) fn fork() -> Result<Birth, String> {
-    let failed = |call: &str, error| {
-        format!(
-            "{call} failed while spawning \"worker process\" {}",
-            OsError(&error)
-        )
-    };
-    let (ours, theirs) = channel::pair().map_err(|error| failed("socketpair()", error))?;
-    let mask = signal::block_all().map_err(|error| failed("sigprocmask()", error))?;
+    const NAME: &str = "worker process";
+    let (ours, theirs) = channel::pair().map_err(|error| failed("socketpair()", NAME, &error))?;
+    Ok(match fork_quietly(NAME)? {
+        Fork::Parent(pid) => Birth::Parent(pid, ours),
+        Fork::Child => Birth::Child(theirs),
+    })
+}
+
+/// Forks a process of this name; in it all signals are blocked.
+///
+/// # Errors
+/// In nginx's words.
+pub(super) fn fork_quietly(name: &str) -> Result<Fork, String> {
+    let mask = signal::block_all().map_err(|error| failed("sigprocmask()", name, &error))?;
     let forked = process::fork();
-    if matches!(forked, Ok(Fork::Child)) {
-        return Ok(Birth::Child(theirs));
+    if !matches!(forked, Ok(Fork::Child)) {
+        signal::restore(&mask).map_err(|error| failed("sigprocmask()", name, &error))?;
     }
-    signal::restore(&mask).map_err(|error| failed("sigprocmask()", error))?;
-    match forked {
-        Ok(Fork::Parent(pid)) => Ok(Birth::Parent(pid, ours)),
-        Ok(Fork::Child) => Ok(Birth::Child(theirs)),
-        Err(error) => Err(failed("fork()", error)),
-    }
+    forked.map_err(|error| failed("fork()", name, &error))
+}
+
+/// What a call says that failed on the way to a new process.
+pub(super) fn failed(call: &str, name: &str, error: &io::Error) -> String {
+    let error = OsError(error);
+    format!("{call} failed while spawning \"{name}\" {error}")
 }
 
 struct Child {
+    /// None if there was none left.
+    place: Option<Place>,
     /// `None` once the worker's end is closed.
     channel: Option<Channel>,
     generation: u64,
@@ -73,6 +83,7 @@ impl Children {
         generation: u64,
         channel: Channel,
         logs: LogTable,
+        place: Option<Place>,
     ) {
         let token = Token(pid.number() as usize);
         let source = &mut SourceFd(&channel.as_raw_fd());
@@ -86,6 +97,7 @@ impl Children {
         }
         let channel = registered.is_ok().then_some(channel);
         let child = Child {
+            place,
             channel,
             generation,
             logs,
@@ -93,9 +105,21 @@ impl Children {
         self.0.insert(pid, child);
     }
 
-    pub fn remove(&mut self, registry: &Registry, pid: Pid) {
+    /// Forgets one that is gone; its place on the scoreboard is to be given back.
+    pub fn remove(&mut self, registry: &Registry, pid: Pid) -> Option<Place> {
         self.close(registry, pid);
-        self.0.remove(&pid);
+        self.0.remove(&pid)?.place
+    }
+
+    /// The place of a worker on the scoreboard, if it has one.
+    pub fn place(&self, pid: Pid) -> Option<&Place> {
+        self.0.get(&pid)?.place.as_ref()
+    }
+
+    /// The workers that have a place on the scoreboard.
+    pub fn places(&self) -> impl Iterator<Item = (Pid, &Place)> {
+        let children = self.0.iter();
+        children.filter_map(|(pid, child)| Some((*pid, child.place.as_ref()?)))
     }
 
     fn close(&mut self, registry: &Registry, pid: Pid) {

@@ -30,6 +30,9 @@ enum Step {
     Exit(usize, ExitStatus, bool),
     /// Everything goes well with a reload to so many workers.
     Reload(usize),
+    /// The binary that is to be executed is or is not.
+    Execute(bool),
+    SuccessorExit(ExitStatus),
     /// So many milliseconds pass, or as many as the master wants.
     Pass(Option<u64>),
 }
@@ -54,6 +57,8 @@ fn step() -> impl Strategy<Value = Step> {
         9 => prop::bool::weighted(0.8).prop_map(Step::Listen),
         16 => (0..99usize).prop_map(Step::Ready),
         9 => (0..99usize).prop_map(Step::Pong),
+        4 => prop::bool::weighted(0.8).prop_map(Step::Execute),
+        1 => prop::sample::select(ends.clone()).prop_map(Step::SuccessorExit),
         3 => (0..99usize, prop::sample::select(ends), any::<bool>())
             .prop_map(|(n, end, blamed)| Step::Exit(n, end, blamed)),
         1 => (1..4usize).prop_map(Step::Reload),
