@@ -16,6 +16,7 @@ pub mod poll;
 pub mod privilege;
 pub mod process;
 pub mod random;
+pub mod sandbox;
 pub mod signal;
 pub mod socket;
 
