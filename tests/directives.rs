@@ -16,7 +16,7 @@ use forkful::site::scope::{self, Scope};
 use forkful::site::{Values, unbuilt};
 
 /// Directives that nginx does not have, each with a sample.
-const OWN: [(&str, &str); 1] = [("regex_match_limit", "1000")];
+const OWN: [(&str, &str); 2] = [("regex_match_limit", "1000"), ("worker_sandbox", "strict")];
 
 /// Defaults that are not nginx's text: ours differ on purpose, or nginx's text is no value.
 const OTHER_DEFAULTS: [(&str, &str); 6] = [
@@ -53,7 +53,8 @@ const NO_PLAIN_DEFAULT: [&str; 13] = [
 /// What a configuration of today's scope may use.
 const EXPECTED: &str = "
     daemon env error_log events http include master_process pid user worker_connections
-    worker_cpu_affinity worker_processes worker_rlimit_nofile worker_shutdown_timeout
+    worker_cpu_affinity worker_priority worker_processes worker_rlimit_core worker_rlimit_nofile
+    worker_sandbox worker_shutdown_timeout
     working_directory
     absolute_redirect access_log add_header alias allow autoindex autoindex_exact_size
     autoindex_localtime client_body_buffer_size client_body_temp_path client_body_timeout

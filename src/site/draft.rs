@@ -15,6 +15,7 @@ use super::endpoints;
 use super::error_log::ErrorLogs;
 use super::location::Location;
 use super::numbering::Numbering;
+use super::reach::Reach;
 use super::scope::{self, Scope};
 use super::server::{Endpoint, Server};
 use super::variables::Registry;
@@ -56,6 +57,8 @@ pub struct Needs {
     pub listeners: Vec<ListenerNeed>,
     /// Log files.
     pub logs: Numbering<PathBuf>,
+    /// What workers reach by path.
+    pub reach: Reach,
 }
 
 /// A site while it is read.
@@ -128,7 +131,13 @@ impl Draft {
         Draft {
             diagnostics: Diagnostics::default(),
             variables: Registry::default(),
-            needs: Needs::default(),
+            needs: Needs {
+                reach: Reach {
+                    prefix: world.prefix.clone(),
+                    ..Reach::default()
+                },
+                ..Needs::default()
+            },
             hostname: world.hostname.clone(),
             match_limit: super::matching::LIMIT,
             formats: access_log::formats(),
@@ -180,9 +189,16 @@ impl Draft {
     }
 
     /// The site, with what was opened for it: one log file for each of [`Needs::logs`].
-    pub fn open(self, files: &[Arc<LogFile>]) -> Site {
+    pub fn open(mut self, files: &[Arc<LogFile>]) -> Site {
         let error_logs = self.error_logs.open(files);
         let default_root = self.path(b"html");
+        if default_root.is_dir() {
+            self.needs.reach.reads.number(default_root.clone());
+        }
+        // A worker that is told to reopen its logs, and not by the master, finds them by path.
+        for path in self.needs.logs.things() {
+            self.needs.reach.writes.number(path.clone());
+        }
         let writer = |target: &access_log::Target| RefCell::new(target.open(files, &error_logs[0]));
         Site {
             access_logs: self.access_logs.things().iter().map(writer).collect(),
@@ -190,6 +206,7 @@ impl Draft {
             slots: self.variables.slots(),
             hostname: self.hostname,
             default_root,
+            reach: self.needs.reach,
             default_access_log: self.default_access_log,
             endpoints: self.endpoints,
             servers: self.servers,
@@ -215,6 +232,8 @@ pub struct Site {
     pub hostname: Vec<u8>,
     /// The directory of files where no `root` is set.
     pub default_root: PathBuf,
+    /// What workers reach by path.
+    pub reach: Reach,
 }
 
 impl Site {

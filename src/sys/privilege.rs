@@ -6,6 +6,7 @@ use std::io;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Group, Uid, User, geteuid, initgroups, setgroups, setresgid, setresuid};
 
 use super::OsError;
@@ -134,6 +135,20 @@ fn verify_dropped() -> io::Result<()> {
 /// EINVAL on a kernel before 3.5.
 pub fn set_no_new_privileges() -> io::Result<()> {
     Ok(prctl::set_no_new_privs()?)
+}
+
+/// What the process makes can be written by itself alone, whatever its parent had in mind.
+pub fn set_umask() {
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
+}
+
+/// Whether the process may leave a core file and be looked into by others of its user. A process
+/// that became somebody else may not, until it says otherwise.
+///
+/// # Errors
+/// None that the kernel documents.
+pub fn set_dumpable(dumpable: bool) -> io::Result<()> {
+    Ok(prctl::set_dumpable(dumpable)?)
 }
 
 #[cfg(test)]

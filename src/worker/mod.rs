@@ -8,6 +8,7 @@ mod deadlines;
 mod drive;
 mod event_loop;
 mod leave;
+mod sandbox;
 mod send;
 pub mod settings;
 mod setup;

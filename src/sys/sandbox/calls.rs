@@ -93,13 +93,10 @@ fn conditions() -> Result<Vec<(c_long, Vec<Condition>)>, seccompiler::BackendErr
             vec![Condition::new(2, Length::Qword, Is::Ne, 0)?],
         ),
         // Typing into the terminal that the server was started from.
+        (libc::SYS_ioctl, vec![when(1, Is::Eq, libc::TIOCSTI as _)?]),
         (
             libc::SYS_ioctl,
-            vec![when(1, Is::Eq, libc::TIOCSTI as u64)?],
-        ),
-        (
-            libc::SYS_ioctl,
-            vec![when(1, Is::Eq, libc::TIOCLINUX as u64)?],
+            vec![when(1, Is::Eq, libc::TIOCLINUX as _)?],
         ),
     ])
 }
