@@ -90,7 +90,7 @@ pub fn is_root() -> bool {
 }
 
 /// Becomes that user, for good: its groups, then its group, then itself, and makes sure that there
-/// is no way back.
+/// is no way back. Root is left without capabilities: a name, and the files that it owns.
 ///
 /// # Errors
 /// They name the call that failed: `setgid(33) failed (1: Operation not permitted)`. The process
@@ -106,7 +106,7 @@ pub fn drop_privileges(to: &Identity) -> io::Result<()> {
     setresgid(gid, gid, gid).map_err(|e| failed(&format!("setgid({gid})"), e))?;
     setresuid(uid, uid, uid).map_err(|e| failed(&format!("setuid({uid})"), e))?;
     if uid.is_root() {
-        Ok(())
+        drop_capabilities()
     } else {
         verify_dropped()
     }
