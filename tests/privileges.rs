@@ -2,9 +2,12 @@
 
 mod common;
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use common::{SITE, Setup, TestServer, is_forkful, possible};
+use common::{SITE, Setup, TestServer, is_forkful, possible, signal};
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::Signal;
 use nix::unistd::{Group, User, geteuid};
 
 /// A field of `/proc/PID/status`.
@@ -84,18 +87,35 @@ fn a_user_who_does_not_exist_is_an_error() {
     assert_eq!(server.wait(), 1);
 }
 
+/// The soft and the hard limit of a process.
+fn limits(pid: u32, name: &str) -> [String; 2] {
+    let text = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let mut values = line.unwrap().split_whitespace().map(str::to_owned);
+    [values.next().unwrap(), values.next().unwrap()]
+}
+
 #[test]
 fn limits_of_the_configuration_reach_the_workers() {
-    let main = "worker_processes 1; worker_rlimit_nofile 123; worker_rlimit_core 0;";
+    let main = "worker_processes 1; worker_rlimit_nofile 123; worker_rlimit_core 4k; \
+                worker_priority 7;";
     let server = Setup::with_main(main, SITE).start();
     server.get("/");
-    let limits = fs::read_to_string(format!("/proc/{}/limits", server.workers()[0])).unwrap();
-    let files = limits
-        .lines()
-        .find(|line| line.starts_with("Max open files"))
-        .unwrap();
-    let values: Vec<&str> = files.split_whitespace().collect();
-    assert_eq!(values[3..5], ["123", "123"], "{files}");
+    let worker = server.workers()[0];
+    assert_eq!(limits(worker, "Max open files"), ["123", "123"]);
+    assert_eq!(limits(worker, "Max core file size"), ["4096", "4096"]);
+    let stat = fs::read_to_string(format!("/proc/{worker}/stat")).unwrap();
+    // The name may hold spaces; behind it the fields are counted from the third.
+    let fields = stat.rsplit(") ").next().unwrap().split(' ');
+    let nice = fields.skip(19 - 3).next().unwrap();
+    assert_eq!(
+        nice,
+        if geteuid().is_root() || is_forkful() {
+            "7"
+        } else {
+            "0"
+        }
+    );
 }
 
 #[test]
@@ -106,4 +126,83 @@ fn a_limit_past_the_hard_one_is_told_and_the_worker_goes_on() {
         .start();
     server.expect_log("setrlimit(RLIMIT_NOFILE) failed (1: Operation not permitted)");
     assert_eq!(server.get("/f.txt").text(), "content");
+}
+
+#[test]
+fn who_is_not_root_is_told_what_it_may_not_and_goes_on() {
+    if !is_forkful() {
+        return; // nginx does not try to set the priority then
+    }
+    setrlimit(Resource::RLIMIT_CORE, 1 << 30, 1 << 30).unwrap();
+    let main = "worker_processes 1; worker_rlimit_core 2g; worker_priority -5;";
+    let mut server = Setup::with_main(main, SITE)
+        .file("html/f.txt", "content")
+        .as_nobody()
+        .start();
+    server.expect_log("setrlimit(RLIMIT_CORE, 2147483648) failed (1: Operation not permitted)");
+    server.expect_log("setpriority(-5) failed (13: Permission denied)");
+    assert_eq!(server.get("/f.txt").text(), "content");
+    let worker = server.workers()[0];
+    assert_eq!(status(worker, "Uid"), status(server.pid(), "Uid"));
+    assert_eq!(status(worker, "CapEff"), "0000000000000000");
+    assert_eq!(status(worker, "Seccomp"), "2");
+}
+
+/// Who owns a dumpable process's files in /proc is its user, else root.
+fn is_dumpable(pid: u32) -> bool {
+    fs::metadata(format!("/proc/{pid}/environ")).unwrap().uid() != 0
+}
+
+#[test]
+fn only_who_wants_core_files_makes_workers_dumpable() {
+    if !is_root() || !is_forkful() {
+        return;
+    }
+    for (main, dumpable) in [
+        ("", false),
+        ("working_directory %PREFIX%;", false),
+        ("worker_rlimit_core 1m;", true),
+    ] {
+        let main = format!("worker_processes 1; {main}");
+        let server = Setup::with_main(&main, SITE)
+            .file("html/f.txt", "content")
+            .start();
+        assert_eq!(server.get("/f.txt").text(), "content");
+        assert_eq!(is_dumpable(server.workers()[0]), dumpable, "{main}");
+    }
+}
+
+#[test]
+fn a_core_file_is_left_where_the_worker_runs() {
+    let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
+    let beside = !pattern.starts_with(['|', '/']);
+    if !possible(beside, "core files go elsewhere on this machine") {
+        return;
+    }
+    for sandbox in ["on", "strict"] {
+        let main = format!(
+            "worker_processes 1; worker_rlimit_core 1g; working_directory %PREFIX%/cores; \
+             worker_sandbox {sandbox};"
+        );
+        let mut server = Setup::with_main(&main, SITE)
+            .file("html/f.txt", "content")
+            .file("cores/seed", "")
+            .start();
+        let cores = server.path("cores");
+        fs::set_permissions(&cores, Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(server.get("/f.txt").text(), "content");
+        signal(server.workers()[0], Signal::SIGSEGV);
+        server.expect_log("exited on signal 11 (core dumped)");
+        server.wait_for_log("exited on signal 11 (core dumped)");
+        assert_eq!(fs::read_dir(&cores).unwrap().count(), 2, "{sandbox}");
+        assert_eq!(server.get("/f.txt").text(), "content");
+    }
+}
+
+#[test]
+fn what_workers_make_is_written_by_them_alone() {
+    let server = site();
+    for pid in server.workers() {
+        assert!(status(pid, "Umask") == "0022" || !is_forkful());
+    }
 }

@@ -5,6 +5,7 @@ use std::fs::{self, File, Permissions};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -12,6 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
+use nix::unistd::{User, chown, geteuid};
 use tempfile::TempDir;
 
 use super::client::Client;
@@ -46,6 +48,7 @@ pub struct Setup {
     listeners: Vec<TcpListener>,
     arguments: Vec<String>,
     environment: Vec<(String, OsString)>,
+    user: Option<User>,
 }
 
 impl Setup {
@@ -56,7 +59,7 @@ impl Setup {
 
     /// The same, with directives of the main context.
     pub fn with_main(main: &str, http: &str) -> Self {
-        let user = if nix::unistd::geteuid().is_root() {
+        let user = if geteuid().is_root() {
             "user nobody nogroup;"
         } else {
             ""
@@ -84,6 +87,7 @@ impl Setup {
             listeners: Vec::new(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            user: None,
         };
         for name in ["%LISTEN%", "%LISTEN2%", "%LISTEN3%"] {
             if text.contains(name) {
@@ -116,6 +120,18 @@ impl Setup {
     /// Chooses another program than the one under test.
     pub fn program(mut self, path: &str) -> Self {
         self.program = path.into();
+        self
+    }
+
+    /// Starts it as `nobody` where the tests run as root.
+    pub fn as_nobody(mut self) -> Self {
+        if geteuid().is_root() {
+            let user = User::from_name("nobody")
+                .unwrap()
+                .expect("the system has it");
+            chown(self.prefix(), Some(user.uid), Some(user.gid)).unwrap();
+            self.user = Some(user);
+        }
         self
     }
 
@@ -152,6 +168,9 @@ impl Setup {
             .arg("-e")
             .arg(self.prefix.path().join("error.log"))
             .args(&self.arguments);
+        if let Some(user) = &self.user {
+            command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+        }
         command.envs(self.environment);
         command
             .stdin(Stdio::null())
