@@ -124,7 +124,7 @@ impl Setup {
     }
 
     /// Starts it as `nobody` where the tests run as root.
-    pub fn as_nobody(mut self) -> Self {
+    pub fn by_nobody(mut self) -> Self {
         if geteuid().is_root() {
             let user = User::from_name("nobody")
                 .unwrap()
