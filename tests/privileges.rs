@@ -177,7 +177,9 @@ fn only_who_wants_core_files_makes_workers_dumpable() {
 fn a_core_file_is_left_where_the_worker_runs() {
     let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
     let beside = !pattern.starts_with(['|', '/']);
-    if !possible(beside, "core files go elsewhere on this machine") {
+    if !beside {
+        // A setting of the machine, which no test may change.
+        println!("skipped: core files go elsewhere on this machine");
         return;
     }
     for sandbox in ["on", "strict"] {
