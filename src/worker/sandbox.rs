@@ -17,6 +17,10 @@ const TOO_WIDE: [&str; 11] = [
     "/", "/dev", "/etc", "/home", "/proc", "/root", "/run", "/sys", "/tmp", "/usr", "/var",
 ];
 
+/// The table of mounts: a worker reads it again when it changes. While it is held open, it is found
+/// by its name as the same file.
+const MOUNTS: &str = "/proc/self/mountinfo";
+
 /// Gives it up.
 pub(super) fn enter(setup: &Setup) {
     // One of them speaks for all.
@@ -58,6 +62,7 @@ fn fence(setup: &Setup, scope: Scope, tell: impl Fn(&str)) -> io::Result<Extent>
         let _ = fence.allow_writing(&place);
     }
     if scope == Scope::All {
+        let _ = fence.allow_reading(Path::new(MOUNTS));
         for place in reach.reads.things() {
             if let Err(error) = fence.allow_reading(place) {
                 let (place, error) = (place.display(), OsError(&error));
@@ -73,16 +78,11 @@ fn fence(setup: &Setup, scope: Scope, tell: impl Fn(&str)) -> io::Result<Extent>
 /// Where the kernel leaves a core file, as this process; none if it hands it to a program.
 fn core_directory() -> Option<PathBuf> {
     let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").ok()?;
-    match pattern.starts_with('|') {
-        true => None,
-        false => Some(
-            env::current_dir()
-                .ok()?
-                .join(pattern.trim_end())
-                .parent()?
-                .into(),
-        ),
+    if pattern.starts_with('|') {
+        return None;
     }
+    let file = env::current_dir().ok()?.join(pattern.trim_end());
+    file.parent().map(Path::to_owned)
 }
 
 /// What has to be granted so that all that is written can be, also in a directory that was removed
