@@ -15,6 +15,9 @@ use seccompiler::{
 };
 
 mod numbers;
+mod search;
+
+use search::search;
 
 /// Refuses them to the calling thread and all that it will start. A call by another machine's
 /// convention (32 bits on 64) ends the process.
@@ -44,30 +47,27 @@ pub fn deny_calls() -> io::Result<()> {
 
 fn program() -> io::Result<Vec<sock_filter>> {
     let machine = TargetArch::try_from(ARCH).map_err(|_| io::ErrorKind::Unsupported)?;
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
-        numbers::never().map(|call| (call, Vec::new())).collect();
-    if rules.is_empty() {
+    if refused().next().is_none() {
         return Err(io::ErrorKind::Unsupported.into());
     }
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     for (call, condition) in conditions().map_err(io::Error::other)? {
         let rule = SeccompRule::new(condition).map_err(io::Error::other)?;
         rules.entry(call).or_default().push(rule);
     }
-    let refused = SeccompAction::Errno(libc::EPERM as u32);
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refused, machine);
-    let listed = filter
-        .and_then(BpfProgram::try_from)
-        .map_err(io::Error::other)?;
-    let same = |step: seccompiler::sock_filter| sock_filter {
-        code: step.code,
-        jt: step.jt,
-        jf: step.jf,
-        k: step.k,
-    };
-    Ok(first()
-        .into_iter()
-        .chain(listed.into_iter().map(same))
-        .collect())
+    let eperm = SeccompAction::Errno(libc::EPERM as u32);
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, eperm, machine);
+    let depending = filter.and_then(BpfProgram::try_from);
+    let same = |it: seccompiler::sock_filter| step(it.code.into(), it.jt, it.jf, it.k);
+    let mut program = first().to_vec();
+    program.extend(search(refused().collect(), error(libc::EPERM)));
+    program.extend(depending.map_err(io::Error::other)?.into_iter().map(same));
+    Ok(program)
+}
+
+/// The numbers of the calls that are refused whatever their arguments.
+fn refused() -> impl Iterator<Item = u32> {
+    numbers::never().filter_map(|number| u32::try_from(number).ok())
 }
 
 /// What is refused depending on its arguments. All conditions of an entry have to hold.
@@ -101,19 +101,11 @@ fn conditions() -> Result<Vec<(c_long, Vec<Condition>)>, seccompiler::BackendErr
     ])
 }
 
-/// Two answers that the crate cannot give, before its own.
+/// Loads the call's number, and gives two answers that are about neither list.
 fn first() -> [sock_filter; 5] {
-    // From here x86_64 has a second number for each call (x32); so small a number nobody else has.
+    // From here x86_64 has a second number for each call (x32); so great a one nobody else has.
     const X32: u32 = 0x4000_0000;
-    let step = |code: u32, jt, jf, k| sock_filter {
-        code: code as u16,
-        jt,
-        jf,
-        k,
-    };
-    let (load, answer) = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, libc::BPF_RET);
-    let compare = |how| libc::BPF_JMP | libc::BPF_K | how;
-    let error = |number: i32| libc::SECCOMP_RET_ERRNO | number as u32;
+    let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
     [
         step(
             load,
@@ -122,9 +114,25 @@ fn first() -> [sock_filter; 5] {
             std::mem::offset_of!(libc::seccomp_data, nr) as u32,
         ),
         step(compare(libc::BPF_JGE), 0, 1, X32),
-        step(answer, 0, 0, error(libc::EPERM)),
+        error(libc::EPERM),
         // Its flags are in memory, where no filter sees them. Without it threads are made by `clone`.
         step(compare(libc::BPF_JEQ), 0, 1, libc::SYS_clone3 as u32),
-        step(answer, 0, 0, error(libc::ENOSYS)),
+        error(libc::ENOSYS),
     ]
+}
+
+/// One step: what it does, how many steps are skipped if a comparison holds and if not, its number.
+fn step(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
+    let code = code as u16;
+    sock_filter { code, jt, jf, k }
+}
+
+/// Compares what is loaded with the step's number.
+fn compare(how: u32) -> u32 {
+    libc::BPF_JMP | libc::BPF_K | how
+}
+
+/// Ends the program: the call fails.
+fn error(number: i32) -> sock_filter {
+    step(libc::BPF_RET, 0, 0, libc::SECCOMP_RET_ERRNO | number as u32)
 }
