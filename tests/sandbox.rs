@@ -7,7 +7,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use common::{Call, SITE, Setup, TestServer, inject, is_forkful, possible, wait_until};
+use common::{
+    Call, SITE, Setup, TestServer, inject, is_forkful, possible, tool_is_installed, wait_until,
+};
 use nix::libc;
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
@@ -281,6 +283,34 @@ fn a_log_directory_may_be_removed_and_made_again() {
                 .contains(target)
                 .then_some(())
         });
+    }
+}
+
+/// A kernel without landlock and seccomp, played by strace.
+#[test]
+fn what_the_kernel_lacks_is_told_and_the_worker_goes_on() {
+    const STRACE: &str = "/usr/bin/strace";
+    if !is_forkful() || !possible(tool_is_installed(STRACE), "strace is not installed") {
+        return;
+    }
+    let strace = [STRACE, "-D", "-f", "-q", "-o", "/dev/null"];
+    let injected = [
+        "--trace=landlock_create_ruleset,seccomp",
+        "--inject=landlock_create_ruleset:error=ENOSYS",
+        "--inject=seccomp:error=EINVAL",
+    ];
+    let server = site("", SITE)
+        .under(&[&strace[..], &injected].concat())
+        .start();
+    assert_eq!(server.get("/f.txt").text(), "content");
+    assert_eq!(status(server.workers()[0], "Seccomp"), "0");
+    let log = server.finish();
+    for told in [
+        "[notice]",
+        "worker_sandbox: this kernel has no landlock, or has it disabled",
+        "worker_sandbox: seccomp failed (22: Invalid argument)",
+    ] {
+        assert!(log.contains(told), "{log}");
     }
 }
 

@@ -49,6 +49,7 @@ pub struct Setup {
     arguments: Vec<String>,
     environment: Vec<(String, OsString)>,
     user: Option<User>,
+    wrapper: Vec<OsString>,
 }
 
 impl Setup {
@@ -88,6 +89,7 @@ impl Setup {
             arguments: Vec::new(),
             environment: Vec::new(),
             user: None,
+            wrapper: Vec::new(),
         };
         for name in ["%LISTEN%", "%LISTEN2%", "%LISTEN3%"] {
             if text.contains(name) {
@@ -135,6 +137,12 @@ impl Setup {
         self
     }
 
+    /// Starts it by this command, which is to become it.
+    pub fn under(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(OsString::from).collect();
+        self
+    }
+
     /// The scratch directory.
     pub fn prefix(&self) -> &Path {
         self.prefix.path()
@@ -158,7 +166,13 @@ impl Setup {
         let path = self.prefix.path().join("server.conf");
         write_file(&path, self.config.as_bytes());
         let stderr = File::create(self.prefix.path().join("stderr")).unwrap();
-        let mut command = Command::new(&self.program);
+        let mut words = self
+            .wrapper
+            .iter()
+            .map(OsString::as_os_str)
+            .chain([self.program.as_os_str()]);
+        let mut command = Command::new(words.next().expect("a program"));
+        command.args(words);
         command
             .arg("-p")
             .arg(self.prefix.path())
