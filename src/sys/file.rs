@@ -16,6 +16,8 @@ use nix::unistd::{self, AccessFlags, eaccess};
 use super::error::{check, check_size};
 use super::wake::is_writable;
 
+mod followed;
+
 /// What a file is, for the purposes of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -143,17 +145,14 @@ pub fn list(path: &Path) -> io::Result<Vec<Entry>> {
 }
 
 /// Opens a log, made when missing (0644 but for the umask): every write goes to its end. Only the
-/// writes may block, not the opening.
+/// writes may block, not the opening. Root follows no link that somebody else has made.
 ///
 /// # Errors
-/// The kernel's; ENXIO for a FIFO that nobody reads.
+/// The kernel's; ENXIO for a FIFO that nobody reads; one of ours for such a link.
 pub fn open_log(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o644)
-        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
-        .open(path)?;
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o644);
+    let file = followed::open(path, &options, OFlag::O_NOCTTY | OFlag::O_NONBLOCK)?;
     fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
     Ok(file)
 }

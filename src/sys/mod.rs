@@ -20,6 +20,7 @@ pub mod process;
 pub mod random;
 pub mod scratch;
 pub mod shared;
+pub mod sandbox;
 pub mod signal;
 pub mod socket;
 pub mod wake;

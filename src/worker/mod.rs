@@ -12,6 +12,7 @@ mod event_loop;
 pub mod in_hand;
 mod leave;
 pub mod scoreboard;
+mod sandbox;
 mod send;
 pub mod settings;
 mod setup;

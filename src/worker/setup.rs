@@ -1,4 +1,4 @@
-//! What a worker is given, and how it becomes one: limits, CPUs, user and groups, capabilities,
+//! What a worker is given, and how it becomes one: limits, user and groups, capabilities, sandbox,
 //! threads, then the loop, then it says that it is ready.
 
 use std::rc::Rc;
@@ -7,6 +7,7 @@ use std::{io, panic};
 
 use super::command::START_FAILED;
 use super::event_loop::Worker;
+use super::sandbox;
 use super::scoreboard::Tally;
 use super::settings::Settings;
 use crate::log::{self, LogFiles};
@@ -116,38 +117,66 @@ fn catch_signals() -> io::Result<Signals> {
 }
 
 fn prepare(setup: &Setup) -> Result<(), String> {
-    limit_descriptors(&setup.settings);
-    let allowed = cpu::affinity().unwrap_or_default();
-    if let Some(cpus) = setup.settings.process.affinity.cpus(setup.slot, &allowed)
-        && let Err(error) = cpu::set_affinity(&cpus)
-    {
-        log::alert!("sched_setaffinity() failed {}", OsError(&error));
-    }
+    limit(setup);
     for socket in &setup.sockets {
         // Accepted connections inherit it; a unix socket has no such option and needs none.
         let _ = socket.listener.set_nodelay();
     }
+    become_who(setup)?;
+    sandbox::enter(setup);
+    Ok(())
+}
+
+/// Limits that cannot be set as asked for are for the log.
+fn limit(setup: &Setup) {
+    let process = &setup.settings.process;
+    limit_descriptors(&setup.settings);
+    if let Some(size) = process.core
+        && let Err(error) = limit::set(Resource::Core, Limit::of(size))
+    {
+        log::alert!("setrlimit(RLIMIT_CORE, {size}) failed {}", OsError(&error));
+    }
+    if process.priority != 0
+        && let Err(error) = limit::set_priority(process.priority)
+    {
+        log::alert!(
+            "setpriority({}) failed {}",
+            process.priority,
+            OsError(&error)
+        );
+    }
+    let allowed = cpu::affinity().unwrap_or_default();
+    if let Some(cpus) = process.affinity.cpus(setup.slot, &allowed)
+        && let Err(error) = cpu::set_affinity(&cpus)
+    {
+        log::alert!("sched_setaffinity() failed {}", OsError(&error));
+    }
+}
+
+/// User, groups, capabilities. The worker ends where one of them fails.
+fn become_who(setup: &Setup) -> Result<(), String> {
     privilege::set_no_new_privileges()
         .map_err(|error| format!("prctl(PR_SET_NO_NEW_PRIVS) failed {}", OsError(&error)))?;
     match &setup.who {
-        Who::Unchanged => Ok(()),
+        Who::Unchanged => return Ok(()),
         Who::Powerless => privilege::drop_capabilities(),
         Who::Other(identity) => privilege::drop_privileges(identity),
     }
-    .map_err(|error| error.to_string())
+    .map_err(|error| error.to_string())?;
+    privilege::set_umask();
+    if setup.settings.process.core.is_some()
+        && let Err(error) = privilege::set_dumpable(true)
+    {
+        log::alert!("prctl(PR_SET_DUMPABLE) failed {}", OsError(&error));
+    }
+    Ok(())
 }
 
 /// A worker that gets fewer descriptors than it was promised goes on: that is for the log.
 fn limit_descriptors(settings: &Settings) {
     let result = match settings.process.descriptors {
         None => limit::raise_descriptors().map(drop),
-        Some(count) => limit::set(
-            Resource::Descriptors,
-            Limit {
-                soft: count,
-                hard: count,
-            },
-        ),
+        Some(count) => limit::set(Resource::Descriptors, Limit::of(count)),
     };
     if let Err(error) = result {
         log::alert!("setrlimit(RLIMIT_NOFILE) failed {}", OsError(&error));

@@ -5,6 +5,7 @@ use std::fs::{self, File, Permissions};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -12,6 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
+use nix::unistd::{User, chown, geteuid};
 use tempfile::TempDir;
 
 use super::client::Client;
@@ -47,6 +49,8 @@ pub struct Setup {
     arguments: Vec<String>,
     environment: Vec<(String, OsString)>,
     stderr: Option<Stdio>,
+    user: Option<User>,
+    wrapper: Vec<OsString>,
 }
 
 impl Setup {
@@ -57,7 +61,7 @@ impl Setup {
 
     /// The same, with directives of the main context.
     pub fn with_main(main: &str, http: &str) -> Self {
-        let user = if nix::unistd::geteuid().is_root() {
+        let user = if geteuid().is_root() {
             "user nobody nogroup;"
         } else {
             ""
@@ -86,6 +90,8 @@ impl Setup {
             arguments: Vec::new(),
             environment: Vec::new(),
             stderr: None,
+            user: None,
+            wrapper: Vec::new(),
         };
         for name in ["%LISTEN%", "%LISTEN2%", "%LISTEN3%"] {
             if text.contains(name) {
@@ -127,6 +133,24 @@ impl Setup {
         self
     }
 
+    /// Starts it as `nobody` where the tests run as root.
+    pub fn by_nobody(mut self) -> Self {
+        if geteuid().is_root() {
+            let user = User::from_name("nobody")
+                .unwrap()
+                .expect("the system has it");
+            chown(self.prefix(), Some(user.uid), Some(user.gid)).unwrap();
+            self.user = Some(user);
+        }
+        self
+    }
+
+    /// Starts it by this command, which is to become it.
+    pub fn under(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(OsString::from).collect();
+        self
+    }
+
     /// The scratch directory.
     pub fn prefix(&self) -> &Path {
         self.prefix.path()
@@ -155,7 +179,13 @@ impl Setup {
                 .into()
         };
         let stderr = self.stderr.take().unwrap_or_else(file);
-        let mut command = Command::new(&self.program);
+        let mut words = self
+            .wrapper
+            .iter()
+            .map(OsString::as_os_str)
+            .chain([self.program.as_os_str()]);
+        let mut command = Command::new(words.next().expect("a program"));
+        command.args(words);
         command
             .arg("-p")
             .arg(self.prefix.path())
@@ -165,6 +195,9 @@ impl Setup {
             .arg("-e")
             .arg(self.prefix.path().join("error.log"))
             .args(&self.arguments);
+        if let Some(user) = &self.user {
+            command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+        }
         command.envs(self.environment);
         command
             .stdin(Stdio::null())
