@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::ops::{Deref, Range};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Bytes that are cheap to hand on.
 #[derive(Clone)]
@@ -163,7 +164,7 @@ pub enum Piece {
     /// Bytes of a file, by offset; they are read when they are sent.
     File {
         /// The open file; it is sent as it was opened, whatever its name means by then.
-        file: Rc<File>,
+        file: Arc<File>,
         /// Offsets of the first byte and past the last one.
         range: Range<u64>,
     },

@@ -17,6 +17,7 @@ use crate::site::error_log::Planned;
 use crate::site::{scope, unbuilt};
 use crate::sys::{OsError, file, host, privilege};
 use crate::worker;
+use crate::worker::disks::{Disks, FileCache, Pools};
 
 /// nginx's default for `pid` and the directory that it and the default error log stand in.
 const PID: &str = "logs/nginx.pid";
@@ -75,6 +76,18 @@ impl Holds<worker::settings::Process> for Top {
     }
 }
 
+impl Holds<Pools> for Top {
+    fn module(&mut self) -> &mut Pools {
+        &mut self.worker.disks.pools
+    }
+}
+
+impl Holds<FileCache> for Top {
+    fn module(&mut self) -> &mut FileCache {
+        &mut self.worker.disks.cache
+    }
+}
+
 impl Holds<worker::settings::Events> for Top {
     fn module(&mut self) -> &mut worker::settings::Events {
         &mut self.worker.events
@@ -88,6 +101,8 @@ pub fn table() -> &'static Table<Top, Draft> {
         let mut rows = Settings::directives();
         rows.extend(worker::settings::Process::directives());
         rows.extend(worker::settings::Events::directives());
+        rows.extend(Pools::directives());
+        rows.extend(FileCache::directives());
         rows.push(block(
             "events",
             "ngx_event_core_module",
@@ -147,6 +162,7 @@ pub fn read(request: &Request) -> Plan {
     let mut top = Top::default();
     table().apply(&mut top, &mut draft, &items, MAIN);
     require_events(&items, &mut draft);
+    require_pools(&top.worker.disks, &mut draft);
     let Top {
         mut settings,
         worker,
@@ -181,6 +197,16 @@ fn require_events(items: &[Item], draft: &mut Draft) {
             .diagnostics
             .error(None, "no \"events\" section in configuration");
     }
+}
+
+/// Every pool of threads that a location uses has to be declared, before or after it.
+fn require_pools(disks: &Disks, draft: &mut Draft) {
+    let needs = std::mem::take(&mut draft.needs.pools);
+    for (name, place) in needs.iter().filter(|(name, _)| disks.pool(name).is_none()) {
+        let what = format!("unknown thread pool \"{}\"", name.escape_ascii());
+        draft.diagnostics.error(*place, Reason::from(what));
+    }
+    draft.needs.pools = needs;
 }
 
 /// The error log of a configuration that names none: that of `-e`, nginx's, or stderr.

@@ -1,7 +1,7 @@
 //! An answer as a phase gives it, and the response it becomes after the filters.
 
 use std::fs::File;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::http::{Bytes, Piece};
 use crate::http::{Length, ResponseHead};
@@ -37,7 +37,7 @@ pub enum Body {
     /// These bytes.
     Bytes(Bytes),
     /// All of a file, as long as it was when it was opened.
-    File(Rc<File>, Meta),
+    File(Arc<File>, Meta),
     /// These pieces.
     Pieces(Vec<Piece>),
 }

@@ -17,6 +17,7 @@ use super::location::Location;
 use super::numbering::Numbering;
 use super::scope::{self, Scope};
 use super::server::{Endpoint, Server};
+use super::transport::DEFAULT_POOL;
 use super::variables::Registry;
 use crate::conf::diagnostic::{Diagnostics, Reason, Severity};
 use crate::conf::source::Place;
@@ -56,6 +57,8 @@ pub struct Needs {
     pub listeners: Vec<ListenerNeed>,
     /// Log files.
     pub logs: Numbering<PathBuf>,
+    /// Pools of threads by name, each where it is named first; the default comes first.
+    pub pools: Vec<(Vec<u8>, Option<Place>)>,
 }
 
 /// A site while it is read.
@@ -128,7 +131,10 @@ impl Draft {
         Draft {
             diagnostics: Diagnostics::default(),
             variables: Registry::default(),
-            needs: Needs::default(),
+            needs: Needs {
+                pools: vec![(DEFAULT_POOL.into(), None)],
+                ..Needs::default()
+            },
             hostname: world.hostname.clone(),
             match_limit: super::matching::LIMIT,
             formats: access_log::formats(),
@@ -163,6 +169,16 @@ impl Draft {
         None
     }
 
+    /// The number of the pool of threads of this name.
+    pub fn pool(&mut self, name: &[u8], place: Place) -> usize {
+        let pools = &mut self.needs.pools;
+        let known = pools.iter().position(|(known, _)| known == name);
+        known.unwrap_or_else(|| {
+            pools.push((name.to_vec(), Some(place)));
+            pools.len() - 1
+        })
+    }
+
     /// The port where a server listens that does not say where.
     pub fn default_port(&self) -> u16 {
         if self.world.privileged { 80 } else { 8000 }
@@ -188,6 +204,8 @@ impl Draft {
             access_logs: self.access_logs.things().iter().map(writer).collect(),
             error_logs,
             slots: self.variables.slots(),
+            real_root: self.variables.real_root,
+            pools: self.needs.pools.into_iter().map(|(name, _)| name).collect(),
             hostname: self.hostname,
             default_root,
             default_access_log: self.default_access_log,
@@ -211,6 +229,10 @@ pub struct Site {
     pub error_logs: Vec<ErrorLog>,
     /// Variables that an exchange has room for.
     pub slots: usize,
+    /// Whether anything asks for `$realpath_root`.
+    pub real_root: bool,
+    /// Names of the pools of threads that locations use, the default first.
+    pub pools: Vec<Vec<u8>>,
     /// The name of this machine.
     pub hostname: Vec<u8>,
     /// The directory of files where no `root` is set.

@@ -12,7 +12,7 @@ use crate::http::{Bytes, Method, Piece};
 use crate::sys::random;
 use std::fs::File;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 directives! {
     /// Parts of a file.
@@ -73,7 +73,7 @@ fn asked(x: &Exchange, answer: &Answer, size: u64, max: u64) -> Asked {
     range::parse(value, size, max)
 }
 
-fn several(answer: &mut Answer, file: Rc<File>, ranges: &[Range<u64>], size: u64) {
+fn several(answer: &mut Answer, file: Arc<File>, ranges: &[Range<u64>], size: u64) {
     let mut boundary = [0; 8];
     // Without entropy it is only easier to guess.
     random::fill(&mut boundary).unwrap_or_default();

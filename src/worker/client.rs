@@ -6,12 +6,16 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::deadlines::Deadline;
-use crate::files;
-use crate::http::{Chunk, Clock, Connection, Event, Head, Id, Piece, Pool, SentBytes, Timeout};
+use super::disk::Disk;
+use super::send::Source;
+use super::waiting::{Loading, Waiting};
+use crate::http::{
+    Bytes, Chunk, Clock, Connection, Event, Head, Id, Piece, Pool, SentBytes, Timeout,
+};
 use crate::site::access_log;
 use crate::site::answer::{Body, Response};
 use crate::site::draft::Site;
-use crate::site::env::{Env, Need, Wake};
+use crate::site::env::{Need, Wake};
 use crate::site::exchange::{Exchange, Link};
 use crate::site::run::{Step, run};
 use crate::site::transport::Transport;
@@ -21,17 +25,10 @@ const CLIENT_GONE: u16 = 499;
 /// nginx's status for a request that is closed without an answer.
 const DROPPED: u16 = 444;
 
-/// What the file system answers at once.
-pub struct Reach;
-
-impl Env for Reach {
-    fn look(&mut self, query: &files::Query) -> Option<files::Found> {
-        Some(files::look(query))
-    }
-}
-
 /// A connection to a client.
 pub struct Client {
+    /// Its place among the clients.
+    pub key: usize,
     /// What its requests can see of it.
     pub link: Rc<Link>,
     /// The protocol.
@@ -54,6 +51,14 @@ pub struct Client {
     pub shut: bool,
     /// Until when it is unclear whether the file being sent was changed: nothing is sent till then.
     pub unclear_until: Cell<Option<Instant>>,
+    /// The file systems.
+    pub disk: Rc<Disk>,
+    /// How the file is read that is being sent.
+    pub source: Source,
+    /// The part of it that a thread reads.
+    pub loading: Loading,
+    /// The answer of a file system that a request waits for.
+    pub(super) waiting: Option<Waiting>,
     site: &'static Site,
     pool: Rc<Pool>,
     exchanges: VecDeque<(Id, Box<Exchange>)>,
@@ -78,10 +83,17 @@ struct Timer {
 
 impl Client {
     /// A connection that was just accepted.
-    pub fn new(link: Rc<Link>, site: &'static Site, pool: Rc<Pool>) -> Client {
+    pub fn new(
+        key: usize,
+        link: Rc<Link>,
+        site: &'static Site,
+        pool: Rc<Pool>,
+        disk: Rc<Disk>,
+    ) -> Client {
         let location = &site.servers[link.hosts.default].location;
         let now = link.clock.now();
         Client {
+            key,
             http: Connection::new(location.protocol.clone(), pool.clone()),
             readable: true,
             end_announced: false,
@@ -92,6 +104,10 @@ impl Client {
             transport: &location.values.transport,
             shut: false,
             unclear_until: Cell::new(None),
+            disk,
+            source: Source::default(),
+            loading: Loading::Idle,
+            waiting: None,
             site,
             pool,
             exchanges: VecDeque::new(),
@@ -161,15 +177,20 @@ impl Client {
     }
 
     /// Runs an exchange as far as it goes.
-    fn run(&mut self, id: Id, why: Wake) {
-        let Some((_, x)) = self.exchanges.iter_mut().find(|(known, _)| *known == id) else {
-            return;
-        };
-        let mut why = why;
+    pub(super) fn run(&mut self, id: Id, mut why: Wake) {
         loop {
-            match run(x, &mut Reach, why) {
+            let Some((_, x)) = self.exchanges.iter_mut().find(|(known, _)| *known == id) else {
+                return;
+            };
+            match run(x, &mut &*self.disk, why) {
                 Step::Answer(response) => return self.answer(id, *response),
-                Step::Wait(Need::Lookup(query)) => why = Wake::Found(files::look(&query)),
+                Step::Wait(Need::Lookup(query)) => {
+                    let pool = x.location.values.transport.aio.pool();
+                    match self.ask(id, query, pool) {
+                        Some(answer) => why = answer,
+                        None => return,
+                    }
+                }
                 Step::Wait(Need::Body(limit)) => {
                     self.http.body_limit(id, limit);
                     return self.http.discard_body(id);
@@ -197,7 +218,16 @@ impl Client {
         let date = self.link.clock.date();
         self.http.answer(id, &head, length, &Clock { date: &date });
         x.answered(head, length);
-        self.feeding = Some((id, pieces(body).into_iter()));
+        let device = x.promised.map_or(0, |meta| meta.device);
+        self.source = Source::of(device, self.transport, &self.disk);
+        self.loading = Loading::Idle;
+        let mut pieces = pieces(body);
+        if let Source::Remote { .. } = self.source {
+            pieces
+                .iter_mut()
+                .for_each(|piece| remember(piece, &self.disk));
+        }
+        self.feeding = Some((id, pieces.into_iter()));
     }
 
     /// Hands over pieces of the answer, as many as there is room for; whether that ended it.
@@ -229,6 +259,7 @@ impl Client {
         };
         x.ended(sent, CLIENT_GONE);
         access_log::write(&x);
+        self.wait_no_more(id);
         if self
             .feeding
             .as_ref()
@@ -280,7 +311,12 @@ impl Client {
             _ => None,
         };
         let unclear = self.unclear_until.get().filter(|until| *until > now);
-        due.into_iter().chain(idle).chain(unclear).min()
+        let waiting = self.waiting.as_ref().map(|waiting| waiting.due(transport));
+        due.into_iter()
+            .chain(idle)
+            .chain(unclear)
+            .chain(waiting)
+            .min()
     }
 
     fn restart_timer(&mut self, now: Instant) {
@@ -301,6 +337,9 @@ impl Client {
 
     /// Its time-out is over.
     pub fn timed_out(&mut self) {
+        if self.waited_enough() {
+            return; // If another time-out is over as well, it comes back.
+        }
         if self.writable && self.unclear_until.get().is_some() {
             return; // It is looked at again; if a time-out is over as well, it comes back.
         }
@@ -328,6 +367,19 @@ pub enum Leave {
     Soon,
     /// Not at all.
     Now,
+}
+
+/// Takes a part of a file from memory, if it is there.
+fn remember(piece: &mut Piece, disk: &Disk) {
+    let Piece::File { file, range } = piece else {
+        return;
+    };
+    if let Some(bytes) = disk.contents(file)
+        && range.end <= bytes.len() as u64
+    {
+        let range = range.start as usize..range.end as usize;
+        *piece = Piece::Bytes(Chunk::new(Bytes::Shared(bytes), range));
+    }
 }
 
 fn pieces(body: Body) -> Vec<Piece> {

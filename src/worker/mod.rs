@@ -1,15 +1,19 @@
-//! A worker: one process, one thread, one event loop. It accepts connections, drives them, keeps
-//! their deadlines and leaves when it is told to. How it was started it does not know.
+//! A worker: one process, one event loop, and threads for what can block. It accepts connections,
+//! drives them, keeps their deadlines and leaves when it is told to. How it was started it does not know.
 
 mod accept;
 mod client;
 pub mod command;
 mod deadlines;
+mod disk;
 mod drive;
 mod event_loop;
 mod leave;
+mod pool;
 mod send;
 pub mod settings;
 mod setup;
+mod waiting;
 
+pub use disk::settings as disks;
 pub use setup::{Setup, Socket, Who, run};

@@ -8,6 +8,7 @@ use crate::conf::tree::Word;
 use crate::conf::value;
 use crate::directives;
 use crate::site::draft::Draft;
+use crate::worker::disks::Disks;
 
 directives! {
     /// What concerns each worker process.
@@ -55,6 +56,8 @@ pub struct Settings {
     pub process: Process,
     /// Its event loop.
     pub events: Events,
+    /// Its file systems.
+    pub disks: Disks,
 }
 
 /// Which CPUs workers run on.
