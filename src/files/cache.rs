@@ -1,22 +1,19 @@
 //! Answers of file systems that may be far away, kept by question: used again without asking for a
-//! moment, then checked; and served while a check does not come back. It asks nothing itself.
-//!
-//! The last owner of a file closes it, and closing may wait for the disk as well. So the cache owns
-//! every file it ever handed out until nobody else does; then somebody who may wait closes it.
+//! moment, then checked; and served while a check does not come back. It asks nothing itself, and
+//! keeps no descriptors: a process that has one cannot even exit while the disk does not answer.
+//! Closing one may wait as well, so those that were handed out wait here for somebody who may.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 use std::hash::Hash;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Found, Opened, Query};
-use crate::sys::file::{Absence, Meta};
+use super::{Content, Found, Opened, Query};
+use crate::sys::file::Absence;
 
 /// How long an answer is kept that nobody asks for: nginx's `inactive`.
 const IDLE: Duration = Duration::from_secs(60);
-/// Time between two looks for such answers.
+/// Time between two looks for such answers, and for files to close.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// What a cache may hold, and for how long.
@@ -59,10 +56,9 @@ pub struct Plan {
 pub struct Cache<W> {
     limits: Limits,
     entries: HashMap<Query, Entry<W>>,
-    /// Contents by the address of their file, which an entry keeps alive.
-    contents: HashMap<*const File, Rc<[u8]>>,
+    /// Bytes of contents.
     bytes: u64,
-    /// Files that no entry speaks of any more.
+    /// Files that were handed out.
     retired: Vec<Opened>,
     swept: Option<Instant>,
 }
@@ -105,7 +101,6 @@ impl<W: Copy + Eq + Hash> Cache<W> {
         Cache {
             limits,
             entries: HashMap::new(),
-            contents: HashMap::new(),
             bytes: 0,
             retired: Vec::new(),
             swept: None,
@@ -180,73 +175,56 @@ impl<W: Copy + Eq + Hash> Cache<W> {
         }
     }
 
-    /// What was found of a file when it was asked for last, if its contents are here.
-    pub fn held(&self, query: &Query) -> Option<Meta> {
-        match &self.entries.get(query)?.answer.as_ref()?.found {
-            Found::Opened(Ok(opened)) if self.contents.contains_key(&Arc::as_ptr(&opened.file)) => {
-                Some(opened.meta)
-            }
-            _ => None,
-        }
+    /// The file that was found when it was asked for last, if its content is held.
+    pub fn held(&self, query: &Query) -> Option<Opened> {
+        let answer = self.entries.get(query)?.answer.as_ref()?;
+        opened(&answer.found)
+            .filter(|opened| weight(opened) > 0)
+            .cloned()
     }
 
-    /// The file system has answered what it was `asked` then; who waits for it is returned. Without contents those are kept
-    /// that were held for a file that is still the same. A failure is not kept.
-    pub fn answered(
-        &mut self,
-        query: &Query,
-        found: &Found,
-        contents: Option<Vec<u8>>,
-        asked: Instant,
-    ) -> Vec<W> {
+    /// The file system has answered what it was `asked` then; who waits for it is returned. A
+    /// failure is not kept, nor a file whose content is not held.
+    pub fn answered(&mut self, query: &Query, found: &Found, asked: Instant) -> Vec<W> {
         self.swept.get_or_insert(asked);
-        let mut entry = self
+        let check = self
             .entries
-            .remove(query)
-            .unwrap_or_else(|| Entry::new(asked));
-        let check = entry.check.take();
-        let same = entry.answer.as_ref().and_then(|answer| answer.found.meta()) == found.meta();
-        let old = entry.answer.take().and_then(|answer| self.retire(answer));
-        if let Found::Opened(Ok(Opened { file, .. })) = found {
-            let contents = contents.map(Rc::from).or(old.filter(|_| same));
-            contents
-                .into_iter()
-                .for_each(|bytes| self.hold(file, bytes));
+            .get_mut(query)
+            .and_then(|entry| entry.check.take());
+        let used = self.entries.get(query).map_or(asked, |entry| entry.used);
+        self.forget(query);
+        if self.keeps(found) {
+            self.bytes += opened(found).map_or(0, weight);
+            let answer = Some(Answer {
+                found: found.again(),
+                asked,
+            });
+            let check = None;
+            self.entries.insert(
+                query.clone(),
+                Entry {
+                    answer,
+                    check,
+                    used,
+                },
+            );
         }
-        let failed = |error| Absence::of(error) == Absence::Failed;
-        if !found.error().is_some_and(failed) {
-            let found = found.again();
-            entry.answer = Some(Answer { found, asked });
-            self.entries.insert(query.clone(), entry);
-        }
+        self.retired
+            .extend(opened(found).filter(|opened| is_open(opened)).cloned());
         let waiting = check.map(|check| check.waiting);
         waiting.into_iter().flatten().collect()
     }
 
-    /// Everything that is in a file, if it is here.
-    pub fn contents(&self, file: &Arc<File>) -> Option<Rc<[u8]>> {
-        self.contents.get(&Arc::as_ptr(file)).cloned()
-    }
-
-    fn hold(&mut self, file: &Arc<File>, bytes: Rc<[u8]>) {
-        let length = bytes.len() as u64;
-        if length > self.limits.size {
-            return;
+    fn keeps(&mut self, found: &Found) -> bool {
+        if let Some(error) = found.error() {
+            return Absence::of(error) != Absence::Failed;
         }
-        while self.bytes + length > self.limits.size && self.evict() {}
-        self.bytes += length;
-        self.contents.insert(Arc::as_ptr(file), bytes);
-    }
-
-    /// Parts with an answer; its contents are returned, its file waits to be closed.
-    fn retire(&mut self, answer: Answer) -> Option<Rc<[u8]>> {
-        let Found::Opened(Ok(opened)) = answer.found else {
-            return None;
+        let Some(opened) = opened(found) else {
+            return true;
         };
-        let contents = self.contents.remove(&Arc::as_ptr(&opened.file));
-        self.bytes -= contents.as_ref().map_or(0, |bytes| bytes.len() as u64);
-        self.retired.push(opened);
-        contents
+        let weight = weight(opened);
+        while self.bytes + weight > self.limits.size && self.evict() {}
+        !is_open(opened) && self.bytes + weight <= self.limits.size
     }
 
     fn make_room(&mut self) {
@@ -273,9 +251,11 @@ impl<W: Copy + Eq + Hash> Cache<W> {
 
     /// Forgets an answer.
     pub fn forget(&mut self, query: &Query) {
-        if let Some(answer) = self.entries.remove(query).and_then(|entry| entry.answer) {
-            self.retire(answer);
-        }
+        let answer = self.entries.remove(query).and_then(|entry| entry.answer);
+        self.bytes -= answer
+            .as_ref()
+            .and_then(|answer| opened(&answer.found))
+            .map_or(0, weight);
     }
 
     /// When to sweep next.
@@ -284,21 +264,46 @@ impl<W: Copy + Eq + Hash> Cache<W> {
         self.swept.filter(|_| !is_empty).map(|swept| swept + PAUSE)
     }
 
-    /// Forgets what nobody asked for lately, and hands over the files that nobody else has: where
-    /// they are dropped, they are closed.
-    pub fn sweep(&mut self, now: Instant) -> Vec<Opened> {
+    /// Forgets what nobody asked for lately.
+    pub fn sweep(&mut self, now: Instant) {
         self.swept = Some(now);
         let idle = |entry: &Entry<W>| entry.check.is_none() && now >= entry.used + IDLE;
         let idle = self.entries.iter().filter(|(_, entry)| idle(entry));
         let idle: Vec<_> = idle.map(|(query, _)| query.clone()).collect();
         idle.iter().for_each(|query| self.forget(query));
-        let unused = |opened: &mut Opened| Arc::strong_count(&opened.file) == 1;
+    }
+
+    /// The files that nobody else has any more: where they are dropped, they are closed.
+    pub fn unused(&mut self) -> Vec<Opened> {
+        let unused = |opened: &mut Opened| match &opened.content {
+            Content::Open(file) => Arc::strong_count(file) == 1,
+            Content::Held(_) => true,
+        };
         self.retired.extract_if(.., unused).collect()
     }
 
     /// Takes back a file that could not be closed yet.
     pub fn keep(&mut self, file: Opened) {
         self.retired.push(file);
+    }
+}
+
+fn opened(found: &Found) -> Option<&Opened> {
+    match found {
+        Found::Opened(Ok(opened)) => Some(opened),
+        _ => None,
+    }
+}
+
+fn is_open(opened: &Opened) -> bool {
+    matches!(opened.content, Content::Open(_))
+}
+
+/// Bytes that are held of a file; an empty one counts for one.
+fn weight(opened: &Opened) -> u64 {
+    match &opened.content {
+        Content::Open(_) => 0,
+        Content::Held(bytes) => bytes.len().max(1) as u64,
     }
 }
 

@@ -8,9 +8,11 @@ pub mod places;
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::http::{Bytes, Chunk, Piece};
 use crate::sys::file::{self, Entry, Kind, Meta};
 
 /// A question to the file system. It owns its data: it may be answered later and elsewhere.
@@ -38,16 +40,70 @@ impl Query {
 /// A file as it was opened: what is said of it is what will be sent.
 #[derive(Clone, Debug)]
 pub struct Opened {
-    /// The descriptor.
-    pub file: Arc<File>,
-    /// What `fstat` said of that descriptor.
+    /// What is in it.
+    pub content: Content,
+    /// What `fstat` said of its descriptor.
     pub meta: Meta,
+}
+
+/// What is in a file.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// It is still to be read.
+    Open(Arc<File>),
+    /// It was read whole.
+    Held(Arc<[u8]>),
 }
 
 impl From<(File, Meta)> for Opened {
     fn from((file, meta): (File, Meta)) -> Opened {
-        let file = Arc::new(file);
-        Opened { file, meta }
+        let content = Content::Open(Arc::new(file));
+        Opened { content, meta }
+    }
+}
+
+impl Opened {
+    /// The same with its content read, if it is a file of at most so many bytes, and has as many as
+    /// were found. Its descriptor is closed then.
+    pub fn held(self, most: u64) -> Opened {
+        let Opened {
+            content: Content::Open(file),
+            meta,
+        } = &self
+        else {
+            return self;
+        };
+        let length = usize::try_from(meta.size).unwrap_or(usize::MAX);
+        if meta.kind != Kind::Regular || meta.size > most {
+            return self;
+        }
+        let mut bytes = vec![0; length];
+        match file::pread(file, &mut bytes, 0) {
+            Ok(count) if count == length => Opened {
+                content: Content::Held(bytes.into()),
+                ..self
+            },
+            _ => self,
+        }
+    }
+}
+
+impl Content {
+    /// A part of it, to be sent.
+    ///
+    /// # Panics
+    /// When the range reaches past what is held.
+    pub fn piece(&self, range: Range<u64>) -> Piece {
+        match self {
+            Content::Open(file) => Piece::File {
+                file: file.clone(),
+                range,
+            },
+            Content::Held(bytes) => {
+                let range = range.start as usize..range.end as usize;
+                Piece::Bytes(Chunk::new(Bytes::Shared(bytes.clone()), range))
+            }
+        }
     }
 }
 
@@ -110,15 +166,4 @@ pub fn look(query: &Query) -> Found {
         Query::List(path) => Found::Entries(file::list(path)),
         Query::Real(path) => Found::Real(path.canonicalize()),
     }
-}
-
-/// All bytes of a regular file of at most so many, if it has as many as were found.
-pub fn contents(found: &Found, most: u64) -> Option<Vec<u8>> {
-    let Found::Opened(Ok(Opened { file, meta })) = found else {
-        return None;
-    };
-    let wanted = meta.kind == Kind::Regular && meta.size <= most;
-    let mut bytes = vec![0; usize::try_from(meta.size).ok().filter(|_| wanted)?];
-    let count = file::pread(file, &mut bytes, 0).ok()?;
-    (count == bytes.len()).then_some(bytes)
 }

@@ -130,7 +130,10 @@ mod tests {
         std::os::unix::fs::symlink("a", folder.path().join("b")).expect("linked");
         let link = folder.path().join("b");
         let real = link.canonicalize().expect("there");
-        assert_eq!(real_path(&link).expect("at hand, now that it was used"), real);
+        assert_eq!(
+            real_path(&link).expect("at hand, now that it was used"),
+            real
+        );
         let mut buffer = [0; 8];
         match read(&file, &mut buffer, 1) {
             Ok(count) => assert_eq!(&buffer[..count], b"2345"),
@@ -148,7 +151,10 @@ mod tests {
         file::stat(&path).expect_err("missing");
         // Not every file system lets the kernel remember what is not there.
         let error = open(&path).expect_err("missing");
-        assert!(matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EAGAIN)));
+        assert!(matches!(
+            error.raw_os_error(),
+            Some(libc::ENOENT | libc::EAGAIN)
+        ));
         let error = open(Path::new("a\0b")).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }

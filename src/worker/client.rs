@@ -9,9 +9,7 @@ use super::deadlines::Deadline;
 use super::disk::Disk;
 use super::send::Source;
 use super::waiting::{Loading, Waiting};
-use crate::http::{
-    Bytes, Chunk, Clock, Connection, Event, Head, Id, Piece, Pool, SentBytes, Timeout,
-};
+use crate::http::{Chunk, Clock, Connection, Event, Head, Id, Piece, Pool, SentBytes, Timeout};
 use crate::site::access_log;
 use crate::site::answer::{Body, Response};
 use crate::site::draft::Site;
@@ -221,13 +219,7 @@ impl Client {
         let device = x.promised.map_or(0, |meta| meta.device);
         self.source = Source::of(device, self.transport, &self.disk);
         self.loading = Loading::Idle;
-        let mut pieces = pieces(body);
-        if let Source::Remote { .. } = self.source {
-            pieces
-                .iter_mut()
-                .for_each(|piece| remember(piece, &self.disk));
-        }
-        self.feeding = Some((id, pieces.into_iter()));
+        self.feeding = Some((id, pieces(body).into_iter()));
     }
 
     /// Hands over pieces of the answer, as many as there is room for; whether that ended it.
@@ -369,27 +361,11 @@ pub enum Leave {
     Now,
 }
 
-/// Takes a part of a file from memory, if it is there.
-fn remember(piece: &mut Piece, disk: &Disk) {
-    let Piece::File { file, range } = piece else {
-        return;
-    };
-    if let Some(bytes) = disk.contents(file)
-        && range.end <= bytes.len() as u64
-    {
-        let range = range.start as usize..range.end as usize;
-        *piece = Piece::Bytes(Chunk::new(Bytes::Shared(bytes), range));
-    }
-}
-
 fn pieces(body: Body) -> Vec<Piece> {
     match body {
         Body::Empty => Vec::new(),
         Body::Bytes(bytes) => vec![Piece::Bytes(Chunk::from(bytes))],
-        Body::File(file, meta) => vec![Piece::File {
-            file,
-            range: 0..meta.size,
-        }],
+        Body::File(content, meta) => vec![content.piece(0..meta.size)],
         Body::Pieces(pieces) => pieces,
     }
 }

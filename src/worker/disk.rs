@@ -27,15 +27,14 @@ use crate::log;
 use crate::site::clock::Clock;
 use crate::site::env::Env;
 use crate::sys::OsError;
-use crate::sys::limit::{self, Resource};
 use job::{Done, Job, Outbox, Task};
 pub use job::{Part, Ticket};
 use settings::{Disks, Pool};
 
 /// The kernel's table of mounts; a change of it is an event.
 const MOUNTS: &str = "/proc/self/mountinfo";
-/// The part of a worker's descriptors that cached files may hold.
-const DESCRIPTORS: u64 = 4;
+/// The part of what the cache holds that one file may have.
+const SHARE: u64 = 64;
 
 /// What came of asking for something.
 pub enum Asked {
@@ -60,6 +59,8 @@ pub struct Disk {
     places: RefCell<Places>,
     cache: RefCell<Cache<Ticket>>,
     pools: Vec<(Pool, ThreadPool<Job>)>,
+    /// Bytes of the largest file whose content is held.
+    largest: u64,
     outbox: Arc<Outbox>,
     mounts: Option<File>,
     clock: Rc<Clock>,
@@ -92,9 +93,7 @@ impl Disk {
         (results, mounts): (Token, Token),
         clock: Rc<Clock>,
     ) -> io::Result<Disk> {
-        let descriptors = limit::get(Resource::Descriptors).map_or(u64::MAX, |limit| limit.soft);
-        let mut limits = settings.cache.limits.clone();
-        limits.max = limits.max.min((descriptors / DESCRIPTORS) as usize);
+        let limits = settings.cache.limits.clone();
         let pool = |name: &Vec<u8>| {
             let pool = settings.pool(name).cloned().unwrap_or_default();
             let threads = ThreadPool::new(pool.limits.clone(), Job::run);
@@ -107,6 +106,7 @@ impl Disk {
         }
         let disk = Disk {
             places: RefCell::default(),
+            largest: limits.size / SHARE,
             cache: RefCell::new(Cache::new(limits)),
             pools: pools.iter().map(pool).collect(),
             outbox: Outbox::new(Waker::new(registry, results)?),
@@ -142,11 +142,6 @@ impl Disk {
         self.places.borrow().mounts().is_remote(device)
     }
 
-    /// Everything that is in a file, if it is in memory.
-    pub fn contents(&self, file: &Arc<File>) -> Option<Rc<[u8]>> {
-        self.cache.borrow().contents(file)
-    }
-
     /// Asks for what is not at hand, for the client of this key.
     pub fn ask(&self, query: &Query, pool: usize, key: usize) -> Asked {
         let (ticket, now) = (self.ticket(key), self.clock.now());
@@ -156,6 +151,7 @@ impl Disk {
         let mut task = Task::Look {
             query: query.clone(),
             held: None,
+            largest: self.largest,
             mounts: self.places.borrow().mounts(),
             far: place.remote,
             asked: now,
@@ -215,6 +211,7 @@ impl Disk {
                 Done::Looked { .. } => self.looked(done, &mut outcomes),
             }
         }
+        self.close_unused();
         outcomes
     }
 
@@ -222,7 +219,6 @@ impl Disk {
         let Done::Looked {
             query,
             found,
-            contents,
             far,
             asked,
             ticket,
@@ -237,7 +233,7 @@ impl Disk {
         let mut waiting: Vec<_> = ticket.into_iter().collect();
         let is_kept = far && !matches!(query, Query::List(_));
         if is_kept || ticket.is_none() {
-            waiting.extend(cache.answered(&query, &found, contents, asked));
+            waiting.extend(cache.answered(&query, &found, asked));
         }
         if !is_kept {
             cache.forget(&query);
@@ -251,9 +247,15 @@ impl Disk {
         self.cache.borrow().deadline()
     }
 
-    /// Forgets what nobody asked for lately. Closing a file may wait for its disk, too.
+    /// Forgets what nobody asked for lately.
     pub fn tidy(&self) {
-        let unused = self.cache.borrow_mut().sweep(self.clock.now());
+        self.cache.borrow_mut().sweep(self.clock.now());
+        self.close_unused();
+    }
+
+    /// Closing a file may wait for its disk, too.
+    fn close_unused(&self) {
+        let unused = self.cache.borrow_mut().unused();
         for file in unused {
             let device = file.meta.device;
             if let Err(Task::Close(file)) = self.submit(0, device, Task::Close(file)) {

@@ -95,6 +95,12 @@ impl<J> Lanes<J> {
         }
     }
 
+    /// Jobs that a thread could begin now.
+    fn ready(&self) -> usize {
+        let ready = |lane: &Lane<J>| lane.queue.len().min(self.share - lane.running);
+        self.lanes.values().map(ready).sum()
+    }
+
     fn next(&mut self) -> Option<(u64, J)> {
         let lane = self.turns.pop_front()?;
         let state = self.lane(lane);
@@ -143,13 +149,15 @@ impl<J: Send + 'static> ThreadPool<J> {
     /// The job, if it cannot be done.
     pub fn submit(&self, lane: u64, job: J) -> Result<(), Refusal<J>> {
         let mut lanes = self.shared.lock();
-        let queue = &mut lanes.lane(lane).queue;
-        if queue.len() >= self.limits.max_queue {
+        // Those that its threads have not come to yet do not count as waiting.
+        let room = self.limits.max_queue.saturating_add(lanes.share);
+        let state = lanes.lane(lane);
+        if state.running + state.queue.len() >= room {
             return Err(Refusal::Full(job));
         }
-        queue.push_back(job);
+        state.queue.push_back(job);
         lanes.list(lane);
-        if lanes.turns.len() > lanes.idle && lanes.threads < self.limits.threads {
+        if lanes.threads < self.limits.threads && lanes.ready() > lanes.idle {
             match self.start() {
                 Ok(()) => lanes.threads += 1,
                 Err(error) if lanes.threads == 0 => {

@@ -6,6 +6,7 @@
 
 mod checkout;
 mod client;
+mod fuse;
 mod load;
 mod process;
 mod response;
@@ -17,6 +18,7 @@ mod wrk;
 
 pub use checkout::{Checkout, Foreground};
 pub use client::{Client, Ending};
+pub use fuse::SlowDisk;
 pub use load::{Load, Reuse};
 pub use process::{children, descriptors, run, signal, stop, tool_is_installed};
 pub use response::Response;

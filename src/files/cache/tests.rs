@@ -5,6 +5,13 @@ use std::path::PathBuf;
 use super::*;
 use crate::files::look;
 
+fn held(found: Found) -> Found {
+    match found {
+        Found::Opened(Ok(opened)) => Found::Opened(Ok(opened.held(1000))),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// A cache with a file system whose time is made up.
 struct Kit {
     cache: Cache<u32>,
@@ -40,13 +47,8 @@ impl Kit {
         fs::write(query.path(), name).expect("written");
         let plan = self.cache.wait(&query, 0, self.at(asked));
         assert!(plan.ask);
-        let found = look(&query);
-        let contents = super::super::contents(&found, 1000);
-        assert_eq!(
-            self.cache
-                .answered(&query, &found, contents, self.at(asked)),
-            [0]
-        );
+        let found = held(look(&query));
+        assert_eq!(self.cache.answered(&query, &found, self.at(asked)), [0]);
         found
     }
 
@@ -78,7 +80,7 @@ fn one_asks_and_all_who_wait_are_told() {
     assert_eq!(kit.cache.wait(&query, 3, kit.at(2)), plan(false));
     kit.cache.leave(&query, 2);
     let missing = Found::Opened(Err(io::Error::from_raw_os_error(2)));
-    let mut told = kit.cache.answered(&query, &missing, None, kit.at(3));
+    let mut told = kit.cache.answered(&query, &missing, kit.at(3));
     told.sort_unstable();
     assert_eq!(told, [1, 3]);
     assert!(kit.has("a", 4), "that it is missing is an answer, too");
@@ -105,10 +107,7 @@ fn an_old_answer_is_served_while_its_check_is_outstanding() {
     assert!(kit.cache.old_answer(&query, kit.at(600_000)).is_none());
     assert_eq!(kit.cache.wait(&query, 2, kit.at(600_000)).patience, None);
     let found = look(&query);
-    assert_eq!(
-        kit.cache.answered(&query, &found, None, kit.at(2000)).len(),
-        2
-    );
+    assert_eq!(kit.cache.answered(&query, &found, kit.at(2000)).len(), 2);
     assert!(!kit.has("a", 3000), "it is as old as the question");
     kit.fill("a", 600_002);
     assert!(kit.has("a", 600_004), "the disk has come back");
@@ -121,7 +120,7 @@ fn a_failure_is_told_and_not_kept() {
     let query = kit.query("a");
     kit.cache.wait(&query, 1, kit.at(2000));
     let failed = Found::Opened(Err(io::Error::from_raw_os_error(5)));
-    assert_eq!(kit.cache.answered(&query, &failed, None, kit.at(2001)), [1]);
+    assert_eq!(kit.cache.answered(&query, &failed, kit.at(2001)), [1]);
     assert!(!kit.cache.knows(&query));
 }
 
@@ -139,29 +138,22 @@ fn who_cannot_ask_leaves_the_old_answer() {
 }
 
 #[test]
-fn contents_stay_with_a_file_that_is_the_same() {
+fn contents_are_held_of_files_and_no_descriptors() {
     let mut kit = kit(10, 1000);
-    let Found::Opened(Ok(first)) = kit.fill("a", 0) else {
-        panic!("opened");
-    };
-    assert_eq!(&*kit.cache.contents(&first.file).expect("held"), b"a");
+    kit.fill("a", 0);
     let query = kit.query("a");
-    assert_eq!(kit.cache.held(&query), Some(first.meta));
+    match kit.cache.held(&query).expect("held").content {
+        Content::Held(bytes) => assert_eq!(&*bytes, b"a"),
+        other => panic!("{other:?}"),
+    }
     kit.cache.wait(&query, 1, kit.at(2000));
-    let again = look(&query);
-    kit.cache.answered(&query, &again, None, kit.at(2001));
-    let Found::Opened(Ok(second)) = again else {
-        panic!("opened");
-    };
-    assert!(kit.cache.contents(&first.file).is_none());
-    assert_eq!(&*kit.cache.contents(&second.file).expect("held"), b"a");
-
-    fs::write(query.path(), "other").expect("written");
-    kit.cache.wait(&query, 1, kit.at(4000));
-    let changed = look(&query);
-    kit.cache.answered(&query, &changed, None, kit.at(4001));
-    assert_eq!(kit.cache.held(&query), None);
+    kit.cache.answered(&query, &look(&query), kit.at(2001));
+    assert!(!kit.has("a", 2002), "it is open");
     assert_eq!(kit.cache.bytes, 0);
+    fs::write(query.path(), "").expect("written");
+    kit.cache
+        .answered(&query, &held(look(&query)), kit.at(3000));
+    assert!(kit.has("a", 3001), "nothing is something");
 }
 
 #[test]
@@ -180,24 +172,33 @@ fn it_is_bounded_and_what_is_used_stays() {
         small.fill(&format!("{number:03}"), number);
         assert!(small.cache.bytes <= 10);
     }
-    assert_eq!(small.cache.contents.len(), 3);
+    assert!(small.has("019", 20) && !small.has("000", 20));
+}
+
+#[test]
+fn answers_that_nobody_wants_are_forgotten() {
+    let mut kit = kit(10, 1000);
+    kit.fill("a", 0);
+    let query = kit.query("a");
+    kit.cache.sweep(kit.at(59_999));
+    assert!(kit.cache.knows(&query));
+    assert_eq!(kit.cache.deadline(), Some(kit.at(69_999)));
+    kit.cache.sweep(kit.at(60_000));
+    assert!(!kit.cache.knows(&query));
+    assert_eq!((kit.cache.deadline(), kit.cache.bytes), (None, 0));
 }
 
 #[test]
 fn files_are_closed_by_others_and_only_once_nobody_has_them() {
     let mut kit = kit(10, 1000);
-    let found = kit.fill("a", 0);
-    assert_eq!(kit.cache.sweep(kit.at(59_999)).len(), 0);
-    assert_eq!(kit.cache.deadline(), Some(kit.at(69_999)));
-    assert!(
-        kit.cache.sweep(kit.at(60_000)).is_empty(),
-        "somebody has it"
-    );
-    assert!(!kit.cache.knows(&kit.query("a")));
+    let query = kit.query("a");
+    fs::write(query.path(), "a").expect("written");
+    let found = look(&query);
+    kit.cache.answered(&query, &found, kit.at(0));
+    assert!(kit.cache.unused().is_empty(), "somebody has it");
     assert!(kit.cache.deadline().is_some());
     drop(found);
-    let closable = kit.cache.sweep(kit.at(60_001));
-    assert_eq!(closable.len(), 1);
+    assert_eq!(kit.cache.unused().len(), 1);
     assert_eq!(kit.cache.deadline(), None);
 }
 

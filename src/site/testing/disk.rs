@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::files::{Found, Opened, Query};
+use crate::files::{Content, Found, Opened, Query};
 use crate::sys::file::{Entry, Kind, Meta};
 
 /// When every file was changed last: Sun, 06 Nov 1994 08:49:37 GMT.
@@ -78,7 +78,7 @@ impl Disk {
             _ => Arc::new(tempfile::tempfile()?),
         };
         Ok(Opened {
-            file,
+            content: Content::Open(file),
             meta: node.meta(),
         })
     }

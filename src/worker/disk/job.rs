@@ -13,9 +13,6 @@ use crate::files::mounts::Mounts;
 use crate::files::{self, Found, Opened, Query};
 use crate::sys::file::{self, Meta};
 
-/// Bytes of the largest file whose contents are kept.
-const LARGEST_HELD: u64 = 256 << 10;
-
 /// Says whom a result is for: a client's place, which others may have by then, and a number that
 /// nothing else has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,8 +48,10 @@ pub enum Task {
     /// Answer a question.
     Look {
         query: Query,
-        /// What the file was like whose contents are held.
-        held: Option<Meta>,
+        /// The file, if its content is held.
+        held: Option<Opened>,
+        /// Bytes of the largest file whose content is to be held.
+        largest: u64,
         mounts: Arc<Mounts>,
         /// Whether the path is known to lead far away.
         far: bool,
@@ -75,7 +74,6 @@ pub enum Done {
     Looked {
         query: Query,
         found: Found,
-        contents: Option<Vec<u8>>,
         /// Whether it is far away.
         far: bool,
         asked: Instant,
@@ -97,6 +95,7 @@ impl Job {
             Task::Look {
                 query,
                 held,
+                largest,
                 mounts,
                 far,
                 asked,
@@ -106,16 +105,16 @@ impl Job {
                 let far = found
                     .meta()
                     .map_or(far, |meta| mounts.is_remote(meta.device));
-                let is_new = held.is_none() || held.as_ref() != found.meta();
-                let contents = if far && is_new {
-                    files::contents(&found, LARGEST_HELD)
-                } else {
-                    None
+                let found = match found {
+                    Found::Opened(Ok(opened)) if far => {
+                        let same = held.filter(|held| held.meta == opened.meta);
+                        Found::Opened(Ok(same.unwrap_or_else(|| opened.held(largest))))
+                    }
+                    found => found,
                 };
                 Done::Looked {
                     query,
                     found,
-                    contents,
                     far,
                     asked,
                     ticket,

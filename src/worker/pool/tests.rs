@@ -77,6 +77,12 @@ fn threads_start_when_there_is_work() {
     assert!(kit.submit(0));
     kit.next();
     assert_eq!(kit.threads(), 2, "idle ones work first");
+    for _ in 0..2 {
+        assert!(kit.submit(1));
+    }
+    kit.next();
+    kit.next();
+    assert_eq!(kit.threads(), 3, "and do not keep others from starting");
 }
 
 #[test]
