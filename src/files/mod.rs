@@ -124,11 +124,13 @@ impl Found {
     /// The same answer for somebody else.
     pub fn again(&self) -> Found {
         fn again<T: Clone>(result: &io::Result<T>) -> io::Result<T> {
-            let error = |error: &io::Error| match error.raw_os_error() {
-                Some(number) => io::Error::from_raw_os_error(number),
-                None => error.kind().into(),
-            };
-            result.as_ref().map(T::clone).map_err(error)
+            match result {
+                Ok(found) => Ok(found.clone()),
+                Err(error) => Err(match error.raw_os_error() {
+                    Some(number) => io::Error::from_raw_os_error(number),
+                    None => error.kind().into(),
+                }),
+            }
         }
         match self {
             Found::Opened(result) => Found::Opened(again(result)),

@@ -94,7 +94,7 @@ impl Places {
 
     fn open(&mut self, path: &Path, now: Instant) -> Option<io::Result<Opened>> {
         let near = self.near.get(path.as_os_str().as_bytes());
-        if !near.is_some_and(|until| now < *until)
+        if near.is_none_or(|until| now >= *until)
             && let Err(error) = self.stat(path, now)?
         {
             return Some(Err(error));

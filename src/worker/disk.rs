@@ -258,7 +258,9 @@ impl Disk {
         let unused = self.cache.borrow_mut().unused();
         for file in unused {
             let device = file.meta.device;
-            if let Err(Task::Close(file)) = self.submit(0, device, Task::Close(file)) {
+            if let Err(task) = self.submit(0, device, Task::Close(file))
+                && let Task::Close(file) = *task
+            {
                 self.cache.borrow_mut().keep(file);
             }
         }
@@ -274,7 +276,7 @@ impl Disk {
         Ticket { key, number }
     }
 
-    fn submit(&self, pool: usize, lane: u64, task: Task) -> Result<(), Task> {
+    fn submit(&self, pool: usize, lane: u64, task: Task) -> Result<(), Box<Task>> {
         let outbox = self.outbox.clone();
         let (pool, threads) = &self.pools[pool];
         let refusal = match threads.submit(lane, Job { task, outbox }) {
@@ -291,12 +293,12 @@ impl Disk {
                 let what =
                     format_args!("thread pool \"{name}\" queue overflow: {max} tasks waiting");
                 shortage.tell(now, what);
-                job.task
+                Box::new(job.task)
             }
             Refusal::NoThread(job, error) => {
                 let what = format_args!("thread pool \"{name}\" has no thread {}", OsError(&error));
                 shortage.tell(now, what);
-                job.task
+                Box::new(job.task)
             }
         })
     }
