@@ -40,14 +40,16 @@ struct Group {
 }
 
 impl Group {
-    /// Several sockets are shared out among the slots; one belongs to all.
-    fn of_slot(&self, slot: usize, workers: usize) -> impl Iterator<Item = &Rc<Listener>> {
-        let shared = self.sockets.len() == 1;
-        let own = move |number: usize| shared || number % workers == slot;
-        let numbered = self.sockets.iter().enumerate();
-        numbered
-            .filter(move |(number, _)| own(*number))
-            .map(|(_, socket)| socket)
+    /// What a worker gets for this endpoint. Several sockets are shared out among the slots; one
+    /// belongs to all.
+    fn sockets(&self, endpoint: usize, workers: usize) -> impl Iterator<Item = Socket> {
+        let several = self.sockets.len() > 1;
+        let socket = move |(number, listener): (usize, &Rc<Listener>)| Socket {
+            listener: Rc::clone(listener),
+            endpoint,
+            slot: several.then_some(number % workers),
+        };
+        self.sockets.iter().enumerate().map(socket)
     }
 
     /// Removes the file of a unix socket that is still this socket's.
@@ -106,19 +108,25 @@ impl Listeners {
     }
 
     /// Starts to listen on every socket, and gives those that listen already the backlog and the
-    /// options wanted now.
+    /// options wanted now. New addresses come first: what fails does so before one that is `held`
+    /// has more sockets, whose queues nobody may ever see.
     ///
     /// # Errors
-    /// Those of the kernel, all of them; the other sockets listen.
-    pub fn listen(&self) -> Result<(), Refused> {
+    /// Those of the kernel, all of them. New sockets of addresses that are held do not listen then.
+    pub fn listen(&self, held: &Listeners) -> Result<(), Refused> {
         let mut refused = Refused {
             lines: Vec::new(),
             in_use: true,
         };
+        let is_held = |group: &&Group| held.find(&group.wanted.address).is_some();
+        let (kept, new): (Vec<&Group>, Vec<&Group>) = self.0.iter().partition(is_held);
         for Group {
             wanted, sockets, ..
-        } in &self.0
+        } in new.into_iter().chain(kept)
         {
+            if held.find(&wanted.address).is_some() && !refused.lines.is_empty() {
+                break;
+            }
             let listen = |socket: &Rc<Listener>| {
                 socket.configure(&wanted.options)?;
                 socket.listen(wanted.backlog)
@@ -134,14 +142,39 @@ impl Listeners {
         }
     }
 
-    /// What the worker of a slot accepts from. Endpoint `i` of the site is group `i` here.
-    pub fn sockets_of(&self, slot: usize, workers: usize) -> Vec<Socket> {
-        let of_group = |(endpoint, group): (usize, &Group)| {
-            let own: Vec<_> = group.of_slot(slot, workers).cloned().collect();
-            own.into_iter()
-                .map(move |listener| Socket { listener, endpoint })
-        };
-        self.0.iter().enumerate().flat_map(of_group).collect()
+    /// What workers accept from; each has all of it, so that it can stand in for another. Endpoint
+    /// `i` of the site is group `i` here.
+    pub fn sockets(&self, workers: usize) -> Vec<Socket> {
+        let groups = self.0.iter().enumerate();
+        groups
+            .flat_map(|(endpoint, group)| group.sockets(endpoint, workers))
+            .collect()
+    }
+
+    /// Takes over sockets of its own addresses that only `others` have, so that what waits there is
+    /// not lost. Returns them with their endpoints and the number of the first.
+    pub fn absorb(&mut self, others: &Listeners) -> Vec<(u32, u32, Vec<Rc<Listener>>)> {
+        let mut absorbed = Vec::new();
+        for (endpoint, group) in (0..).zip(&mut self.0) {
+            let first = group.sockets.len();
+            let other = others.find(&group.wanted.address);
+            let more = other.and_then(|other| other.sockets.get(first..));
+            if let Some(more) = more.filter(|more| !more.is_empty()) {
+                absorbed.push((endpoint, first as u32, more.to_vec()));
+                group.sockets.extend_from_slice(more);
+            }
+        }
+        absorbed
+    }
+
+    /// The endpoints that are not among the `others`.
+    pub fn without(&self, others: &Listeners) -> Vec<u32> {
+        let missing = |group: &Group| others.find(&group.wanted.address).is_none();
+        let groups = (0..).zip(&self.0);
+        groups
+            .filter(|(_, group)| missing(group))
+            .map(|(endpoint, _)| endpoint)
+            .collect()
     }
 
     /// The same without the sockets: what [`Listeners::close`] needs to remove their files.
@@ -191,10 +224,14 @@ fn bind_group(
         None => inherited.of(&wanted.address),
     };
     let count = if wanted.options.reuseport { workers } else { 1 };
+    if sockets.len() < count {
+        // A kernel that refuses this refuses the companions too.
+        sockets.iter().for_each(|it| drop(it.share_address()));
+    }
     while sockets.len() < count {
         match Listener::bind(&wanted.address, &wanted.options) {
             Ok(socket) => sockets.push(Rc::new(socket)),
-            // A socket that was bound without `reuseport` has no companions.
+            // The address is somebody else's as well, or the kernel lets no other share it.
             Err(error) if error.kind() == ErrorKind::AddrInUse && !sockets.is_empty() => break,
             Err(error) => return Err(error),
         }

@@ -12,24 +12,22 @@ use std::time::Instant;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
+use super::check::{self, Checks, Examination};
 use super::children::{self, Birth, Children};
 use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
 use super::pid_file::PidFile;
 use super::reopen::reopen;
-use super::state::{Action, Event, FIRST, Master, Seat};
+use super::state::{Action, Death, Event, FIRST, Master, Seat};
 use super::terminal::Terminal;
 use crate::log;
 use crate::sys::OsError;
 use crate::sys::channel::Channel;
 use crate::sys::process::{self, Pid};
 use crate::sys::signal::{Signal, Signals};
-use crate::worker::command::Report;
+use crate::worker::command::{Command, Report};
 
 const SIGNALS: Token = Token(0);
-
-/// Reads the configuration anew; `None` when it is refused, which it has logged.
-pub type Loader = Box<dyn FnMut() -> Option<Loaded>>;
 
 /// What the master has before its loop begins.
 pub(super) struct Belongings {
@@ -40,13 +38,13 @@ pub(super) struct Belongings {
     /// Caught since before others can know of this process.
     pub signals: Signals,
     pub poll: Poll,
-    pub loader: Loader,
 }
 
-/// How the loop ends: the master exits, or this process is a new worker.
+/// How the loop ends: the master exits, or this process is a new worker, or a checker.
 pub(super) enum End {
     Exit(i32),
     Worker(Box<Recruit>),
+    Checker(Box<Examination>),
 }
 
 /// What becomes a worker.
@@ -66,10 +64,32 @@ struct Stage {
     pid_file: Option<PidFile>,
 }
 
+impl Stage {
+    /// Takes over the pid file of the stage that it replaces, if both want the same.
+    fn inherit_pid_file(&mut self, other: &mut Stage) {
+        if self.pid_file.is_none() && self.loaded.pid == other.loaded.pid {
+            self.pid_file = other.pid_file.take();
+        }
+    }
+
+    /// What it shares with another stage gets its own options back; it has listened with them
+    /// before.
+    fn listen_again(&self) {
+        let _ = self.listeners.listen(&Listeners::default());
+    }
+
+    /// Removes what only it had.
+    fn drop_beside(self, current: &Stage) {
+        self.listeners.close(&current.listeners);
+        self.pid_file.into_iter().for_each(PidFile::remove);
+    }
+}
+
 /// Why the loop is left.
 enum Leave {
     Exit(i32),
     Child(Seat, Channel),
+    Checker(Box<Examination>),
 }
 
 pub(super) struct Loop {
@@ -81,10 +101,10 @@ pub(super) struct Loop {
     current: Stage,
     /// The configuration whose workers start.
     next: Option<Stage>,
-    /// The sockets of the configuration before the current one, until its workers know.
-    former: Listeners,
+    /// The configuration before the current one, while it may have to be restored.
+    former: Option<Stage>,
     terminal: Terminal,
-    loader: Loader,
+    checks: Checks,
 }
 
 /// A poll that sees signals; workers are added later.
@@ -108,11 +128,10 @@ impl Loop {
             terminal,
             signals,
             poll,
-            loader,
         } = belongings;
         let first = Event::Loaded {
             generation: FIRST,
-            workers: Some(loaded.workers),
+            plan: Ok(loaded.terms()),
         };
         Loop {
             poll,
@@ -127,19 +146,22 @@ impl Loop {
                 pid_file,
             },
             next: None,
-            former: Listeners::default(),
+            former: None,
             terminal,
-            loader,
+            checks: Checks::default(),
         }
     }
 
-    /// Runs until the master exits; returns in each new worker too.
+    /// Runs until the master exits; returns in each new worker and checker too.
     pub fn run(mut self) -> End {
         loop {
             match self.work() {
                 ControlFlow::Break(Leave::Exit(code)) => return self.exit(code),
                 ControlFlow::Break(Leave::Child(seat, channel)) => {
                     return self.into_worker(seat, channel);
+                }
+                ControlFlow::Break(Leave::Checker(examination)) => {
+                    return End::Checker(examination);
                 }
                 ControlFlow::Continue(()) => self.wait(),
             }
@@ -157,17 +179,20 @@ impl Loop {
 
     fn execute(&mut self, action: Action) -> ControlFlow<Leave> {
         match action {
+            Action::Check(number) => return self.check(number),
             Action::Load(number) => self.load(number),
             Action::Spawn(seat) => return self.spawn(seat),
             Action::Listen(number) => self.listen(number),
             Action::Adopt(_) => self.adopt(),
-            Action::Settle(_) => std::mem::take(&mut self.former).close(&self.current.listeners),
-            Action::Discard(_) => self.discard(),
+            Action::Settle(_) => self.settle(),
+            Action::Discard(number) => self.discard(number),
             Action::Close => self.close(),
             Action::Tell(pid, command) => self.children.tell(pid, command),
             Action::Kill(pid) => children::kill(pid, Signal::Kill),
+            Action::Abort(pid) => children::kill(pid, Signal::Abrt),
             Action::ReopenLogs => reopen(&self.current.loaded.logs, &self.children),
             Action::Log(level, text) => log::write(level, format_args!("{text}")),
+            Action::Answer(..) => {}
             Action::Exit(code) => return ControlFlow::Break(Leave::Exit(code)),
         }
         ControlFlow::Continue(())
@@ -192,8 +217,12 @@ impl Loop {
     }
 
     fn hear(&mut self, pid: Pid) {
-        while let Some(Report::Ready) = self.children.report(self.poll.registry(), pid) {
-            self.events.push_back(Event::Ready(pid));
+        self.checks.hear(pid);
+        while let Some(report) = self.children.report(self.poll.registry(), pid) {
+            self.events.push_back(match report {
+                Report::Ready => Event::Ready(pid),
+                Report::Pong => Event::Pong(pid),
+            });
         }
     }
 
@@ -215,34 +244,70 @@ impl Loop {
     /// One SIGCHLD may stand for several exits.
     fn reap(&mut self) {
         while let Some(exit) = process::wait_any() {
+            if let Some((generation, verdict)) = self.checks.reaped(exit) {
+                self.events.push_back(Event::Checked {
+                    generation,
+                    verdict,
+                });
+                continue;
+            }
             self.hear(exit.pid);
             self.children.remove(self.poll.registry(), exit.pid);
-            self.events.push_back(Event::Exited(exit));
+            let blamed = false;
+            self.events.push_back(Event::Exited(Death { exit, blamed }));
         }
     }
 
+    fn check(&mut self, generation: u64) -> ControlFlow<Leave> {
+        let registry = self.poll.registry();
+        let event = match self
+            .checks
+            .start(registry, generation, &self.current.loaded)
+        {
+            Ok(check::Birth::Child(examination)) => {
+                return ControlFlow::Break(Leave::Checker(examination));
+            }
+            Ok(check::Birth::Parent(pid)) => Event::CheckStarted { generation, pid },
+            Err(why) => Event::Checked {
+                generation,
+                verdict: Err(why),
+            },
+        };
+        self.events.push_back(event);
+        ControlFlow::Continue(())
+    }
+
     fn load(&mut self, number: u64) {
-        self.next = (self.loader)().and_then(|loaded| self.stage(number, loaded));
-        let workers = self.next.as_ref().map(|stage| stage.loaded.workers);
+        let unchecked = || vec!["the configuration was not checked".into()];
+        let checked = self.checks.take(number).ok_or_else(unchecked);
+        let loaded = checked.and_then(|outside| self.current.loaded.reload(outside));
+        let plan = match loaded.and_then(|loaded| self.stage(number, loaded)) {
+            Ok(stage) => Ok(self.next.insert(stage).loaded.terms()),
+            Err(mut lines) => {
+                lines.iter().for_each(|line| log::emerg!("{line}"));
+                Err(lines.swap_remove(0))
+            }
+        };
         self.events.push_back(Event::Loaded {
             generation: number,
-            workers,
+            plan,
         });
     }
 
     /// Binds and writes what a new configuration wants; what it shares with the current one is
     /// kept.
-    fn stage(&self, number: u64, loaded: Loaded) -> Option<Stage> {
-        let refuse = |lines: &[String]| lines.iter().for_each(|line| log::emerg!("{line}"));
+    ///
+    /// # Errors
+    /// At least one line, in nginx's words.
+    fn stage(&self, number: u64, loaded: Loaded) -> Result<Stage, Vec<String>> {
         let held = &self.current.listeners;
         let none = Inherited::default();
         let listeners = Listeners::bind(&loaded.listeners, loaded.workers, held, &none)
-            .map_err(|refused| refuse(&refused.lines))
-            .ok()?;
+            .map_err(|refused| refused.lines)?;
         let path = loaded.pid.as_deref();
         let moved = path.filter(|_| path != self.current.loaded.pid.as_deref());
         match moved.map(PidFile::write).transpose() {
-            Ok(pid_file) => Some(Stage {
+            Ok(pid_file) => Ok(Stage {
                 number,
                 loaded,
                 listeners,
@@ -250,8 +315,7 @@ impl Loop {
             }),
             Err(line) => {
                 listeners.close(held);
-                refuse(&[line]);
-                None
+                Err(vec![line])
             }
         }
     }
@@ -261,7 +325,8 @@ impl Loop {
             Ok(Birth::Child(channel)) => return ControlFlow::Break(Leave::Child(seat, channel)),
             Ok(Birth::Parent(pid, channel)) => {
                 let logs = self.stage_of(seat).loaded.log_table();
-                self.children.add(self.poll.registry(), pid, channel, logs);
+                self.children
+                    .add(self.poll.registry(), pid, seat.generation, channel, logs);
                 self.events.push_back(Event::Spawned { seat, pid });
             }
             Err(error) => self.events.push_back(Event::SpawnFailed { seat, error }),
@@ -279,40 +344,74 @@ impl Loop {
 
     fn listen(&mut self, number: u64) {
         let Some(next) = &self.next else { return };
-        self.events.push_back(match next.listeners.listen() {
-            Ok(()) => Event::Listening(number),
-            Err(refused) => {
-                refused.lines.iter().for_each(|line| log::emerg!("{line}"));
-                // What both share gets its options back; it has listened with them before.
-                let _ = self.current.listeners.listen();
-                Event::ListenFailed(number)
-            }
-        });
+        self.events
+            .push_back(match next.listeners.listen(&self.current.listeners) {
+                Ok(()) => Event::Listening(number),
+                Err(mut refused) => {
+                    let error = refused.lines.swap_remove(0);
+                    refused.lines.iter().for_each(|line| log::emerg!("{line}"));
+                    self.current.listen_again();
+                    Event::ListenFailed {
+                        generation: number,
+                        error,
+                    }
+                }
+            });
     }
 
-    /// The next configuration becomes the current one.
+    /// The next configuration becomes the current one. What it does not listen on is left to the
+    /// workers of the one before.
     fn adopt(&mut self) {
         let Some(mut next) = self.next.take() else {
             return;
         };
-        if next.loaded.pid == self.current.loaded.pid {
-            next.pid_file = self.current.pid_file.take();
-        }
+        next.inherit_pid_file(&mut self.current);
         let former = std::mem::replace(&mut self.current, next);
-        self.former = former.listeners;
-        former.pid_file.into_iter().for_each(PidFile::remove);
+        self.keep_for(&former);
+        self.former = Some(former);
         self.current.loaded.make_current();
     }
 
-    fn discard(&mut self) {
-        if let Some(stage) = self.next.take() {
-            stage.listeners.close(&self.current.listeners);
-            stage.pid_file.into_iter().for_each(PidFile::remove);
+    /// Tells the workers of a configuration that no longer serves which endpoints are theirs alone.
+    fn keep_for(&self, stage: &Stage) {
+        for endpoint in stage.listeners.without(&self.current.listeners) {
+            let command = Command::Keep { endpoint };
+            self.children.tell_all(stage.number, command);
         }
     }
 
+    /// There is no way back any more.
+    fn settle(&mut self) {
+        if let Some(former) = self.former.take() {
+            former.drop_beside(&self.current);
+        }
+    }
+
+    fn discard(&mut self, number: u64) {
+        if let Some(stage) = self.next.take_if(|stage| stage.number == number) {
+            stage.drop_beside(&self.current);
+        } else if self.current.number == number
+            && let Some(former) = self.former.take()
+        {
+            self.restore(former);
+        }
+    }
+
+    /// The configuration before is the current one again.
+    fn restore(&mut self, mut former: Stage) {
+        former.inherit_pid_file(&mut self.current);
+        let failed = std::mem::replace(&mut self.current, former);
+        self.keep_for(&failed);
+        let number = self.current.number;
+        for (endpoint, first, sockets) in self.current.listeners.absorb(&failed.listeners) {
+            self.children.hand_out(number, endpoint, first, &sockets);
+        }
+        self.current.listen_again();
+        failed.drop_beside(&self.current);
+        self.current.loaded.make_current();
+    }
+
     fn close(&mut self) {
-        self.discard();
         std::mem::take(&mut self.current.listeners).close(&Listeners::default());
     }
 

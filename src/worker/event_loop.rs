@@ -10,9 +10,9 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use super::accept::{Accepting, Shortage};
+use super::accept::{Accepting, Share, Shortage, Watch};
 use super::client::Client;
-use super::command::Report;
+use super::command::{Report, Slots};
 use super::deadlines::Deadlines;
 use super::disk::Disk;
 use super::drive::{Wants, drive};
@@ -42,7 +42,11 @@ pub(super) const LISTENERS: usize = usize::MAX / 2;
 pub struct Worker {
     pub(super) poll: Poll,
     pub(super) site: &'static Site,
-    pub(super) sockets: Vec<Socket>,
+    pub(super) sockets: Vec<Watch>,
+    pub(super) share: Share,
+    /// Endpoints that no other generation accepts for.
+    pub(super) kept: Vec<usize>,
+    pub(super) workers: usize,
     pub(super) logs: LogFiles,
     pub(super) signals: Signals,
     pub(super) channel: Option<Channel>,
@@ -95,11 +99,16 @@ impl Worker {
             tokens,
             clock.clone(),
         )?;
-        let fixed = setup.sockets.len() + usize::from(setup.channel.is_some());
+        let own = |socket: &&Socket| socket.slot.is_none_or(|slot| slot == setup.slot);
+        let own = setup.sockets.iter().filter(own).count();
+        let fixed = own + usize::from(setup.channel.is_some());
         Ok(Worker {
             poll,
             site,
-            sockets: setup.sockets,
+            sockets: setup.sockets.into_iter().map(Watch::new).collect(),
+            share: Share::Nothing,
+            kept: Vec::new(),
+            workers: setup.workers.max(1),
             logs: setup.logs,
             signals,
             channel: setup.channel,
@@ -112,7 +121,7 @@ impl Worker {
                 .max(1),
             multi_accept: setup.settings.events.multi_accept,
             shutdown_timeout: setup.settings.process.shutdown_timeout,
-            accepting: Accepting::Off,
+            accepting: Accepting::On,
             shortage: Shortage::default(),
             stage: Stage::Serving,
             accepted: setup.slot as u64 + 1,
@@ -127,15 +136,9 @@ impl Worker {
 
     /// Serves until it is time to leave.
     pub fn run(mut self) -> i32 {
-        match &self.channel {
-            Some(channel) => match channel.send(&Report::Ready.message(), &[]) {
-                // A master that has gone is seen as the end of the channel.
-                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                    log::alert!("the master cannot be told: {}", OsError(&error));
-                }
-                _ => {}
-            },
-            None => self.admit(),
+        match self.channel {
+            Some(_) => self.say(Report::Ready),
+            None => self.admit(Slots::ALL),
         }
         let mut events = Events::with_capacity(EVENTS);
         while !self.is_done() {
@@ -145,6 +148,20 @@ impl Worker {
         // Closing a file may wait for a dead disk: that is left to the kernel.
         std::mem::forget(self.disk.clone());
         0
+    }
+
+    /// Tells the master something.
+    pub(super) fn say(&self, report: Report) {
+        let sent = self
+            .channel
+            .as_ref()
+            .map(|it| it.send(&report.message(), &[]));
+        // A master that has gone is seen as the end of the channel.
+        if let Some(Err(error)) = sent
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            log::alert!("the master cannot be told: {}", OsError(&error));
+        }
     }
 
     fn turn(&mut self, events: &mut Events) {
@@ -229,10 +246,10 @@ impl Worker {
             }
         }
         if matches!(self.accepting, Accepting::Resting(until) if until <= now) {
-            self.admit();
+            self.watch();
         }
         if self.stage.deadline().is_some_and(|due| due <= now) {
-            self.cut();
+            self.cut("worker_shutdown_timeout is over");
         }
         if self.disk.deadline().is_some_and(|due| due <= now) {
             self.disk.tidy();

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 use super::client::Leave;
-use super::command::{Command, LONGEST};
+use super::command::{Command, LONGEST, Report};
 use super::event_loop::Worker;
 use crate::log;
 use crate::sys::OsError;
@@ -89,18 +89,23 @@ impl Worker {
                 Err(_) => return,
             };
             match Command::read(&message[..count]) {
-                Some(Command::Admit) if !self.is_leaving() => self.admit(),
-                Some(Command::Admit) | None => {}
+                Some(Command::Admit { slots }) => self.admit(slots),
+                Some(Command::Keep { endpoint }) => self.kept.push(endpoint as usize),
+                Some(Command::Take { endpoint, first }) => {
+                    self.take_sockets(endpoint as usize, first as usize, descriptors);
+                }
+                Some(Command::Ping) => self.say(Report::Pong),
                 Some(Command::Pause) => self.pause(),
                 Some(Command::Retire) => self.leave(Leave::Soon),
                 Some(Command::Quit) => self.leave(Leave::Now),
-                Some(Command::Stop) => self.stage = Stage::Stopped,
+                Some(Command::Stop) => self.stop(),
                 Some(Command::Reopen { first }) => {
                     self.flush_all();
                     for (place, descriptor) in (first as usize..).zip(&descriptors) {
                         self.replace_log(place, descriptor.as_fd());
                     }
                 }
+                None => {}
             }
         }
     }
@@ -119,8 +124,7 @@ impl Worker {
             _ => return,
         }
         // No other worker may accept in its place: only then are connections refused.
-        self.pause();
-        self.sockets.clear();
+        self.drop_sockets();
         let keys: Vec<usize> = self.clients.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.clients[key].http.quit();
@@ -128,11 +132,19 @@ impl Worker {
         }
     }
 
+    /// Ends at once. What a worker that leaves has left would have ended by itself.
+    fn stop(&mut self) {
+        if self.is_leaving() {
+            self.cut("it was told to stop");
+        }
+        self.stage = Stage::Stopped;
+    }
+
     /// Ends what is left.
-    pub fn cut(&mut self) {
+    pub fn cut(&mut self, why: &str) {
         if !self.clients.is_empty() {
             let count = self.clients.len();
-            log::notice!("worker_shutdown_timeout is over, {count} connections are cut");
+            log::notice!("{why}, {count} connections are cut");
         }
         let keys: Vec<usize> = self.clients.iter().map(|(key, _)| key).collect();
         keys.into_iter().for_each(|key| self.close(key));

@@ -28,7 +28,7 @@ pub struct Setup {
     pub settings: Settings,
     /// Who it is to be.
     pub who: Who,
-    /// What it accepts from.
+    /// What it may be told to accept from.
     pub sockets: Vec<Socket>,
     /// The logs, in the order that the master knows them by.
     pub logs: LogFiles,
@@ -43,6 +43,8 @@ pub struct Socket {
     pub listener: Rc<Listener>,
     /// The endpoint's number in the site.
     pub endpoint: usize,
+    /// The slot that it belongs to; none for one that all workers share.
+    pub slot: Option<usize>,
 }
 
 /// Who a worker is to be.

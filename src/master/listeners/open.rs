@@ -38,7 +38,7 @@ impl Listeners {
 
 fn attempt(wanted: &[Wanted], workers: usize, inherited: &Inherited) -> Result<Listeners, Refused> {
     let listeners = Listeners::bind(wanted, workers, &Listeners::default(), inherited)?;
-    match listeners.listen() {
+    match listeners.listen(&Listeners::default()) {
         Ok(()) => Ok(listeners),
         Err(refused) => {
             listeners.close(&Listeners::default());

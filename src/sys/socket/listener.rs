@@ -99,6 +99,15 @@ impl Listener {
         Ok(Listener { fd, address })
     }
 
+    /// One that came from another process of ours, set up as ours are.
+    ///
+    /// # Errors
+    /// ENOTSOCK and its kin.
+    pub fn received(fd: OwnedFd) -> io::Result<Listener> {
+        let address = local_address(fd.as_fd())?;
+        Ok(Listener { fd, address })
+    }
+
     /// Starts to listen. May be called again, to change the backlog.
     ///
     /// # Errors
@@ -167,6 +176,14 @@ impl Listener {
             _ => PeerAddress::Unix,
         };
         Ok((stream, peer))
+    }
+
+    /// SO_REUSEPORT: other sockets may be bound to its address from now on.
+    ///
+    /// # Errors
+    /// EOPNOTSUPP on a unix socket.
+    pub fn share_address(&self) -> io::Result<()> {
+        option::set(self.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)
     }
 
     /// TCP_NODELAY for every connection accepted from now on: they inherit it.
