@@ -5,6 +5,7 @@
 //! close-on-exec.
 #![allow(unsafe_code)]
 
+pub mod at_hand;
 pub mod channel;
 pub mod clock;
 pub mod cpu;
@@ -18,9 +19,9 @@ pub mod poll;
 pub mod privilege;
 pub mod process;
 pub mod random;
+pub mod sandbox;
 pub mod scratch;
 pub mod shared;
-pub mod sandbox;
 pub mod signal;
 pub mod socket;
 pub mod wake;

@@ -6,8 +6,9 @@
 
 mod checkout;
 mod client;
-mod json;
+mod fuse;
 mod inject;
+mod json;
 mod load;
 mod process;
 mod response;
@@ -19,8 +20,9 @@ mod wrk;
 
 pub use checkout::{Checkout, Foreground};
 pub use client::{Client, Ending};
-pub use json::Json;
+pub use fuse::SlowDisk;
 pub use inject::{Call, inject};
+pub use json::Json;
 pub use load::{Load, Reuse};
 pub use process::{children, descriptors, run, signal, stop, tool_is_installed};
 pub use response::Response;
