@@ -207,9 +207,6 @@ impl Draft {
     pub fn open(mut self, files: &[Arc<LogFile>]) -> Site {
         let error_logs = self.error_logs.open(files);
         let default_root = self.path(b"html");
-        if default_root.is_dir() {
-            self.needs.reach.reads.number(default_root.clone());
-        }
         // A worker that is told to reopen its logs, and not by the master, finds them by path.
         for path in self.needs.logs.things() {
             self.needs.reach.writes.number(path.clone());

@@ -13,4 +13,5 @@ mod send;
 pub mod settings;
 mod setup;
 
+pub use sandbox::Enclosure;
 pub use setup::{Setup, Socket, Who, run};

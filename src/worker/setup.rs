@@ -6,7 +6,7 @@ use std::{io, panic};
 
 use super::command::START_FAILED;
 use super::event_loop::Worker;
-use super::sandbox;
+use super::sandbox::{self, Enclosure};
 use super::settings::Settings;
 use crate::log::{self, LogFiles};
 use crate::site::draft::Site;
@@ -31,6 +31,8 @@ pub struct Setup {
     pub who: Who,
     /// What it may be told to accept from.
     pub sockets: Vec<Socket>,
+    /// What it is left with; none if nothing is kept from it.
+    pub enclosure: Option<Enclosure>,
     /// The logs, in the order that the master knows them by.
     pub logs: LogFiles,
     /// To the master; none if there is none.
@@ -61,7 +63,7 @@ pub enum Who {
 /// Becomes a worker and serves until it is time to leave. Returns the code to exit with.
 ///
 /// Signals are expected to be blocked, and nobody else in this process to catch them.
-pub fn run(setup: Setup) -> i32 {
+pub fn run(mut setup: Setup) -> i32 {
     // A panic ends the process; stderr may be nowhere by now.
     panic::set_hook(Box::new(|panic| {
         log::alert!("worker process panicked: {panic}")
@@ -70,6 +72,7 @@ pub fn run(setup: Setup) -> i32 {
         log::emerg!("{what}");
         return START_FAILED;
     }
+    setup.enclosure = None;
     let signals = match catch_signals() {
         Ok(signals) => signals,
         Err(error) => {
