@@ -17,7 +17,8 @@ use forkful::site::scope::{self, Scope};
 use forkful::site::{Values, unbuilt};
 
 /// Directives that nginx does not have, each with a sample.
-const OWN: [(&str, &str); 7] = [
+const OWN: [(&str, &str); 8] = [
+    ("log_queue", "16k"),
     ("regex_match_limit", "1000"),
     ("reload_memory", "100m"),
     ("reload_probation", "2s"),

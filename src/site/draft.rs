@@ -211,7 +211,7 @@ impl Draft {
         for path in self.needs.logs.things() {
             self.needs.reach.writes.number(path.clone());
         }
-        let writer = |target: &access_log::Target| RefCell::new(target.open(files, &error_logs[0]));
+        let writer = |target: &access_log::Target| RefCell::new(target.open(files));
         Site {
             access_logs: self.access_logs.things().iter().map(writer).collect(),
             error_logs,

@@ -9,6 +9,9 @@ use crate::conf::value;
 use crate::directives;
 use crate::site::draft::Draft;
 
+/// A few of the longest lines.
+const LEAST_QUEUE: u64 = 16 << 10;
+
 directives! {
     /// What concerns each worker process.
     pub struct Process in "ngx_core_module" with Draft {
@@ -29,6 +32,11 @@ directives! {
         /// Time that a worker has to finish its requests once it was told to leave.
         shutdown_timeout: Option<Duration> = None =>
             "worker_shutdown_timeout" [MAIN] 1, Clone, "", set(some_time);
+        /// Bytes of log lines that may wait, in each worker, for the disk to take them. While the
+        /// disk moves, a worker waits for room rather than lose a line. When it has not moved for 200ms
+        /// lines are dropped, counted, and reported in the error log.
+        log_queue: usize = 1 << 20 =>
+            "log_queue" [MAIN] 1, Clone, "1m", set(queue_size);
     }
 }
 
@@ -136,6 +144,14 @@ fn some_number(word: &Word) -> Result<Option<u64>, Reason> {
 
 fn some_time(word: &Word) -> Result<Option<Duration>, Reason> {
     value::milliseconds(word).map(Some)
+}
+
+fn queue_size(word: &Word) -> Result<usize, Reason> {
+    let size = value::size(word)?;
+    if size < LEAST_QUEUE {
+        return Err(Reason::from("a queue of less than 16k is too small").at(word.place));
+    }
+    usize::try_from(size).map_err(|_| Reason::about("invalid size", word))
 }
 
 fn method(word: &Word) -> Result<(), Reason> {

@@ -50,6 +50,7 @@ pub struct Setup {
     environment: Vec<(String, OsString)>,
     user: Option<User>,
     wrapper: Vec<OsString>,
+    stderr: Option<Stdio>,
 }
 
 impl Setup {
@@ -90,6 +91,7 @@ impl Setup {
             environment: Vec::new(),
             user: None,
             wrapper: Vec::new(),
+            stderr: None,
         };
         for name in ["%LISTEN%", "%LISTEN2%", "%LISTEN3%"] {
             if text.contains(name) {
@@ -116,6 +118,12 @@ impl Setup {
     /// Adds a variable to the environment.
     pub fn environment(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Makes something else than a file of the prefix its standard error.
+    pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
+        self.stderr = Some(stderr.into());
         self
     }
 
@@ -162,10 +170,15 @@ impl Setup {
     }
 
     /// Starts the server and waits for nothing.
-    pub fn spawn(self) -> TestServer {
+    pub fn spawn(mut self) -> TestServer {
         let path = self.prefix.path().join("server.conf");
         write_file(&path, self.config.as_bytes());
-        let stderr = File::create(self.prefix.path().join("stderr")).unwrap();
+        let file = || {
+            File::create(self.prefix.path().join("stderr"))
+                .unwrap()
+                .into()
+        };
+        let stderr = self.stderr.take().unwrap_or_else(file);
         let mut words = self
             .wrapper
             .iter()
@@ -349,6 +362,15 @@ impl TestServer {
         self.over = true;
     }
 
+    /// The program as an operator calls it, told of this server: these words, then which one.
+    pub fn operator(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(words).arg("-p").arg(self.path(""));
+        command.arg("-c").arg(self.path("server.conf"));
+        command.arg("-e").arg(self.path("error.log"));
+        command
+    }
+
     /// The number of workers in the configuration file; 1 where it says `auto` or nothing.
     fn workers_asked_for(&self) -> usize {
         let config = fs::read_to_string(self.path("server.conf")).unwrap();
@@ -436,11 +458,26 @@ impl TestServer {
     }
 }
 
+impl TestServer {
+    /// A master that took this one's place would outlive a test that fails.
+    fn kill_successor(&self) {
+        let text = fs::read_to_string(self.path("pid")).unwrap_or_default();
+        let pid = text.trim().parse().ok();
+        if let Some(pid) = pid.filter(|&pid| pid != self.pid()) {
+            let all = children(pid).into_iter().chain([pid]);
+            all.for_each(|pid| signal(pid, Signal::SIGKILL));
+        }
+    }
+}
+
 impl Drop for TestServer {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             self.judge();
-        } else if !self.over {
+            return;
+        }
+        self.kill_successor();
+        if !self.over {
             stop(&mut self.child);
             eprintln!("the server's log:\n{}", self.log());
         }
