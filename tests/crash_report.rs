@@ -8,14 +8,20 @@ use nix::sys::signal::Signal;
 
 /// Deaths of a test must not be those of a back-off: each has a generation of its own.
 fn site(workers: usize) -> TestServer {
+    site_with(&format!("worker_processes {workers};"))
+}
+
+fn site_with(main: &str) -> TestServer {
     let config =
         "server { listen %LISTEN%; root %PREFIX%/html; location /pid { return 200 \"$pid\"; } }";
-    let main = format!("worker_processes {workers}; env FORKFUL_CRASH_ROUTE;");
-    Setup::with_main(&main, config)
-        .environment("FORKFUL_CRASH_ROUTE", "/crash/")
-        .file("html/f.txt", "content")
-        .file("html/big", vec![b'x'; 20 << 20])
-        .start()
+    Setup::with_main(
+        &format!("{main} reload_probation 10ms; env FORKFUL_CRASH_ROUTE;"),
+        config,
+    )
+    .environment("FORKFUL_CRASH_ROUTE", "/crash/")
+    .file("html/f.txt", "content")
+    .file("html/big", vec![b'x'; 20 << 20])
+    .start()
 }
 
 fn can_crash() -> bool {
@@ -197,12 +203,8 @@ fn a_signal_from_outside_blames_no_request() {
         (Signal::SIGABRT, 6),
         (Signal::SIGBUS, 7),
     ] {
+        let (_looping, victim) = keep_busy(&server);
         let workers = server.workers();
-        let mut looping = server.connect();
-        looping.send_get("/crash/loop");
-        let victim = wait_until("a worker is busy", || {
-            workers.iter().copied().find(|pid| is_busy(*pid))
-        });
         let other = *workers.iter().find(|pid| **pid != victim).expect("two");
         let mut download = connection_of(&server, other);
         download.send_get("/big");
@@ -229,6 +231,16 @@ fn a_signal_from_outside_blames_no_request() {
     assert!(!server.log().contains("poison"));
 }
 
+/// Sends a worker into an endless loop.
+fn keep_busy(server: &TestServer) -> (Client, u32) {
+    let mut client = server.connect();
+    client.send_get("/crash/loop");
+    let victim = wait_until("a worker is busy", || {
+        server.workers().into_iter().find(|pid| is_busy(*pid))
+    });
+    (client, victim)
+}
+
 /// Runs and has run for a while, which an event loop with nothing to do does not.
 fn is_busy(pid: u32) -> bool {
     let stat = stat(pid);
@@ -247,6 +259,33 @@ fn connection_of(server: &TestServer, worker: u32) -> Client {
     let mut client = server.connect();
     assert_eq!(client.get("/pid").text(), worker.to_string());
     client
+}
+
+#[test]
+fn a_stall_quotes_the_request_and_blames_it_for_nothing() {
+    if !can_crash() {
+        return;
+    }
+    let mut server = site_with("worker_processes 2; worker_stall_timeout 500ms;");
+    server.expect_log("it is aborted");
+    server.expect_log("stands still");
+    server.expect_log("exited on signal 6");
+    for _ in 0..3 {
+        let (mut looping, victim) = keep_busy(&server);
+        looping.ending();
+        let line = obituary(&server, victim);
+        let master = server.pid();
+        assert!(
+            line.contains(&format!("SI_USER sent by process {master}, slot ")),
+            "{line}"
+        );
+        assert!(!line.contains("request:"), "{line}");
+    }
+    let log = server.log();
+    let request = "client: 127.0.0.1, request: \"GET /crash/loop HTTP/1.1\", host: \"a\"";
+    let quoted = |line: &&str| line.contains(" stands still: slot ") && line.ends_with(request);
+    assert_eq!(log.lines().filter(quoted).count(), 3, "{log}");
+    assert!(!log.contains("poison"), "{log}");
 }
 
 #[test]
@@ -276,7 +315,7 @@ fn a_killed_worker_leaves_what_it_did() {
     let line = obituary(&server, old);
     let facts = "(slot 0, generation 2, 0 requests served, 0 connections lost)";
     assert!(
-        line.contains(" exited with code 0 after 0.") && line.ends_with(facts),
+        line.contains(" exited with code 0 after ") && line.ends_with(facts),
         "{line}"
     );
 }

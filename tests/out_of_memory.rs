@@ -100,9 +100,12 @@ fn an_oom_kill_is_recognised() {
 /// A server whose every process is in this group.
 fn site_in(group: &Group) -> TestServer {
     let config = "server { listen %LISTEN%; root %PREFIX%/html; }";
-    let setup = Setup::with_main("worker_processes 1; env FORKFUL_CRASH_ROUTE;", config)
-        .environment("FORKFUL_CRASH_ROUTE", "/crash/")
-        .file("html/f.txt", "content");
+    let setup = Setup::with_main(
+        "worker_processes 1; reload_probation 10ms; env FORKFUL_CRASH_ROUTE;",
+        config,
+    )
+    .environment("FORKFUL_CRASH_ROUTE", "/crash/")
+    .file("html/f.txt", "content");
     let script = setup.prefix().join("start");
     let text = format!(
         "#!/bin/sh\necho $$ > {}/cgroup.procs && exec {} \"$@\"\n",
