@@ -208,10 +208,14 @@ fn bind_group(
         None => inherited.of(&wanted.address),
     };
     let count = if wanted.options.reuseport { workers } else { 1 };
+    if sockets.len() < count {
+        // A kernel that refuses this refuses the companions too.
+        sockets.iter().for_each(|it| drop(it.share_address()));
+    }
     while sockets.len() < count {
         match Listener::bind(&wanted.address, &wanted.options) {
             Ok(socket) => sockets.push(Rc::new(socket)),
-            // A socket that was bound without `reuseport` has no companions.
+            // The address is somebody else's as well, or the kernel lets no other share it.
             Err(error) if error.kind() == ErrorKind::AddrInUse && !sockets.is_empty() => break,
             Err(error) => return Err(error),
         }

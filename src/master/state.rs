@@ -125,7 +125,7 @@ impl Master {
         self.fill_slots();
         self.admit();
         self.tell();
-        self.answer(proved, Ok(()));
+        self.announce(proved);
         self.ping();
         self.start_reload();
         self.finish();

@@ -109,13 +109,21 @@ fn each_slot_has_a_socket_with_reuseport_and_the_group_never_shrinks() {
 }
 
 #[test]
-fn a_socket_without_reuseport_stays_alone() {
+fn a_socket_gets_companions_when_reuseport_is_turned_on() {
     let mut wanted = wanted(free_address());
     let old = bind(&[wanted.clone()], 2, &Listeners::default()).expect("bound");
     old.listen(&Listeners::default()).expect("listening");
     wanted.options.reuseport = true;
     let new = bind(&[wanted], 2, &old).expect("kept");
-    assert_eq!(new.0[0].sockets.len(), 1);
+    let [first, second] = &new.0[0].sockets[..] else {
+        panic!("two sockets");
+    };
+    assert!(Rc::ptr_eq(first, &old.0[0].sockets[0]));
+    new.listen(&old).expect("listening");
+    let connect = |_| TcpStream::connect(first.address().ip().expect("TCP")).expect("connected");
+    let _clients: Vec<_> = (0..10).map(connect).collect();
+    let accepted = |it: &Listener| std::iter::from_fn(|| it.accept().ok()).count();
+    assert_eq!(accepted(first) + accepted(second), 10);
 }
 
 #[test]

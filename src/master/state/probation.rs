@@ -39,17 +39,24 @@ impl Master {
         self.actions.push(Action::Adopt(number));
     }
 
-    /// From here on a crash is only a crash. Returns those who wait for this.
-    pub(super) fn end_probation(&mut self) -> Vec<u64> {
+    /// From here on a crash is only a crash. Returns the reload that is over.
+    pub(super) fn end_probation(&mut self) -> Option<Reload> {
         let now = self.now;
         let over = |reload: &mut Reload| matches!(reload.stage, Stage::Probation { until, .. } if until <= now);
-        let Some(reload) = self.reload.take_if(over) else {
-            return Vec::new();
-        };
-        let number = reload.number;
-        self.actions.push(Action::Settle(number));
-        self.log(Level::Notice, format!("generation {number} serves"));
-        reload.clients
+        let proved = self.reload.take_if(over)?;
+        self.actions.push(Action::Settle(proved.number));
+        Some(proved)
+    }
+
+    /// The old workers were told by now.
+    pub(super) fn announce(&mut self, proved: Option<Reload>) {
+        if let Some(Reload {
+            number, clients, ..
+        }) = proved
+        {
+            self.log(Level::Notice, format!("generation {number} serves"));
+            self.answer(clients, Ok(()));
+        }
     }
 
     /// The old generation serves again; the new one, which has accepted connections, finishes them.

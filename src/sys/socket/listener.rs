@@ -169,6 +169,14 @@ impl Listener {
         Ok((stream, peer))
     }
 
+    /// SO_REUSEPORT: other sockets may be bound to its address from now on.
+    ///
+    /// # Errors
+    /// EOPNOTSUPP on a unix socket.
+    pub fn share_address(&self) -> io::Result<()> {
+        option::set(self.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)
+    }
+
     /// TCP_NODELAY for every connection accepted from now on: they inherit it.
     ///
     /// # Errors
