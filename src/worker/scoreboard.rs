@@ -198,12 +198,6 @@ impl Tally {
         &self.0.last_words
     }
 
-    /// Numbers the calling thread, for its last words and its requests: 0 is the loop, others may be
-    /// 1 and more. What threads past [`THREADS`] have in hand is not known.
-    pub fn enter_thread(self, number: usize) {
-        crash::enter_thread(number);
-    }
-
     /// Where its life stands from now on.
     pub fn state(self, state: State) {
         self.0.state.store(state as u32, Relaxed);
@@ -271,6 +265,16 @@ impl Tally {
             word.store(rest, Relaxed);
         }
         length.store(kept.len() as u32, Release);
+    }
+
+    /// Works for a request in a thread of a pool, which has it in hand meanwhile. Not for the loop.
+    /// What threads past [`THREADS`] have in hand is not known.
+    pub fn hold<T>(self, request: &InHand, work: impl FnOnce() -> T) -> T {
+        let thread = crash::thread_number();
+        self.take(thread, &request.raw, &request.client);
+        let done = work();
+        self.put_down(thread);
+        done
     }
 
     /// A thread has no request in hand any more.
@@ -346,6 +350,22 @@ mod tests {
         tally.take(THREADS, b"GET", &PeerAddress::Unix);
         tally.put_down(THREADS);
         assert_eq!(entry.in_hand(THREADS), None);
+    }
+
+    #[test]
+    fn a_thread_holds_a_request_while_it_works() {
+        let (entry, tally) = tally();
+        let work = move || {
+            let request = InHand {
+                client: PeerAddress::Unix,
+                raw: b"GET / HTTP/1.1".into(),
+            };
+            let seen = tally.hold(&request, || entry.in_hand(crash::thread_number()));
+            assert_eq!(seen, Some(request));
+            assert_eq!(entry.in_hand(crash::thread_number()), None);
+            assert_eq!(entry.in_hand(0), None, "it is not the loop");
+        };
+        std::thread::spawn(work).join().expect("done");
     }
 
     #[test]
