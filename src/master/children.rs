@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -16,6 +16,7 @@ use crate::sys::OsError;
 use crate::sys::channel::{self, Channel, MAX_DESCRIPTORS};
 use crate::sys::process::{self, Fork, Pid};
 use crate::sys::signal::{self, Signal};
+use crate::sys::socket::Listener;
 use crate::worker::command::{Command, LONGEST, Report};
 
 /// The paths of a generation's logs, in the order of its log table.
@@ -157,6 +158,26 @@ impl Children {
         let of = |child: &Child| child.generation == generation;
         let pids = self.0.iter().filter(|(_, child)| of(child));
         pids.for_each(|(pid, _)| self.tell(*pid, command));
+    }
+
+    /// Gives all workers of a generation further sockets of an endpoint.
+    pub fn hand_out(&self, generation: u64, endpoint: u32, first: u32, sockets: &[Rc<Listener>]) {
+        let of = |(_, child): &(&Pid, &Child)| child.generation == generation;
+        for (&pid, _) in self.0.iter().filter(of) {
+            for (number, part) in sockets.chunks(MAX_DESCRIPTORS).enumerate() {
+                let first = first + (number * MAX_DESCRIPTORS) as u32;
+                let descriptors: Vec<_> = part.iter().map(|socket| socket.as_fd()).collect();
+                let command = Command::Take { endpoint, first };
+                match self.send(pid, command, &descriptors) {
+                    // Another error says that it is gone, or going.
+                    Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                        let error = OsError(&error);
+                        log::alert!("worker process {pid} was given no further sockets {error}");
+                    }
+                    _ => {}
+                }
+            }
+        }
     }
 
     fn send(

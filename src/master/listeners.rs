@@ -151,6 +151,22 @@ impl Listeners {
             .collect()
     }
 
+    /// Takes over sockets of its own addresses that only `others` have, so that what waits there is
+    /// not lost. Returns them with their endpoints and the number of the first.
+    pub fn absorb(&mut self, others: &Listeners) -> Vec<(u32, u32, Vec<Rc<Listener>>)> {
+        let mut absorbed = Vec::new();
+        for (endpoint, group) in (0..).zip(&mut self.0) {
+            let first = group.sockets.len();
+            let other = others.find(&group.wanted.address);
+            let more = other.and_then(|other| other.sockets.get(first..));
+            if let Some(more) = more.filter(|more| !more.is_empty()) {
+                absorbed.push((endpoint, first as u32, more.to_vec()));
+                group.sockets.extend_from_slice(more);
+            }
+        }
+        absorbed
+    }
+
     /// The endpoints that are not among the `others`.
     pub fn without(&self, others: &Listeners) -> Vec<u32> {
         let missing = |group: &Group| others.find(&group.wanted.address).is_none();

@@ -411,6 +411,10 @@ impl Loop {
         former.inherit_pid_file(&mut self.current);
         let failed = std::mem::replace(&mut self.current, former);
         self.keep_for(&failed);
+        let number = self.current.number;
+        for (endpoint, first, sockets) in self.current.listeners.absorb(&failed.listeners) {
+            self.children.hand_out(number, endpoint, first, &sockets);
+        }
         self.current.listen_again();
         failed.drop_beside(&self.current);
         self.current.loaded.make_current();

@@ -3,7 +3,7 @@
 use std::cell::{Cell, OnceCell};
 use std::io;
 use std::ops::ControlFlow;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use super::scoreboard::State;
 use super::setup::Socket;
 use crate::log;
 use crate::site::exchange::Link;
-use crate::sys::socket::{PeerAddress, Stream, is_of_the_connection};
+use crate::sys::socket::{Listener, PeerAddress, Stream, is_of_the_connection};
 use crate::sys::{OsError, poll};
 
 /// Time that accepting rests when the process or the system has no descriptors left; nginx's.
@@ -113,6 +113,21 @@ impl Worker {
             }
             if wanted && !self.sockets[index].watched {
                 self.add(index);
+            }
+        }
+    }
+
+    /// Adds sockets, numbered from `first`, to those of an endpoint.
+    pub fn take_sockets(&mut self, endpoint: usize, first: usize, descriptors: Vec<OwnedFd>) {
+        for (number, descriptor) in (first..).zip(descriptors) {
+            let slot = Some(number % self.workers);
+            match Listener::received(descriptor).map(Rc::new) {
+                Ok(listener) => self.sockets.push(Watch::new(Socket {
+                    listener,
+                    endpoint,
+                    slot,
+                })),
+                Err(error) => log::alert!("getsockname() failed {}", OsError(&error)),
             }
         }
     }

@@ -42,6 +42,13 @@ pub enum Command {
         /// Its number in the site.
         endpoint: u32,
     },
+    /// Further sockets of an endpoint come with this message.
+    Take {
+        /// Its number in the site.
+        endpoint: u32,
+        /// The number of the first of them among the endpoint's sockets.
+        first: u32,
+    },
     /// Stop accepting, but for endpoints to be kept; serve what was accepted.
     Pause,
     /// Stop accepting, finish the running requests, give idle connections the time that
@@ -73,6 +80,7 @@ impl Command {
         match self {
             Command::Admit { slots } => message(b'A', &[slots.first, slots.count]),
             Command::Keep { endpoint } => message(b'K', &[endpoint]),
+            Command::Take { endpoint, first } => message(b'T', &[endpoint, first]),
             Command::Pause => message(b'P', &[]),
             Command::Retire => message(b'E', &[]),
             Command::Quit => message(b'Q', &[]),
@@ -95,6 +103,7 @@ impl Command {
                 slots: Slots { first, count },
             }),
             (b'K', &[endpoint]) => Some(Command::Keep { endpoint }),
+            (b'T', &[endpoint, first]) => Some(Command::Take { endpoint, first }),
             (b'P', []) => Some(Command::Pause),
             (b'E', []) => Some(Command::Retire),
             (b'Q', []) => Some(Command::Quit),
@@ -147,6 +156,10 @@ mod tests {
         for command in [
             Command::Admit { slots },
             Command::Keep { endpoint: 300 },
+            Command::Take {
+                endpoint: 300,
+                first: 4096,
+            },
             Command::Pause,
             Command::Retire,
             Command::Quit,

@@ -92,6 +92,9 @@ impl Worker {
             match Command::read(&message[..count]) {
                 Some(Command::Admit { slots }) => self.admit(slots),
                 Some(Command::Keep { endpoint }) => self.kept.push(endpoint as usize),
+                Some(Command::Take { endpoint, first }) => {
+                    self.take_sockets(endpoint as usize, first as usize, descriptors);
+                }
                 Some(Command::Ping) => self.say(Report::Pong),
                 Some(Command::Pause) => self.pause(),
                 Some(Command::Retire) => self.leave(Leave::Soon),

@@ -99,6 +99,15 @@ impl Listener {
         Ok(Listener { fd, address })
     }
 
+    /// One that came from another process of ours, set up as ours are.
+    ///
+    /// # Errors
+    /// ENOTSOCK and its kin.
+    pub fn received(fd: OwnedFd) -> io::Result<Listener> {
+        let address = local_address(fd.as_fd())?;
+        Ok(Listener { fd, address })
+    }
+
     /// Starts to listen. May be called again, to change the backlog.
     ///
     /// # Errors

@@ -164,7 +164,7 @@ impl World {
                 (process.accepts, process.doomed) = (None, true);
             }
             Command::Ping => assert!(process.ready),
-            Command::Keep { .. } | Command::Reopen { .. } => unreachable!("{command:?}"),
+            other => unreachable!("{other:?}"),
         }
     }
 
