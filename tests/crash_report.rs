@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Client, Setup, TestServer, children, is_forkful, possible, signal, wait_until};
+use common::{Client, Setup, TestServer, is_forkful, possible, signal, wait_until};
 use nix::sys::signal::Signal;
 
 /// Deaths of a test must not be those of a back-off: each has a generation of its own.
@@ -22,6 +22,18 @@ fn site_with(main: &str) -> TestServer {
     .file("html/f.txt", "content")
     .file("html/big", vec![b'x'; 20 << 20])
     .start()
+}
+
+/// A worker that serves.
+fn worker(server: &TestServer) -> u32 {
+    server.get("/pid").text().parse().expect("a process")
+}
+
+/// Gives it new workers, and new slots to those. That somebody serves says that the dead ones were
+/// replaced.
+fn renew(server: &TestServer) {
+    worker(server);
+    server.reload();
 }
 
 fn can_crash() -> bool {
@@ -68,7 +80,7 @@ fn a_crash_names_its_request() {
         } else {
             "exited on"
         });
-        let pid = server.workers()[0];
+        let pid = worker(&server);
         let (mut idle, mut other) = (server.connect(), server.connect());
         assert_eq!(idle.get("/f.txt").text(), "content");
         assert_eq!(other.get("/f.txt").text(), "content");
@@ -78,7 +90,7 @@ fn a_crash_names_its_request() {
         );
         let line = obituary(&server, pid);
         let request = format!(
-            "slot 0, generation 1, 2 requests served, 3 connections lost, client: 127.0.0.1, \
+            "slot 0, generation 1, 3 requests served, 3 connections lost, client: 127.0.0.1, \
              request: \"GET /crash/{how}?\\x22 HTTP/1.1\", host: \"a.b\"), replaced at once"
         );
         assert!(line.contains(&format!("exited on {signal}")), "{line}");
@@ -96,12 +108,12 @@ fn the_request_is_the_one_in_hand_and_no_other() {
     server.expect_log("exited on signal");
     let head = "GET /crash/fault HTTP/1.1\r\nHost: a\r\n\r\n";
     let dies_of = |server: &TestServer, act: &mut dyn FnMut(&mut Client)| {
-        let pid = server.workers()[0];
+        let pid = worker(server);
         let mut client = server.connect();
         act(&mut client);
         client.ending();
         let line = obituary(server, pid);
-        server.reload();
+        renew(server);
         line
     };
     let line = dies_of(&server, &mut |client| {
@@ -165,19 +177,19 @@ fn the_third_crash_makes_a_request_poison() {
     let poison = |server: &TestServer| server.log().matches("is poison").count();
     for (number, agent) in ["a", "b", "c", "d"].iter().enumerate() {
         assert_eq!(poison(&server), usize::from(number == 3));
-        let pid = server.workers()[0];
+        let pid = worker(&server);
         crash(
             &server,
             &format!("GET /crash/fault HTTP/1.1\r\nHost: a\r\nUser-Agent: {agent}\r\n\r\n"),
         );
         obituary(&server, pid);
-        let pid = wait_until("it is replaced", || children(server.pid()).first().copied());
+        let pid = worker(&server);
         crash(
             &server,
             &format!("GET /crash/abort?{number} HTTP/1.1\r\nHost: a\r\n\r\n"),
         );
         obituary(&server, pid);
-        server.reload();
+        renew(&server);
     }
     let log = server.log();
     let line = log
@@ -226,7 +238,7 @@ fn a_signal_from_outside_blames_no_request() {
             20 << 20,
             "the other's client"
         );
-        server.reload();
+        renew(&server);
     }
     assert!(!server.log().contains("poison"));
 }
@@ -300,20 +312,20 @@ fn a_killed_worker_leaves_what_it_did() {
         assert_eq!(client.get("/f.txt").text(), "content");
         assert_eq!(client.get("/none").status, 404);
     }
-    let pid = server.workers()[0];
+    let pid = worker(&server);
     wait_until("it waits", || (stat(pid)[0] == "S").then_some(()));
     signal(pid, Signal::SIGKILL);
     let line = obituary(&server, pid);
-    let facts = "(slot 0, generation 1, 10 requests served, 5 connections lost), replaced at once";
+    let facts = "(slot 0, generation 1, 11 requests served, 5 connections lost), replaced at once";
     assert!(
         line.contains(" exited on signal 9 after 0.") && line.ends_with(facts),
         "{line}"
     );
-    server.reload();
-    let old = server.workers()[0];
-    server.reload();
+    renew(&server);
+    let old = worker(&server);
+    renew(&server);
     let line = obituary(&server, old);
-    let facts = "(slot 0, generation 2, 0 requests served, 0 connections lost)";
+    let facts = "(slot 0, generation 2, 2 requests served, 0 connections lost)";
     assert!(
         line.contains(" exited with code 0 after ") && line.ends_with(facts),
         "{line}"
@@ -335,7 +347,7 @@ fn entries_are_given_back() {
         lives.iter().for_each(|pid| signal(*pid, Signal::SIGKILL));
         lives.iter().for_each(|pid| drop(obituary(&server, *pid)));
         assert_eq!(server.get("/f.txt").text(), "content");
-        server.reload();
+        renew(&server);
     }
     assert_eq!(shared_mappings(server.pid()), shared);
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use forkful::conf::diagnostic::{Diagnostics, Entry};
+use forkful::conf::outside::Outside;
 use forkful::conf::parse::{self, Start};
 use forkful::conf::table::{Contexts, Directive, HTTP, LOCATION, SERVER, Shape};
 use forkful::master::load;
@@ -16,8 +17,9 @@ use forkful::site::scope::{self, Scope};
 use forkful::site::{Values, unbuilt};
 
 /// Directives that nginx does not have, each with a sample.
-const OWN: [(&str, &str); 5] = [
+const OWN: [(&str, &str); 6] = [
     ("regex_match_limit", "1000"),
+    ("reload_memory", "100m"),
     ("reload_probation", "2s"),
     ("reload_timeout", "5s"),
     ("worker_generations", "4"),
@@ -384,12 +386,14 @@ fn block(row: &Row, base: &Values, written: &str) -> String {
         prefix: PathBuf::from("/nonexistent"),
         hostname: b"machine".to_vec(),
         privileged: false,
+        outside: Outside::system().into(),
     });
     let mut scope = Scope::default();
     // Shared, so that what is not touched is shown in the same order.
     scope.values = base.clone();
     let items = parse::parse(
         Start::embedded("test", written),
+        &Outside::system(),
         &mut Diagnostics::default(),
     )
     .items;

@@ -17,7 +17,7 @@ use std::io::{self, Write};
 use std::panic;
 
 use crate::conf::diagnostic::Severity;
-use crate::log::{self, Level};
+use crate::log;
 use crate::master::load::{self, Plan, Request};
 use crate::master::{self, Loaded, Outcome};
 use crate::sys::{OsError, signal};
@@ -74,7 +74,7 @@ fn start(request: Request) -> Outcome {
         return Outcome::Exit(1);
     }
     match open(plan) {
-        Ok(loaded) => master::serve(loaded, Box::new(move || reload(&request))),
+        Ok(loaded) => master::serve(loaded),
         Err(text) => fail(format_args!("[emerg] {text}")),
     }
 }
@@ -84,30 +84,8 @@ fn open(plan: Plan) -> Result<Loaded, String> {
     let messages = plan.messages();
     let loaded = Loaded::open(plan)?;
     loaded.make_current();
-    write(&messages);
+    load::write(&messages);
     Ok(loaded)
-}
-
-/// The configuration anew. What is wrong with it is written to the log of the one that goes on.
-fn reload(request: &Request) -> Option<Loaded> {
-    let plan = load::read(request);
-    write(&plan.messages());
-    if plan.draft.diagnostics.errors() {
-        return None;
-    }
-    match Loaded::open(plan) {
-        Ok(loaded) => Some(loaded),
-        Err(text) => {
-            log::emerg!("{text}");
-            None
-        }
-    }
-}
-
-fn write(messages: &[(Level, String)]) {
-    for (level, text) in messages {
-        log::write(*level, format_args!("{text}"));
-    }
 }
 
 fn test(named: &Named, dump: bool, quiet: bool) -> Outcome {

@@ -7,6 +7,7 @@ use std::{env, fs};
 
 use super::arguments::{Arguments, Command};
 use crate::conf::diagnostic::Diagnostics;
+use crate::conf::outside::Outside;
 use crate::conf::parse::{Main, Start, parse};
 use crate::master::load::Request;
 use crate::sys::OsError;
@@ -117,7 +118,12 @@ fn served(directory: &Path, listen: &str, globals: &[u8]) -> Result<Named, Strin
 /// The directory is the prefix: its name, which may hold anything, need not be written.
 fn text(listen: &str, globals: &[u8]) -> String {
     // What is wrong with them is reported when they are read for good.
-    let given = parse(Start::embedded("", globals), &mut Diagnostics::default()).items;
+    let given = parse(
+        Start::embedded("", globals),
+        &Outside::system(),
+        &mut Diagnostics::default(),
+    )
+    .items;
     let own = TOP
         .iter()
         .filter(|(name, _)| !given.iter().any(|item| item.name.is(name)));

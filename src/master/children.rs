@@ -34,24 +34,31 @@ pub(super) enum Birth {
 /// # Errors
 /// In nginx's words.
 pub(super) fn fork() -> Result<Birth, String> {
-    let failed = |call: &str, error| {
-        format!(
-            "{call} failed while spawning \"worker process\" {}",
-            OsError(&error)
-        )
-    };
-    let (ours, theirs) = channel::pair().map_err(|error| failed("socketpair()", error))?;
-    let mask = signal::block_all().map_err(|error| failed("sigprocmask()", error))?;
+    const NAME: &str = "worker process";
+    let (ours, theirs) = channel::pair().map_err(|error| failed("socketpair()", NAME, &error))?;
+    Ok(match fork_quietly(NAME)? {
+        Fork::Parent(pid) => Birth::Parent(pid, ours),
+        Fork::Child => Birth::Child(theirs),
+    })
+}
+
+/// Forks a process of this name; in it all signals are blocked.
+///
+/// # Errors
+/// In nginx's words.
+pub(super) fn fork_quietly(name: &str) -> Result<Fork, String> {
+    let mask = signal::block_all().map_err(|error| failed("sigprocmask()", name, &error))?;
     let forked = process::fork();
-    if matches!(forked, Ok(Fork::Child)) {
-        return Ok(Birth::Child(theirs));
+    if !matches!(forked, Ok(Fork::Child)) {
+        signal::restore(&mask).map_err(|error| failed("sigprocmask()", name, &error))?;
     }
-    signal::restore(&mask).map_err(|error| failed("sigprocmask()", error))?;
-    match forked {
-        Ok(Fork::Parent(pid)) => Ok(Birth::Parent(pid, ours)),
-        Ok(Fork::Child) => Ok(Birth::Child(theirs)),
-        Err(error) => Err(failed("fork()", error)),
-    }
+    forked.map_err(|error| failed("fork()", name, &error))
+}
+
+/// What a call says that failed on the way to a new process.
+pub(super) fn failed(call: &str, name: &str, error: &io::Error) -> String {
+    let error = OsError(error);
+    format!("{call} failed while spawning \"{name}\" {error}")
 }
 
 struct Child {

@@ -1,21 +1,23 @@
 //! From texts to a plan: parse, tables, what the site needs. Nothing is opened here but the texts.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::OnceLock;
 
 use super::settings::{Settings, User};
 use crate::conf::diagnostic::{Entry, Reason, Severity};
+use crate::conf::outside::Outside;
 use crate::conf::parse::{self, Start};
 use crate::conf::source::Sources;
 use crate::conf::table::{
     Arity, Call, Directive, EVENTS, Holds, Inherit, MAIN, Setter, Shape, Table,
 };
 use crate::conf::tree::{Item, Tree};
-use crate::log::Level;
+use crate::log::{self, Level};
 use crate::site::draft::{Draft, World};
 use crate::site::error_log::Planned;
 use crate::site::{scope, unbuilt};
-use crate::sys::{OsError, file, host, privilege};
+use crate::sys::{OsError, file, privilege};
 use crate::worker;
 
 /// nginx's default for `pid` and the directory that it and the default error log stand in.
@@ -135,13 +137,20 @@ fn http(_: &mut Top, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
 
 /// Reads a configuration. Opens nothing but its texts.
 pub fn read(request: &Request) -> Plan {
+    read_from(request, Outside::system().into())
+}
+
+/// The same, with whatever the system is asked for answered by `outside`.
+pub fn read_from(request: &Request, outside: Rc<Outside>) -> Plan {
     let mut draft = Draft::new(World {
         prefix: request.prefix.clone(),
-        hostname: host::name().unwrap_or_default().to_lowercase().into_bytes(),
+        hostname: outside.host_name().to_ascii_lowercase(),
         privileged: privilege::is_root(),
+        outside: Rc::clone(&outside),
     });
     draft.known = |name| table().knows(name) || scope::table().knows(name);
-    let Tree { sources, items } = parse::parse(request.start.clone(), &mut draft.diagnostics);
+    let start = request.start.clone();
+    let Tree { sources, items } = parse::parse(start, &outside, &mut draft.diagnostics);
     // The first set of logs is the process's, whatever is read first.
     draft.error_logs.set_default(Vec::new());
     let mut top = Top::default();
@@ -151,17 +160,12 @@ pub fn read(request: &Request) -> Plan {
         mut settings,
         worker,
     } = top;
-    if request.keep_user && settings.user == User::Default {
-        settings.user = User::Keep;
-    }
-    if settings.error_log.is_empty() {
-        settings
-            .error_log
-            .push(default_error_log(request, &mut draft));
-    }
-    draft.error_logs.set_default(settings.error_log.clone());
+    fill_in(&mut settings, request, &mut draft);
     let pid = pid_path(&settings, &draft, &request.prefix);
     let workers = settings.workers();
+    for question in outside.missing() {
+        draft.diagnostics.error(None, question);
+    }
     draft.diagnostics.sort();
     Plan {
         sources,
@@ -183,6 +187,20 @@ fn require_events(items: &[Item], draft: &mut Draft) {
     }
 }
 
+/// What holds where the configuration says nothing.
+fn fill_in(settings: &mut Settings, request: &Request, draft: &mut Draft) {
+    if request.keep_user && settings.user == User::Default {
+        settings.user = User::Keep;
+    }
+    if let Err(why) = settings.find_user(draft.outside()) {
+        draft.diagnostics.error(None, why);
+    }
+    if settings.error_log.is_empty() {
+        settings.error_log.push(default_error_log(request, draft));
+    }
+    draft.error_logs.set_default(settings.error_log.clone());
+}
+
 /// The error log of a configuration that names none: that of `-e`, nginx's, or stderr.
 fn default_error_log(request: &Request, draft: &mut Draft) -> Planned {
     let file = match &request.error_log {
@@ -196,15 +214,11 @@ fn default_error_log(request: &Request, draft: &mut Draft) -> Planned {
     }
 }
 
-fn has_directory(path: &Path) -> bool {
-    path.parent().is_some_and(Path::is_dir)
-}
-
 /// nginx's default is written only where its directory exists.
 fn pid_path(settings: &Settings, draft: &Draft, prefix: &Path) -> Option<PathBuf> {
     match &settings.pid {
         Some(path) => Some(draft.path(path.as_os_str().as_encoded_bytes())),
-        None => Some(prefix.join(PID)).filter(|path| has_directory(path)),
+        None => Some(prefix.join(PID)).filter(|path| draft.has_directory(path)),
     }
 }
 
@@ -257,6 +271,13 @@ impl Plan {
             text.push(b'\n');
         }
         text
+    }
+}
+
+/// Writes such lines to the process's log.
+pub fn write(lines: &[(Level, String)]) {
+    for (level, text) in lines {
+        log::write(*level, format_args!("{text}"));
     }
 }
 

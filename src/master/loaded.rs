@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use super::children::LogTable;
 use super::listeners::Wanted;
-use super::load::{Plan, Request};
+use super::load::{self, Plan, Request};
 use super::settings::Settings;
 use super::state::Terms;
+use crate::conf::outside::Outside;
 use crate::log::{self, LogFiles};
 use crate::site::draft::Site;
 use crate::sys::OsError;
@@ -29,7 +30,7 @@ pub struct Loaded {
     pub pid: Option<PathBuf>,
     /// What is served.
     pub site: Site,
-    request: Request,
+    pub(super) request: Request,
 }
 
 impl Loaded {
@@ -78,6 +79,20 @@ impl Loaded {
             site,
             request,
         })
+    }
+
+    /// What takes the place of this one, from what its checker read. What is said about it goes to
+    /// the log of this one.
+    ///
+    /// # Errors
+    /// One line.
+    pub(super) fn reload(&self, outside: Outside) -> Result<Loaded, Vec<String>> {
+        let plan = load::read_from(&self.request, outside.into());
+        load::write(&plan.messages());
+        if plan.draft.diagnostics.errors() {
+            return Err(vec!["the configuration is not what was checked".into()]);
+        }
+        Loaded::open(plan).map_err(|why| vec![why])
     }
 
     /// What the master needs to know to run it.

@@ -4,6 +4,7 @@
 //! - `run`: the loop that feeds it and does what it says
 //! - `start`: what comes before the loop
 //! - `load`: from texts to a plan; `loaded`: the plan with its logs opened
+//! - `check`: the child that loads a new configuration first
 //! - `settings`: the directives of the process
 //! - `scoreboard`: what workers leave for it to read
 //! - `children`: forks and channels
@@ -13,6 +14,7 @@
 //! - `reopen`: logs, after a rotation
 //! - `terminal`: what a hang-up means
 
+mod check;
 mod children;
 pub mod listeners;
 pub mod load;
@@ -29,5 +31,4 @@ pub mod state;
 mod terminal;
 
 pub use loaded::Loaded;
-pub use run::Loader;
 pub use start::{Estate, Outcome, serve};

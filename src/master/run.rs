@@ -12,6 +12,7 @@ use std::time::Instant;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
+use super::check::{self, Checks, Examination};
 use super::children::{self, Birth, Children};
 use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
@@ -31,9 +32,6 @@ use crate::worker::scoreboard::Tally;
 
 const SIGNALS: Token = Token(0);
 
-/// Reads the configuration anew; `None` when it is refused, which it has logged.
-pub type Loader = Box<dyn FnMut() -> Option<Loaded>>;
-
 /// What the master has before its loop begins.
 pub(super) struct Belongings {
     pub loaded: Loaded,
@@ -44,13 +42,13 @@ pub(super) struct Belongings {
     pub signals: Signals,
     pub poll: Poll,
     pub scoreboard: Scoreboard,
-    pub loader: Loader,
 }
 
-/// How the loop ends: the master exits, or this process is a new worker.
+/// How the loop ends: the master exits, or this process is a new worker, or a checker.
 pub(super) enum End {
     Exit(i32),
     Worker(Box<Recruit>),
+    Checker(Box<Examination>),
 }
 
 /// What becomes a worker.
@@ -96,6 +94,7 @@ impl Stage {
 enum Leave {
     Exit(i32),
     Child(Seat, Channel, Tally),
+    Checker(Box<Examination>),
 }
 
 pub(super) struct Loop {
@@ -112,7 +111,7 @@ pub(super) struct Loop {
     /// The configuration before the current one, while it may have to be restored.
     former: Option<Stage>,
     terminal: Terminal,
-    loader: Loader,
+    checks: Checks,
 }
 
 /// A poll that sees signals; workers are added later.
@@ -137,7 +136,6 @@ impl Loop {
             signals,
             poll,
             scoreboard,
-            loader,
         } = belongings;
         let now = Instant::now();
         let first = Event::Loaded {
@@ -161,17 +159,20 @@ impl Loop {
             next: None,
             former: None,
             terminal,
-            loader,
+            checks: Checks::default(),
         }
     }
 
-    /// Runs until the master exits; returns in each new worker too.
+    /// Runs until the master exits; returns in each new worker and checker too.
     pub fn run(mut self) -> End {
         loop {
             match self.work() {
                 ControlFlow::Break(Leave::Exit(code)) => return self.exit(code),
                 ControlFlow::Break(Leave::Child(seat, channel, tally)) => {
                     return self.into_worker(seat, channel, tally);
+                }
+                ControlFlow::Break(Leave::Checker(examination)) => {
+                    return End::Checker(examination);
                 }
                 ControlFlow::Continue(()) => self.wait(),
             }
@@ -189,7 +190,7 @@ impl Loop {
 
     fn execute(&mut self, action: Action) -> ControlFlow<Leave> {
         match action {
-            Action::Check(number) => self.check(number),
+            Action::Check(number) => return self.check(number),
             Action::Load(number) => self.load(number),
             Action::Spawn(seat) => return self.spawn(seat),
             Action::Listen(number) => self.listen(number),
@@ -232,6 +233,7 @@ impl Loop {
     }
 
     fn hear(&mut self, pid: Pid) {
+        self.checks.hear(pid);
         while let Some(report) = self.children.report(self.poll.registry(), pid) {
             self.events.push_back(match report {
                 Report::Ready => Event::Ready(pid),
@@ -258,6 +260,13 @@ impl Loop {
     /// One SIGCHLD may stand for several exits.
     fn reap(&mut self) {
         while let Some(exit) = process::wait_any() {
+            if let Some((generation, verdict)) = self.checks.reaped(exit) {
+                self.events.push_back(Event::Checked {
+                    generation,
+                    verdict,
+                });
+                continue;
+            }
             self.hear(exit.pid);
             let place = self.children.remove(self.poll.registry(), exit.pid);
             let death = self.reports.death(exit, place.as_ref(), Instant::now());
@@ -266,36 +275,56 @@ impl Loop {
         }
     }
 
-    fn check(&mut self, generation: u64) {
-        let verdict = Ok(());
-        self.events.push_back(Event::Checked {
-            generation,
-            verdict,
-        });
+    fn check(&mut self, generation: u64) -> ControlFlow<Leave> {
+        let registry = self.poll.registry();
+        let event = match self
+            .checks
+            .start(registry, generation, &self.current.loaded)
+        {
+            Ok(check::Birth::Child(examination)) => {
+                return ControlFlow::Break(Leave::Checker(examination));
+            }
+            Ok(check::Birth::Parent(pid)) => Event::CheckStarted { generation, pid },
+            Err(why) => Event::Checked {
+                generation,
+                verdict: Err(why),
+            },
+        };
+        self.events.push_back(event);
+        ControlFlow::Continue(())
     }
 
     fn load(&mut self, number: u64) {
-        self.next = (self.loader)().and_then(|loaded| self.stage(number, loaded));
-        let plan = self.next.as_ref().map(|stage| stage.loaded.terms());
+        let unchecked = || vec!["the configuration was not checked".into()];
+        let checked = self.checks.take(number).ok_or_else(unchecked);
+        let loaded = checked.and_then(|outside| self.current.loaded.reload(outside));
+        let plan = match loaded.and_then(|loaded| self.stage(number, loaded)) {
+            Ok(stage) => Ok(self.next.insert(stage).loaded.terms()),
+            Err(mut lines) => {
+                lines.iter().for_each(|line| log::emerg!("{line}"));
+                Err(lines.swap_remove(0))
+            }
+        };
         self.events.push_back(Event::Loaded {
             generation: number,
-            plan: plan.ok_or_else(|| "the configuration was refused".into()),
+            plan,
         });
     }
 
     /// Binds and writes what a new configuration wants; what it shares with the current one is
     /// kept.
-    fn stage(&self, number: u64, loaded: Loaded) -> Option<Stage> {
-        let refuse = |lines: &[String]| lines.iter().for_each(|line| log::emerg!("{line}"));
+    ///
+    /// # Errors
+    /// At least one line, in nginx's words.
+    fn stage(&self, number: u64, loaded: Loaded) -> Result<Stage, Vec<String>> {
         let held = &self.current.listeners;
         let none = Inherited::default();
         let listeners = Listeners::bind(&loaded.listeners, loaded.workers, held, &none)
-            .map_err(|refused| refuse(&refused.lines))
-            .ok()?;
+            .map_err(|refused| refused.lines)?;
         let path = loaded.pid.as_deref();
         let moved = path.filter(|_| path != self.current.loaded.pid.as_deref());
         match moved.map(PidFile::write).transpose() {
-            Ok(pid_file) => Some(Stage {
+            Ok(pid_file) => Ok(Stage {
                 number,
                 loaded,
                 listeners,
@@ -303,8 +332,7 @@ impl Loop {
             }),
             Err(line) => {
                 listeners.close(held);
-                refuse(&[line]);
-                None
+                Err(vec![line])
             }
         }
     }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::listeners::Listeners;
 use super::loaded::Loaded;
 use super::pid_file::PidFile;
-use super::run::{Belongings, End, Loader, Loop, Recruit, watch};
+use super::run::{Belongings, End, Loop, Recruit, watch};
 use super::scoreboard::Scoreboard;
 use super::settings::Settings;
 use super::terminal::Terminal;
@@ -19,7 +19,7 @@ use crate::worker::command::START_FAILED;
 
 /// What comes of serving. It is returned twice, like a fork: in the master, and in each worker.
 pub enum Outcome {
-    /// In the master, at its end: the exit code.
+    /// In the master, or in another process of it, at its end: the exit code.
     Exit(i32),
     /// In a new worker. Its signals are blocked until it takes them.
     Worker(Box<Setup>),
@@ -41,12 +41,13 @@ impl Estate {
     }
 }
 
-/// Serves until a signal ends it; `loader` is asked for the configuration of each reload.
-pub fn serve(loaded: Loaded, loader: Loader) -> Outcome {
+/// Serves until a signal ends it.
+pub fn serve(loaded: Loaded) -> Outcome {
     let (daemon, forks) = (loaded.settings.daemon, loaded.settings.master_process);
-    match begin(loaded, loader) {
+    match begin(loaded) {
         Ok(belongings) if forks => match Loop::new(belongings, daemon).run() {
             End::Exit(code) => Outcome::Exit(code),
+            End::Checker(examination) => Outcome::Exit(examination.run()),
             End::Worker(recruit) => match recruit.equip() {
                 Ok(setup) => Outcome::Worker(Box::new(setup)),
                 Err(line) => fail(&[line], START_FAILED),
@@ -63,7 +64,7 @@ fn fail(lines: &[String], code: i32) -> Outcome {
 }
 
 /// Everything that can fail is done before the process that was started says that it has not.
-fn begin(loaded: Loaded, loader: Loader) -> Result<Belongings, Vec<String>> {
+fn begin(loaded: Loaded) -> Result<Belongings, Vec<String>> {
     let daemon = loaded.settings.daemon.then(process::daemonize).transpose();
     let readiness = daemon.map_err(|error| failed("daemon()", &error))?;
     // Asked before the signals are caught: it looks at how SIGHUP was left to this process.
@@ -99,7 +100,6 @@ fn begin(loaded: Loaded, loader: Loader) -> Result<Belongings, Vec<String>> {
         signals,
         poll,
         scoreboard,
-        loader,
     })
 }
 
@@ -157,14 +157,13 @@ impl Recruit {
         } = self;
         loaded.make_current();
         surround(&loaded.settings)?;
-        let who = loaded.settings.who().map_err(|error| error.to_string())?;
         Ok(Setup {
             slot,
             workers: loaded.workers,
             // It is there until the process ends, and so needs no owner.
             site: Box::leak(Box::new(loaded.site)),
             settings: loaded.worker,
-            who,
+            who: loaded.settings.who(),
             sockets: listeners.sockets(loaded.workers),
             logs: loaded.logs,
             channel,

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::iter;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::access_log::{self, Format};
@@ -19,6 +20,7 @@ use super::scope::{self, Scope};
 use super::server::{Endpoint, Server};
 use super::variables::Registry;
 use crate::conf::diagnostic::{Diagnostics, Reason, Severity};
+use crate::conf::outside::Outside;
 use crate::conf::source::Place;
 use crate::conf::table::{HTTP, Shared};
 use crate::conf::tree::Item;
@@ -34,6 +36,8 @@ pub struct World {
     pub hostname: Vec<u8>,
     /// Whether ports below 1024 can be bound; decides the default port.
     pub privileged: bool,
+    /// What else is asked of the system.
+    pub outside: Rc<Outside>,
 }
 
 /// A socket that the site wants to listen.
@@ -144,6 +148,11 @@ impl Draft {
         }
     }
 
+    /// What the configuration asks of the system.
+    pub fn outside(&self) -> &Outside {
+        &self.world.outside
+    }
+
     /// A path of the configuration; a relative one starts from the prefix.
     pub fn path(&self, text: &[u8]) -> PathBuf {
         self.world
@@ -151,11 +160,17 @@ impl Draft {
             .join(Path::new(std::ffi::OsStr::from_bytes(text)))
     }
 
+    /// Whether the directory that this path is in exists.
+    pub fn has_directory(&self, path: &Path) -> bool {
+        path.parent()
+            .is_some_and(|parent| self.outside().is_directory(parent))
+    }
+
     /// The number of the log file at one of nginx's default paths; none where its directory does
     /// not exist, and then it is said what happens `otherwise`.
     pub fn default_log(&mut self, path: &str, otherwise: &str) -> Option<usize> {
         let path = self.path(path.as_bytes());
-        if path.parent().is_some_and(Path::is_dir) {
+        if self.has_directory(&path) {
             return Some(self.needs.logs.number(path));
         }
         let what = format!("\"{}\" has no directory, {otherwise}", path.display());

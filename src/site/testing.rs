@@ -18,6 +18,7 @@ use super::error_log::Planned;
 use super::exchange::Link;
 use super::server::Endpoint;
 use crate::conf::diagnostic::{Entry, Severity};
+use crate::conf::outside::Outside;
 use crate::conf::parse::{self, Start};
 use crate::files::Query;
 use crate::http::{Connection, Pool};
@@ -62,13 +63,19 @@ pub fn draft(prefix: &Path, http: &str) -> Draft {
         prefix: prefix.to_owned(),
         hostname: b"machine".to_vec(),
         privileged: true,
+        outside: Outside::system().into(),
     });
     let log = draft.needs.logs.number(prefix.join("error.log"));
     draft.error_logs.set_default(vec![Planned {
         level: Level::Info,
         file: Some(log),
     }]);
-    let items = parse::parse(Start::embedded("test", http), &mut draft.diagnostics).items;
+    let items = parse::parse(
+        Start::embedded("test", http),
+        &Outside::system(),
+        &mut draft.diagnostics,
+    )
+    .items;
     draft.read(&items);
     draft
 }

@@ -1,7 +1,7 @@
 //! Who the process is: users, groups, and giving up what it may do for good. Not which user a
 //! configuration wants.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 
 use nix::errno::Errno;
@@ -34,6 +34,20 @@ impl Identity {
         let (name, uid) = find_user(user)?;
         let gid = find_group(group.unwrap_or(user))?;
         Ok(Identity { name, uid, gid })
+    }
+
+    /// A user and a group that were found before, see [`Identity::name`].
+    pub fn known(name: Option<Vec<u8>>, uid: u32, gid: u32) -> Identity {
+        Identity {
+            name: name.and_then(|name| CString::new(name).ok()),
+            uid: Uid::from_raw(uid),
+            gid: Gid::from_raw(gid),
+        }
+    }
+
+    /// The user's name in the system's table; `None` for a mere number.
+    pub fn name(&self) -> Option<&CStr> {
+        self.name.as_deref()
     }
 
     /// The user's number.

@@ -3,9 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::num::NonZeroI32;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::{env, fmt, fs, process};
 
+use nix::sys::prctl;
+use nix::sys::signal::Signal as SystemSignal;
 use nix::unistd::{self, ForkResult, dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::error::check;
@@ -178,6 +181,26 @@ fn exit_status(status: libc::c_int) -> ExitStatus {
 pub fn kill(pid: Pid, signal: Signal) -> io::Result<()> {
     // SAFETY: the call takes two numbers.
     check(unsafe { libc::kill(pid.number(), signal.number()) }).map(drop)
+}
+
+/// The process is killed when its parent ends.
+///
+/// # Errors
+/// ESRCH when `parent` is not its parent, because that has ended already.
+pub fn end_with(parent: Pid) -> io::Result<()> {
+    prctl::set_pdeathsig(SystemSignal::SIGKILL)?;
+    match unistd::getppid().as_raw() == parent.number() {
+        true => Ok(()),
+        false => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+    }
+}
+
+/// From now on what this process writes to stderr goes there.
+///
+/// # Errors
+/// None that the kernel documents for an open descriptor.
+pub fn redirect_stderr(to: impl AsFd) -> io::Result<()> {
+    Ok(dup2_stderr(to)?)
 }
 
 /// Replaces the environment by exactly `variables`, in preparation of nginx's `env`.

@@ -21,7 +21,9 @@ pub use load::{Load, Reuse};
 pub use process::{children, descriptors, run, signal, stop, tool_is_installed};
 pub use response::Response;
 pub use scale::{possible, scale, scaled, scaled_count, skip};
-pub use server::{MTIME, Setup, TestServer, binary, is_forkful, listener, spawn_with};
+pub use server::{
+    MTIME, Setup, TestServer, binary, is_forkful, listener, severe_lines, spawn_with,
+};
 pub use usage::{anonymous_memory, private_memory, processor_time};
 pub use wait::{LIMIT, holds_for, wait_until, within};
 pub use wrk::{Wrk, WrkReport};
