@@ -10,15 +10,18 @@
 //! - `children`: forks and channels
 //! - `listeners`: the sockets, which belong to it
 //! - `report`: what is known of a worker's end; `poison`: requests that keep causing it
+//! - `notify`: what the service manager is told
 //! - `pid_file`: where others find it
 //! - `reopen`: logs, after a rotation
 //! - `terminal`: what a hang-up means
+//! - `upgrade`: the second master of another binary
 
 mod check;
 mod children;
 pub mod listeners;
 pub mod load;
 pub mod loaded;
+mod notify;
 pub mod pid_file;
 pub mod poison;
 mod reopen;
@@ -29,6 +32,7 @@ pub mod settings;
 pub mod start;
 pub mod state;
 mod terminal;
+mod upgrade;
 
 pub use loaded::Loaded;
 pub use start::{Estate, Outcome, serve};

@@ -4,6 +4,7 @@
 mod address;
 mod listener;
 mod option;
+mod path;
 mod stream;
 
 pub use address::{Address, PeerAddress};
