@@ -116,6 +116,12 @@ impl Children {
         self.0.get(&pid)?.place.as_ref()
     }
 
+    /// The workers that have a place on the scoreboard.
+    pub fn places(&self) -> impl Iterator<Item = (Pid, &Place)> {
+        let children = self.0.iter();
+        children.filter_map(|(pid, child)| Some((*pid, child.place.as_ref()?)))
+    }
+
     fn close(&mut self, registry: &Registry, pid: Pid) {
         let child = self.0.get_mut(&pid);
         if let Some(channel) = child.and_then(|child| child.channel.take()) {

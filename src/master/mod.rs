@@ -9,8 +9,9 @@
 //! - `scoreboard`: what workers leave for it to read
 //! - `children`: forks and channels
 //! - `listeners`: the sockets, which belong to it
-//! - `report`: what is known of a worker's end; `poison`: requests that keep causing it
 //! - `notify`: what the service manager is told
+//! - `door`: where an operator asks; `status`: how things are
+//! - `report`: what is known of a worker's end; `poison`: requests that keep causing it
 //! - `pid_file`: where others find it
 //! - `reopen`: logs, after a rotation
 //! - `terminal`: what a hang-up means
@@ -18,6 +19,7 @@
 
 mod check;
 mod children;
+pub mod door;
 pub mod listeners;
 pub mod load;
 pub mod loaded;
@@ -31,6 +33,7 @@ pub mod scoreboard;
 pub mod settings;
 pub mod start;
 pub mod state;
+pub mod status;
 mod terminal;
 mod upgrade;
 

@@ -10,6 +10,7 @@ use crate::log;
 use crate::sys::crash::{Cause, Crash};
 use crate::sys::oom::Kills;
 use crate::sys::process::{Exit, ExitStatus, Pid};
+use crate::worker::command::START_FAILED;
 use crate::worker::in_hand::InHand;
 use crate::worker::scoreboard::Entry;
 
@@ -44,7 +45,9 @@ impl Reports {
             log::alert!("this request is poison, it has crashed three workers: {culprit}");
         }
         let was_oom = self.was_oom(exit.status, now);
+        let failed = exit.status == ExitStatus::Code(START_FAILED);
         let facts = [
+            entry.filter(|_| failed).and_then(Entry::gave_up),
             crash.map(|crash| crash.to_string()),
             was_oom.then(|| "killed for lack of memory".to_owned()),
             entry.map(|entry| work(entry, "lost")),

@@ -14,6 +14,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::check::{self, Checks, Examination};
 use super::children::{self, Birth, Children};
+use super::door::{Answer, Door, Question};
 use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
 use super::notify::Notify;
@@ -22,15 +23,19 @@ use super::reopen::reopen;
 use super::report::{self, Reports};
 use super::scoreboard::{Place, Scoreboard};
 use super::state::{Action, Event, FIRST, Master, Seat};
+use super::status::History;
 use super::terminal::Terminal;
 use super::upgrade::Upgrade;
 use crate::log;
 use crate::sys::OsError;
 use crate::sys::channel::Channel;
+use crate::sys::clock;
 use crate::sys::process::{self, Pid};
 use crate::sys::signal::{Signal, Signals};
 use crate::worker::command::{Command, Report};
 use crate::worker::scoreboard::Tally;
+
+mod survey;
 
 const SIGNALS: Token = Token(0);
 
@@ -45,6 +50,8 @@ pub(super) struct Belongings {
     /// Caught since before others can know of this process.
     pub signals: Signals,
     pub poll: Poll,
+    /// Open since before others can know of this process.
+    pub door: Door,
     pub scoreboard: Scoreboard,
 }
 
@@ -67,6 +74,7 @@ pub(super) struct Recruit {
 /// A configuration, its sockets and its pid file.
 struct Stage {
     number: u64,
+    born: Instant,
     loaded: Loaded,
     listeners: Listeners,
     /// None yet, if it is to be that of the configuration before.
@@ -117,6 +125,8 @@ pub(super) struct Loop {
     terminal: Terminal,
     upgrade: Upgrade,
     notify: Notify,
+    door: Door,
+    history: History,
     checks: Checks,
 }
 
@@ -143,10 +153,11 @@ impl Loop {
             notify,
             signals,
             poll,
+            door,
             scoreboard,
         } = belongings;
-        let now = Instant::now();
         let succeeds = upgrade.predecessor().map(Event::Succeeds);
+        let now = Instant::now();
         let first = Event::Loaded {
             generation: FIRST,
             plan: Ok(loaded.terms()),
@@ -161,6 +172,7 @@ impl Loop {
             reports: Reports::new(now),
             current: Stage {
                 number: FIRST,
+                born: now,
                 loaded,
                 listeners,
                 pid_file,
@@ -170,6 +182,8 @@ impl Loop {
             terminal,
             upgrade,
             notify,
+            door,
+            history: History::begin(clock::wall().seconds, now),
             checks: Checks::default(),
         }
     }
@@ -225,7 +239,9 @@ impl Loop {
             }
             Action::ReopenLogs => reopen(&self.current.loaded.logs, &self.children),
             Action::Log(level, text) => log::write(level, format_args!("{text}")),
-            Action::Answer(..) => {}
+            Action::Answer(client, outcome) => {
+                self.door.answer(client, &outcome.into(), Instant::now());
+            }
             Action::Exit(code) => return ControlFlow::Break(Leave::Exit(code)),
         }
         ControlFlow::Continue(())
@@ -233,14 +249,13 @@ impl Loop {
 
     /// Waits for whatever comes first and notes it.
     fn wait(&mut self) {
-        let deadlines = self
-            .master
-            .deadline()
-            .into_iter()
-            .chain(self.notify.deadline());
-        let timeout = deadlines
-            .min()
-            .map(|due| due.saturating_duration_since(Instant::now()));
+        let deadline = [
+            self.master.deadline(),
+            self.door.deadline(),
+            self.notify.deadline(),
+        ];
+        let deadline = deadline.into_iter().flatten().min();
+        let timeout = deadline.map(|due| due.saturating_duration_since(Instant::now()));
         let mut ready = Events::with_capacity(64);
         if let Err(error) = self.poll.poll(&mut ready, timeout)
             && error.kind() != io::ErrorKind::Interrupted
@@ -253,7 +268,22 @@ impl Loop {
         workers.for_each(|pid| self.hear(pid));
         self.notify.beat(Instant::now());
         self.take_signals();
+        self.attend(&ready);
         self.events.push_back(Event::Time);
+    }
+
+    /// What is asked at the door.
+    fn attend(&mut self, ready: &Events) {
+        let now = Instant::now();
+        for (client, question) in self.door.serve(self.poll.registry(), ready, now) {
+            match question {
+                Question::Reload => self.events.push_back(Event::ReloadAsked(client)),
+                Question::Status(form) => {
+                    let answer = Answer::Done(self.status(now).print(form));
+                    self.door.answer(client, &answer, now);
+                }
+            }
+        }
     }
 
     fn hear(&mut self, pid: Pid) {
@@ -322,10 +352,14 @@ impl Loop {
                 continue;
             }
             self.hear(exit.pid);
-            let place = self.children.remove(self.poll.registry(), exit.pid);
             let pid_file = self.current.pid_file.as_mut();
             self.upgrade.ended(exit.pid, pid_file);
+            let place = self.children.remove(self.poll.registry(), exit.pid);
             let death = self.reports.death(exit, place.as_ref(), Instant::now());
+            if let Some(place) = &place {
+                let life = place.entry().snapshot();
+                self.history.ended(&death, &life, clock::wall().seconds);
+            }
             self.events.push_back(Event::Exited(death));
             place.into_iter().for_each(|it| self.scoreboard.release(it));
         }
@@ -382,6 +416,7 @@ impl Loop {
         match pid_file.map(Option::flatten) {
             Ok(pid_file) => Ok(Stage {
                 number,
+                born: Instant::now(),
                 loaded,
                 listeners,
                 pid_file,

@@ -3,6 +3,7 @@
 use std::env;
 use std::io::{self, Write};
 
+use super::door::Door;
 use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
 use super::notify::Notify;
@@ -26,7 +27,7 @@ pub enum Outcome {
     /// In a new worker. Its signals are blocked until it takes them.
     Worker(Box<Setup>),
     /// In the only process, with `master_process off`.
-    Alone(Box<Setup>, Estate),
+    Alone(Box<Setup>, Box<Estate>),
 }
 
 /// What the only process leaves behind and has to remove at its end.
@@ -52,13 +53,22 @@ pub fn serve(loaded: Loaded) -> Outcome {
         Ok(belongings) if forks => match Loop::new(belongings, daemon).run() {
             End::Exit(code) => Outcome::Exit(code),
             End::Checker(examination) => Outcome::Exit(examination.run()),
-            End::Worker(recruit) => match recruit.equip() {
-                Ok(setup) => Outcome::Worker(Box::new(setup)),
-                Err(line) => fail(&[line], START_FAILED),
-            },
+            End::Worker(recruit) => enlist(*recruit),
         },
         Ok(belongings) => alone(belongings),
         Err(lines) => fail(&lines, 1),
+    }
+}
+
+/// In a new worker; one that cannot begin says why to the log and to the master.
+fn enlist(recruit: Recruit) -> Outcome {
+    let tally = recruit.tally;
+    match recruit.equip() {
+        Ok(setup) => Outcome::Worker(Box::new(setup)),
+        Err(line) => {
+            tally.give_up(&line);
+            fail(&[line], START_FAILED)
+        }
     }
 }
 
@@ -85,6 +95,7 @@ fn begin(loaded: Loaded) -> Result<Belongings, Vec<String>> {
     // nginx executes its successor with all of them blocked.
     signal::unblock_all().map_err(|e| failed("sigprocmask()", &e))?;
     let poll = watch(&signals).map_err(|e| failed("epoll_create()", &e))?;
+    let door = Door::open(poll.registry());
     let scoreboard = Scoreboard::new().map_err(|e| failed("mmap()", &e))?;
     let mut listeners = Listeners::open(&loaded.listeners, loaded.workers, inherited)?;
     if upgrade.predecessor().is_none() {
@@ -119,6 +130,7 @@ fn begin(loaded: Loaded) -> Result<Belongings, Vec<String>> {
         notify: Notify::from_environment(),
         signals,
         poll,
+        door,
         scoreboard,
     })
 }
@@ -160,7 +172,7 @@ fn alone(belongings: Belongings) -> Outcome {
         listeners,
     };
     match blocked.and_then(|_| recruit.equip()) {
-        Ok(setup) => Outcome::Alone(Box::new(setup), estate),
+        Ok(setup) => Outcome::Alone(Box::new(setup), Box::new(estate)),
         Err(line) => {
             estate.remove();
             fail(&[line], 1)

@@ -168,6 +168,13 @@ impl Entry {
         self.last_words.read()
     }
 
+    /// Why a process that is gone could not start, if it said so.
+    pub fn gave_up(&self) -> Option<String> {
+        let said = self.in_hand(0)?.raw;
+        let started = self.state.load(Relaxed) != State::Starting as u32;
+        (!started).then(|| String::from_utf8_lossy(&said).into_owned())
+    }
+
     /// What a thread has in hand. While the process runs that may be parts of two requests.
     pub fn in_hand(&self, thread: usize) -> Option<InHand> {
         let length = self.lengths.get(thread)?.load(Acquire) as usize;
@@ -277,6 +284,11 @@ impl Tally {
         done
     }
 
+    /// It cannot start, for this reason; it is kept where a first request would have been.
+    pub fn give_up(self, why: &str) {
+        self.take(0, why.as_bytes(), &PeerAddress::Unix);
+    }
+
     /// A thread has no request in hand any more.
     pub fn put_down(self, thread: usize) {
         if let Some(length) = self.0.lengths.get(thread) {
@@ -342,6 +354,19 @@ mod tests {
         assert_eq!(entry.in_hand(0), None);
         tally.put_down(2);
         assert_eq!(entry.in_hand(2), None);
+    }
+
+    #[test]
+    fn a_start_that_fails_leaves_its_reason() {
+        let (entry, tally) = tally();
+        entry.begin(1, 0);
+        assert_eq!(entry.gave_up(), None);
+        tally.give_up("chdir(\"/none\") failed");
+        assert_eq!(entry.gave_up().as_deref(), Some("chdir(\"/none\") failed"));
+        tally.state(State::Serving);
+        assert_eq!(entry.gave_up(), None, "a request");
+        entry.begin(1, 0);
+        assert_eq!(entry.gave_up(), None, "another life");
     }
 
     #[test]

@@ -6,6 +6,8 @@
 
 mod checkout;
 mod client;
+mod inject;
+mod json;
 mod load;
 mod process;
 mod response;
@@ -17,6 +19,8 @@ mod wrk;
 
 pub use checkout::{Checkout, Foreground};
 pub use client::{Client, Ending};
+pub use inject::{Call, inject};
+pub use json::Json;
 pub use load::{Load, Reuse};
 pub use process::{children, descriptors, run, signal, stop, tool_is_installed};
 pub use response::Response;
