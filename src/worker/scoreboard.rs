@@ -190,7 +190,7 @@ impl Entry {
     }
 }
 
-/// A worker's handle on its entry. Each counter is written by one thread, but for `log_lines_lost`.
+/// A worker's handle on its entry. Each counter is written by one thread.
 #[derive(Clone, Copy)]
 pub struct Tally(&'static Entry);
 
@@ -238,14 +238,14 @@ impl Tally {
         add(&self.0.bytes, count);
     }
 
-    /// No thread pool had room for a job.
-    pub fn job_refused(self) {
-        add(&self.0.jobs_refused, 1);
+    /// So many jobs found no room in a thread pool so far.
+    pub fn jobs_refused(self, count: u64) {
+        self.0.jobs_refused.store(count, Relaxed);
     }
 
-    /// So many log lines were dropped.
+    /// So many log lines were dropped so far.
     pub fn log_lines_lost(self, count: u64) {
-        self.0.log_lines_lost.fetch_add(count, Relaxed);
+        self.0.log_lines_lost.store(count, Relaxed);
     }
 
     /// A thread takes a request in hand: its bytes, as they came, and who sent it. It counts from
@@ -408,7 +408,7 @@ mod tests {
         }
         tally.sent(5);
         tally.sent(6);
-        tally.job_refused();
+        tally.jobs_refused(1);
         tally.log_lines_lost(4);
         tally.take(0, b"GET", &PeerAddress::Unix);
         let expected = Snapshot {
