@@ -4,7 +4,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Client, Setup, TestServer, children, holds_for, is_forkful, signal, wait_until};
+use common::{Setup, TestServer, children, holds_for, is_forkful, signal, wait_until};
 use nix::sys::signal::Signal;
 
 fn site(workers: usize) -> TestServer {
@@ -56,7 +56,8 @@ fn a_stopped_worker_that_leaves_is_ended_too() {
     server.expect_log("it is aborted");
     server.expect_log("stands still");
     server.expect_log("exited on signal");
-    let _idle: Client = server.connect();
+    let mut idle = server.connect();
+    assert_eq!(idle.get("/").status, 200);
     let old = server.workers()[0];
     signal(old, Signal::SIGSTOP);
     server.signal(Signal::SIGHUP);
@@ -72,8 +73,8 @@ fn a_master_that_was_stopped_blames_no_worker() {
         return;
     }
     let server = site(2);
+    assert_eq!(server.get("/").status, 200);
     let workers = server.workers();
-    server.get("/");
     server.signal(Signal::SIGSTOP);
     holds_for(Duration::from_millis(2_500), "they serve meanwhile", || {
         workers.contains(&server.get("/").text().parse().unwrap())
