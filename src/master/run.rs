@@ -3,6 +3,8 @@
 //!
 //! It decides nothing; what it executes is listed in [`Action`].
 
+mod succession;
+
 use std::collections::VecDeque;
 use std::io;
 use std::ops::ControlFlow;
@@ -266,33 +268,6 @@ impl Loop {
         if arrived.contains(&Signal::Chld) {
             self.reap();
         }
-    }
-
-    /// The end of the master before this one is announced as that of a child.
-    fn succeed(&mut self) {
-        let Some(predecessor) = self.upgrade.predecessor_left() else {
-            return;
-        };
-        self.events.push_back(Event::PredecessorLeft(predecessor));
-        let others = self.next.iter_mut().chain(&mut self.former);
-        others
-            .chain([&mut self.current])
-            .for_each(|stage| stage.listeners.own());
-    }
-
-    fn execute_binary(&mut self) {
-        let Stage {
-            loaded,
-            listeners,
-            pid_file,
-            ..
-        } = &mut self.current;
-        let daemon = loaded.settings.daemon;
-        let executed = self.upgrade.execute(listeners, pid_file.as_mut(), daemon);
-        self.events.push_back(match executed {
-            Ok(pid) => Event::Executed(pid),
-            Err(why) => Event::ExecuteFailed(why),
-        });
     }
 
     /// One SIGCHLD may stand for several exits.

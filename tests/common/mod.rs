@@ -18,7 +18,9 @@ mod wrk;
 pub use checkout::{Checkout, Foreground};
 pub use client::{Client, Ending};
 pub use load::{Load, Reuse};
-pub use process::{children, descriptors, run, signal, stop, tool_is_installed};
+pub use process::{
+    children, descriptors, install, install_script, run, signal, stop, tool_is_installed,
+};
 pub use response::Response;
 pub use scale::{possible, scale, scaled, scaled_count, skip};
 pub use server::{
