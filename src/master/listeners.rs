@@ -189,6 +189,11 @@ impl Listeners {
             .collect()
     }
 
+    /// Where and how they listen.
+    pub fn wanted(&self) -> impl Iterator<Item = &Wanted> {
+        self.0.iter().map(|group| &group.wanted)
+    }
+
     /// The same without the sockets: what [`Listeners::close`] needs to remove their files.
     pub fn files(&self) -> Listeners {
         let without = |group: &Group| Group {

@@ -3,11 +3,13 @@
 use std::env;
 use std::io::{self, Write};
 
+use super::door::Door;
 use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
 use super::notify::Notify;
 use super::pid_file::PidFile;
 use super::run::{Belongings, End, Loop, Recruit, watch};
+use super::scoreboard::Scoreboard;
 use super::settings::Settings;
 use super::terminal::Terminal;
 use super::upgrade::Upgrade;
@@ -51,13 +53,22 @@ pub fn serve(loaded: Loaded) -> Outcome {
         Ok(belongings) if forks => match Loop::new(belongings, daemon).run() {
             End::Exit(code) => Outcome::Exit(code),
             End::Checker(examination) => Outcome::Exit(examination.run()),
-            End::Worker(recruit) => match recruit.equip() {
-                Ok(setup) => Outcome::Worker(Box::new(setup)),
-                Err(line) => fail(&[line], START_FAILED),
-            },
+            End::Worker(recruit) => enlist(*recruit),
         },
         Ok(belongings) => alone(belongings),
         Err(lines) => fail(&lines, 1),
+    }
+}
+
+/// In a new worker; one that cannot begin says why to the log and to the master.
+fn enlist(recruit: Recruit) -> Outcome {
+    let tally = recruit.tally;
+    match recruit.equip() {
+        Ok(setup) => Outcome::Worker(Box::new(setup)),
+        Err(line) => {
+            tally.give_up(&line);
+            fail(&[line], START_FAILED)
+        }
     }
 }
 
@@ -84,6 +95,8 @@ fn begin(loaded: Loaded) -> Result<Belongings, Vec<String>> {
     // nginx executes its successor with all of them blocked.
     signal::unblock_all().map_err(|e| failed("sigprocmask()", &e))?;
     let poll = watch(&signals).map_err(|e| failed("epoll_create()", &e))?;
+    let door = Door::open(poll.registry());
+    let scoreboard = Scoreboard::new().map_err(|e| failed("mmap()", &e))?;
     let mut listeners = Listeners::open(&loaded.listeners, loaded.workers, inherited)?;
     if upgrade.predecessor().is_none() {
         listeners.own();
@@ -117,6 +130,8 @@ fn begin(loaded: Loaded) -> Result<Belongings, Vec<String>> {
         notify: Notify::from_environment(),
         signals,
         poll,
+        door,
+        scoreboard,
     })
 }
 
@@ -132,6 +147,7 @@ fn alone(belongings: Belongings) -> Outcome {
         pid_file,
         mut notify,
         signals,
+        scoreboard,
         ..
     } = belongings;
     // Connections wait from now on; it has no other moment to say so.
@@ -151,6 +167,7 @@ fn alone(belongings: Belongings) -> Outcome {
     let recruit = Recruit {
         slot: 0,
         channel: None,
+        tally: scoreboard.nobodys(),
         loaded,
         listeners,
     };
@@ -170,6 +187,7 @@ impl Recruit {
         let Recruit {
             slot,
             channel,
+            tally,
             loaded,
             listeners,
         } = self;
@@ -185,6 +203,7 @@ impl Recruit {
             sockets: listeners.sockets(loaded.workers),
             logs: loaded.logs,
             channel,
+            tally,
         })
     }
 }

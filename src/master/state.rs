@@ -32,6 +32,7 @@ use crate::sys::process::Pid;
 use child::Child;
 use generations::Generation;
 use intent::Intent;
+pub use reload::Outcome;
 use reload::{Asked, Reload};
 use succession::Succession;
 
@@ -51,6 +52,7 @@ pub struct Master {
     /// The master that started this one, while it runs.
     predecessor: Option<Pid>,
     succession: Succession,
+    last_reload: Option<Outcome>,
     children: Vec<Child>,
     last_generation: u64,
     last_fork: Instant,
@@ -75,6 +77,7 @@ impl Master {
             asked: Asked::default(),
             predecessor: None,
             succession: Succession::None,
+            last_reload: None,
             children: Vec::new(),
             last_generation: FIRST,
             last_fork: now,
@@ -126,6 +129,11 @@ impl Master {
             .chain(reload)
             .chain(self.ping_due())
             .min()
+    }
+
+    /// What came of the last reload, if there was one.
+    pub fn last_reload(&self) -> Option<&Outcome> {
+        self.last_reload.as_ref()
     }
 
     fn reconcile(&mut self) {

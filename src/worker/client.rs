@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::deadlines::Deadline;
+use super::scoreboard::Tally;
 use crate::files;
 use crate::http::{Chunk, Clock, Connection, Event, Head, Id, Piece, Pool, SentBytes, Timeout};
 use crate::site::access_log;
@@ -20,6 +21,9 @@ use crate::site::transport::Transport;
 const CLIENT_GONE: u16 = 499;
 /// nginx's status for a request that is closed without an answer.
 const DROPPED: u16 = 444;
+
+/// The event loop among the threads of its worker.
+const LOOP: usize = 0;
 
 /// What the file system answers at once.
 pub struct Reach;
@@ -56,6 +60,7 @@ pub struct Client {
     pub unclear_until: Cell<Option<Instant>>,
     site: &'static Site,
     pool: Rc<Pool>,
+    tally: Tally,
     exchanges: VecDeque<(Id, Box<Exchange>)>,
     feeding: Option<(Id, std::vec::IntoIter<Piece>)>,
     timer: Timer,
@@ -78,7 +83,7 @@ struct Timer {
 
 impl Client {
     /// A connection that was just accepted.
-    pub fn new(link: Rc<Link>, site: &'static Site, pool: Rc<Pool>) -> Client {
+    pub fn new(link: Rc<Link>, site: &'static Site, pool: Rc<Pool>, tally: Tally) -> Client {
         let location = &site.servers[link.hosts.default].location;
         let now = link.clock.now();
         Client {
@@ -94,6 +99,7 @@ impl Client {
             unclear_until: Cell::new(None),
             site,
             pool,
+            tally,
             exchanges: VecDeque::new(),
             feeding: None,
             timer: Timer {
@@ -119,12 +125,14 @@ impl Client {
     /// So many bytes went out.
     pub fn sent(&mut self, count: u64) {
         self.timer.moved = true;
+        self.tally.sent(count);
         self.http.sent(count);
     }
 
     /// Lets the protocol and the site do what they can.
     pub fn work(&mut self) {
         loop {
+            self.take_head();
             while let Some(event) = self.http.event() {
                 self.happened(event);
             }
@@ -132,6 +140,26 @@ impl Client {
                 return;
             }
         }
+    }
+
+    /// A head is in hand before it is read: reading it may be what goes wrong.
+    fn take_head(&self) {
+        let head = self.http.next_head();
+        if !head.is_empty() {
+            self.tally.take(LOOP, head, &self.link.peer);
+        }
+    }
+
+    /// Takes the request in hand again that is being answered.
+    pub fn take_up(&self) {
+        if let Some(x) = self.sending() {
+            self.tally.take(LOOP, x.head.raw(), &self.link.peer);
+        }
+    }
+
+    /// Has no request in hand any more.
+    pub fn put_down(&self) {
+        self.tally.put_down(LOOP);
     }
 
     fn happened(&mut self, event: Event) {
@@ -146,6 +174,7 @@ impl Client {
 
     fn begin(&mut self, id: Id, head: Head) {
         self.timer.turned = true;
+        self.tally.request();
         self.link.requests.set(self.link.requests.get() + 1);
         let now = self.link.clock.now();
         let first_byte = self.first_byte.take();
@@ -165,6 +194,9 @@ impl Client {
         let Some((_, x)) = self.exchanges.iter_mut().find(|(known, _)| *known == id) else {
             return;
         };
+        if !matches!(why, Wake::Start) {
+            self.tally.take(LOOP, x.head.raw(), &self.link.peer);
+        }
         let mut why = why;
         loop {
             match run(x, &mut Reach, why) {
@@ -186,6 +218,8 @@ impl Client {
         let Some((_, x)) = self.exchanges.iter_mut().find(|(known, _)| *known == id) else {
             return;
         };
+        #[cfg(debug_assertions)]
+        super::crash_route::follow(&x.head);
         let Response { head, length, body } = response;
         self.transport = &x.location.values.transport;
         self.http.set_limits(x.location.protocol.clone());
@@ -228,6 +262,7 @@ impl Client {
             return;
         };
         x.ended(sent, CLIENT_GONE);
+        self.tally.response(x.sent.status);
         access_log::write(&x);
         if self
             .feeding

@@ -16,6 +16,7 @@ use super::command::{Report, Slots};
 use super::deadlines::Deadlines;
 use super::drive::{Wants, drive};
 use super::leave::Stage;
+use super::scoreboard::Tally;
 use super::setup::{Setup, Socket};
 use crate::http::Pool;
 use crate::log::{self, LogFiles};
@@ -55,6 +56,7 @@ pub struct Worker {
     pub(super) shutdown_timeout: Option<Duration>,
     pub(super) accepting: Accepting,
     pub(super) shortage: Shortage,
+    pub(super) tally: Tally,
     pub(super) stage: Stage,
     /// The number of the latest connection, and how far the next one's is from it: workers count
     /// in step, so that no two connections have the same number.
@@ -109,6 +111,7 @@ impl Worker {
             shutdown_timeout: setup.settings.process.shutdown_timeout,
             accepting: Accepting::On,
             shortage: Shortage::default(),
+            tally: setup.tally,
             stage: Stage::Serving,
             accepted: setup.slot as u64 + 1,
             stride: setup.workers.max(1) as u64,
@@ -131,6 +134,7 @@ impl Worker {
             self.turn(&mut events);
         }
         self.flush_all();
+        log::finish(self.patience_with_logs());
         0
     }
 
@@ -225,7 +229,7 @@ impl Worker {
         for &log in &self.timed_logs {
             let mut writer = self.site.access_logs[log].borrow_mut();
             if writer.deadline().is_some_and(|due| due <= now) {
-                writer.flush(now);
+                writer.flush();
             }
         }
     }
@@ -235,11 +239,10 @@ impl Worker {
         self.timed_logs.iter().filter_map(writer).min()
     }
 
-    /// Writes all that waits in buffers of logs.
+    /// Hands on all that waits in buffers of logs.
     pub(super) fn flush_all(&self) {
-        let now = self.clock.now();
         for writer in &self.site.access_logs {
-            writer.borrow_mut().flush(now);
+            writer.borrow_mut().flush();
         }
     }
 
@@ -294,6 +297,7 @@ impl Worker {
     fn remove(&mut self, key: usize) -> Option<Client> {
         let mut client = self.clients.try_remove(key)?;
         self.deadlines.remove(&mut client.deadline, key);
+        self.tally.connections(self.clients.len());
         Some(client)
     }
 }

@@ -4,10 +4,15 @@
 mod accept;
 mod client;
 pub mod command;
+#[cfg(debug_assertions)]
+mod crash_route;
 mod deadlines;
 mod drive;
 mod event_loop;
+pub mod in_hand;
 mod leave;
+pub mod scoreboard;
+mod sandbox;
 mod send;
 pub mod settings;
 mod setup;

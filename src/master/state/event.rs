@@ -98,12 +98,14 @@ pub struct Terms {
 }
 
 /// The end of a child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Death {
     /// Who ended, and how.
     pub exit: Exit,
     /// Whether it died by itself while it had a request in hand.
     pub blamed: bool,
+    /// What else is known of it: the end of the line about it.
+    pub report: String,
 }
 
 /// What is to be done.
