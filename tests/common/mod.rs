@@ -6,8 +6,8 @@
 
 mod checkout;
 mod client;
-mod json;
 mod inject;
+mod json;
 mod load;
 mod process;
 mod response;
@@ -19,8 +19,8 @@ mod wrk;
 
 pub use checkout::{Checkout, Foreground};
 pub use client::{Client, Ending};
-pub use json::Json;
 pub use inject::{Call, inject};
+pub use json::Json;
 pub use load::{Load, Reuse};
 pub use process::{
     children, descriptors, install, install_script, run, signal, stop, tool_is_installed,
