@@ -3,10 +3,6 @@
 //!
 //! It decides nothing; what it executes is listed in [`Action`].
 
-mod stages;
-mod succession;
-mod survey;
-
 use std::collections::VecDeque;
 use std::io;
 use std::ops::ControlFlow;
@@ -19,7 +15,7 @@ use mio::{Events, Interest, Poll, Token};
 use super::check::{self, Checks, Examination};
 use super::children::{self, Birth, Children};
 use super::door::{Answer, Door, Question};
-use super::listeners::Listeners;
+use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
 use super::notify::Notify;
 use super::pid_file::PidFile;
@@ -38,7 +34,9 @@ use crate::sys::process::{self, Pid};
 use crate::sys::signal::{Signal, Signals};
 use crate::worker::command::Report;
 use crate::worker::scoreboard::Tally;
-use stages::Stage;
+
+mod stages;
+mod survey;
 
 const SIGNALS: Token = Token(0);
 
@@ -72,6 +70,16 @@ pub(super) struct Recruit {
     pub tally: Tally,
     pub loaded: Loaded,
     pub listeners: Listeners,
+}
+
+/// A configuration, its sockets and its pid file.
+struct Stage {
+    number: u64,
+    born: Instant,
+    loaded: Loaded,
+    listeners: Listeners,
+    /// None yet, if it is to be that of the configuration before.
+    pid_file: Option<PidFile>,
 }
 
 /// Why the loop is left.
@@ -209,7 +217,7 @@ impl Loop {
                 }
                 children::kill(pid, Signal::Abrt);
             }
-            Action::ReopenLogs => reopen(&self.current.loaded.logs, &self.children),
+            Action::ReopenLogs => self.reopen_logs(),
             Action::Log(level, text) => log::write(level, format_args!("{text}")),
             Action::Answer(client, outcome) => {
                 self.door.answer(client, &outcome.into(), Instant::now());
@@ -286,6 +294,33 @@ impl Loop {
         }
     }
 
+    /// The end of the master before this one is announced as that of a child.
+    fn succeed(&mut self) {
+        let Some(predecessor) = self.upgrade.predecessor_left() else {
+            return;
+        };
+        self.events.push_back(Event::PredecessorLeft(predecessor));
+        let others = self.next.iter_mut().chain(&mut self.former);
+        others
+            .chain([&mut self.current])
+            .for_each(|stage| stage.listeners.own());
+    }
+
+    fn execute_binary(&mut self) {
+        let Stage {
+            loaded,
+            listeners,
+            pid_file,
+            ..
+        } = &mut self.current;
+        let daemon = loaded.settings.daemon;
+        let executed = self.upgrade.execute(listeners, pid_file.as_mut(), daemon);
+        self.events.push_back(match executed {
+            Ok(pid) => Event::Executed(pid),
+            Err(why) => Event::ExecuteFailed(why),
+        });
+    }
+
     /// One SIGCHLD may stand for several exits.
     fn reap(&mut self) {
         while let Some(exit) = process::wait_any() {
@@ -329,6 +364,50 @@ impl Loop {
         ControlFlow::Continue(())
     }
 
+    fn load(&mut self, number: u64) {
+        let unchecked = || vec!["the configuration was not checked".into()];
+        let checked = self.checks.take(number).ok_or_else(unchecked);
+        let loaded = checked.and_then(|outside| self.current.loaded.reload(outside));
+        let plan = match loaded.and_then(|loaded| self.stage(number, loaded)) {
+            Ok(stage) => Ok(self.next.insert(stage).loaded.terms()),
+            Err(mut lines) => {
+                lines.iter().for_each(|line| log::emerg!("{line}"));
+                Err(lines.swap_remove(0))
+            }
+        };
+        self.events.push_back(Event::Loaded {
+            generation: number,
+            plan,
+        });
+    }
+
+    /// Binds and writes what a new configuration wants; what it shares with the current one is
+    /// kept.
+    ///
+    /// # Errors
+    /// At least one line, in nginx's words.
+    fn stage(&self, number: u64, loaded: Loaded) -> Result<Stage, Vec<String>> {
+        let held = &self.current.listeners;
+        let none = Inherited::default();
+        let listeners = Listeners::bind(&loaded.listeners, loaded.workers, held, &none)
+            .map_err(|refused| refused.lines)?;
+        let moved = loaded.pid != self.current.loaded.pid;
+        let pid_file = moved.then(|| loaded.write_pid()).transpose();
+        match pid_file.map(Option::flatten) {
+            Ok(pid_file) => Ok(Stage {
+                number,
+                born: Instant::now(),
+                loaded,
+                listeners,
+                pid_file,
+            }),
+            Err(line) => {
+                listeners.close(held);
+                Err(vec![line])
+            }
+        }
+    }
+
     fn spawn(&mut self, seat: Seat) -> ControlFlow<Leave> {
         let place = self.claim(seat);
         let tally = place.as_ref().map(Place::tally);
@@ -361,6 +440,22 @@ impl Loop {
             log::alert!("mmap() failed {}, a worker goes unseen", OsError(error));
         };
         place.inspect_err(unseen).ok()
+    }
+
+    fn stage_of(&self, seat: Seat) -> &Stage {
+        let next = self
+            .next
+            .as_ref()
+            .filter(|stage| stage.number == seat.generation);
+        next.unwrap_or(&self.current)
+    }
+
+    fn close(&mut self) {
+        let listeners = std::mem::take(&mut self.current.listeners);
+        // The files of the sockets are the successor's then.
+        if self.upgrade.successor().is_none() {
+            listeners.close(&Listeners::default());
+        }
     }
 
     fn exit(self, code: i32) -> End {

@@ -8,6 +8,7 @@ use crate::conf::tree::Word;
 use crate::conf::value;
 use crate::directives;
 use crate::site::draft::Draft;
+use crate::worker::disks::Disks;
 
 /// A few of the longest lines.
 const LEAST_QUEUE: u64 = 16 << 10;
@@ -82,6 +83,8 @@ pub struct Settings {
     pub isolation: Isolation,
     /// Its event loop.
     pub events: Events,
+    /// Its file systems.
+    pub disks: Disks,
 }
 
 /// What a worker gives up before it serves.

@@ -57,8 +57,8 @@ impl Question {
     }
 }
 
-/// Makes an answer of its text.
-pub(super) type Making = fn(String) -> Answer;
+/// Which answer a text makes.
+pub(super) type Kind = fn(String) -> Answer;
 
 impl Answer {
     /// As it is sent.
@@ -71,7 +71,7 @@ impl Answer {
     }
 
     /// How long the text is that follows this line, and which answer it makes.
-    pub(super) fn head(line: &str) -> Option<(u64, Making)> {
+    pub(super) fn head(line: &str) -> Option<(u64, Kind)> {
         let (word, length) = line.strip_suffix('\n')?.split_once(' ')?;
         let length = length
             .parse()

@@ -1,24 +1,8 @@
-//! The configurations that the loop has: one that serves, one that starts, one to go back to.
+//! Configurations that take each other's place: the next becomes the current one, and until its
+//! probation is over the former may be restored. When, others decide.
 
-use std::time::Instant;
-
-use super::Loop;
-use crate::log;
-use crate::master::listeners::{Inherited, Listeners};
-use crate::master::loaded::Loaded;
-use crate::master::pid_file::PidFile;
-use crate::master::state::{Event, Seat};
+use super::{Event, Listeners, Loop, PidFile, Stage, log, reopen};
 use crate::worker::command::Command;
-
-/// A configuration, its sockets and its pid file.
-pub(super) struct Stage {
-    pub number: u64,
-    pub born: Instant,
-    pub loaded: Loaded,
-    pub listeners: Listeners,
-    /// None yet, if it is to be that of the configuration before.
-    pub pid_file: Option<PidFile>,
-}
 
 impl Stage {
     /// Takes over the pid file of the stage that it replaces, if both want the same.
@@ -42,58 +26,6 @@ impl Stage {
 }
 
 impl Loop {
-    pub(super) fn load(&mut self, number: u64) {
-        let unchecked = || vec!["the configuration was not checked".into()];
-        let checked = self.checks.take(number).ok_or_else(unchecked);
-        let loaded = checked.and_then(|outside| self.current.loaded.reload(outside));
-        let plan = match loaded.and_then(|loaded| self.stage(number, loaded)) {
-            Ok(stage) => Ok(self.next.insert(stage).loaded.terms()),
-            Err(mut lines) => {
-                lines.iter().for_each(|line| log::emerg!("{line}"));
-                Err(lines.swap_remove(0))
-            }
-        };
-        self.events.push_back(Event::Loaded {
-            generation: number,
-            plan,
-        });
-    }
-
-    /// Binds and writes what a new configuration wants; what it shares with the current one is
-    /// kept.
-    ///
-    /// # Errors
-    /// At least one line, in nginx's words.
-    fn stage(&self, number: u64, loaded: Loaded) -> Result<Stage, Vec<String>> {
-        let held = &self.current.listeners;
-        let none = Inherited::default();
-        let listeners = Listeners::bind(&loaded.listeners, loaded.workers, held, &none)
-            .map_err(|refused| refused.lines)?;
-        let moved = loaded.pid != self.current.loaded.pid;
-        let pid_file = moved.then(|| loaded.write_pid()).transpose();
-        match pid_file.map(Option::flatten) {
-            Ok(pid_file) => Ok(Stage {
-                number,
-                born: Instant::now(),
-                loaded,
-                listeners,
-                pid_file,
-            }),
-            Err(line) => {
-                listeners.close(held);
-                Err(vec![line])
-            }
-        }
-    }
-
-    pub(super) fn stage_of(&self, seat: Seat) -> &Stage {
-        let next = self
-            .next
-            .as_ref()
-            .filter(|stage| stage.number == seat.generation);
-        next.unwrap_or(&self.current)
-    }
-
     pub(super) fn listen(&mut self, number: u64) {
         let Some(next) = &self.next else { return };
         self.events
@@ -163,11 +95,10 @@ impl Loop {
         self.current.loaded.make_current();
     }
 
-    pub(super) fn close(&mut self) {
-        let listeners = std::mem::take(&mut self.current.listeners);
-        // The files of the sockets are the successor's then.
-        if self.upgrade.successor().is_none() {
-            listeners.close(&Listeners::default());
-        }
+    /// Also those of a configuration that may yet serve, or serve again.
+    pub(super) fn reopen_logs(&self) {
+        let stages = self.next.iter().chain(&self.former).chain([&self.current]);
+        let logs: Vec<_> = stages.map(|stage| &stage.loaded.logs).collect();
+        reopen(&logs, &self.children);
     }
 }
