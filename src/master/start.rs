@@ -201,6 +201,7 @@ impl Recruit {
             settings: loaded.worker,
             who: loaded.settings.who(),
             sockets: listeners.sockets(loaded.workers),
+            enclosure: loaded.enclosure,
             logs: loaded.logs,
             channel,
             tally,
