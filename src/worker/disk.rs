@@ -5,8 +5,8 @@ mod job;
 pub mod settings;
 
 use std::cell::{Cell, RefCell};
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -122,13 +122,15 @@ impl Disk {
 
     /// Looks which file systems there are.
     pub fn read_mounts(&self) {
-        match fs::read(MOUNTS) {
-            Ok(table) => self.places.borrow_mut().remount(Mounts::parse(&table)),
-            Err(error) if self.mounts.is_some() => {
-                log::alert!("\"{MOUNTS}\" cannot be read {}", OsError(&error));
-            }
-            // All is taken for near, as it was before there was a table.
-            Err(_) => {}
+        // Without the table all is taken for near.
+        let Some(mut table) = self.mounts.as_ref() else {
+            return;
+        };
+        let mut text = Vec::new();
+        let read = table.rewind().and_then(|()| table.read_to_end(&mut text));
+        match read {
+            Ok(_) => self.places.borrow_mut().remount(Mounts::parse(&text)),
+            Err(error) => log::alert!("\"{MOUNTS}\" cannot be read {}", OsError(&error)),
         }
     }
 
@@ -235,7 +237,8 @@ impl Disk {
         if is_kept || ticket.is_none() {
             waiting.extend(cache.answered(&query, &found, asked));
         }
-        if !is_kept {
+        // It was far away, and is not any more.
+        if !is_kept && ticket.is_none() {
             cache.forget(&query);
         }
         let again = |ticket| (ticket, Outcome::Found(found.again()));
