@@ -2,7 +2,7 @@
 //!
 //! - `arguments`: the words as a value
 //! - `source`: which configuration they mean
-//! - `order`: `-s`
+//! - `order`: `-s` and `status`
 //! - `text`: help and version
 //! - `reference`: `directives`
 
@@ -17,7 +17,8 @@ use std::io::{self, Write};
 use std::panic;
 
 use crate::conf::diagnostic::Severity;
-use crate::log;
+use crate::log::{self, Level};
+use crate::master::door::Form;
 use crate::master::load::{self, Plan, Request};
 use crate::master::{self, Loaded, Outcome};
 use crate::sys::{OsError, signal};
@@ -52,6 +53,7 @@ fn obey(arguments: Arguments) -> Outcome {
         },
         Command::Test { dump, quiet } => with(found(), |named| test(&named, *dump, *quiet)),
         Command::Signal(order) => with(found(), |named| send(&named.request, *order)),
+        Command::Status { json } => with(found(), |named| status(&named.request, *json)),
         Command::Start => with(found(), |named| start(named.request)),
         Command::Serve { directory, listen } => {
             let named = source::of_directory(directory, listen.as_deref());
@@ -129,9 +131,31 @@ fn send(request: &Request, what: arguments::Order) -> Outcome {
         return Outcome::Exit(1);
     }
     match order::send(&plan.pid_or_default(), what) {
-        Ok(()) => Outcome::Exit(0),
-        Err((level, text)) => fail(format_args!("[{level}] {text}")),
+        Ok(None) => Outcome::Exit(0),
+        Ok(Some(note)) => {
+            log::startup(Level::Notice, format_args!("{note}"));
+            Outcome::Exit(0)
+        }
+        Err(refused) => refuse(&refused),
     }
+}
+
+/// A configuration that became wrong is no reason not to ask the master that has an older one.
+fn status(request: &Request, json: bool) -> Outcome {
+    let form = if json { Form::Json } else { Form::Text };
+    let plan = load::read(request);
+    match order::status(&plan.pid_or_default(), form) {
+        Ok(text) => print(text),
+        Err(refused) => {
+            show(&plan, Severity::Error);
+            refuse(&refused)
+        }
+    }
+}
+
+fn refuse((level, text): &(Level, String)) -> Outcome {
+    log::startup(*level, format_args!("{text}"));
+    Outcome::Exit(1)
 }
 
 /// Prints what is wrong with a configuration, with the source lines, down to this severity.

@@ -59,8 +59,8 @@ pub fn find(arguments: &Arguments) -> Result<Named, String> {
     let missing = || matches!(fs::metadata(&file), Err(e) if e.kind() == io::ErrorKind::NotFound);
     let globals = arguments.globals.clone().map(OsStringExt::into_vec);
     let mut found = match named {
-        // There is no master to signal that would serve the embedded one.
-        None if missing() && !matches!(arguments.command, Command::Signal(_)) => {
+        // There is no master to talk to that would serve the embedded one.
+        None if missing() && !talks(&arguments.command) => {
             served(&prefix, ADDRESS, globals.as_deref().unwrap_or_default())?
         }
         _ => from_file(file, prefix, named.is_none() && arguments.prefix.is_none()),
@@ -68,6 +68,11 @@ pub fn find(arguments: &Arguments) -> Result<Named, String> {
     found.request.start.directives = globals;
     found.request.error_log = arguments.error_log.clone();
     Ok(found)
+}
+
+/// Whether it concerns a master that runs.
+fn talks(command: &Command) -> bool {
+    matches!(command, Command::Signal(_) | Command::Status { .. })
 }
 
 /// `of_clone`: it was found in the current directory, and not named: somebody tries it out.

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
+use super::scoreboard::Place;
 use crate::log;
 use crate::sys::OsError;
 use crate::sys::channel::{self, Channel, MAX_DESCRIPTORS};
@@ -61,6 +62,8 @@ pub(super) fn failed(call: &str, name: &str, error: &io::Error) -> String {
 }
 
 struct Child {
+    /// None if there was none left.
+    place: Option<Place>,
     /// `None` once the worker's end is closed.
     channel: Option<Channel>,
     generation: u64,
@@ -80,6 +83,7 @@ impl Children {
         generation: u64,
         channel: Channel,
         logs: LogTable,
+        place: Option<Place>,
     ) {
         let token = Token(pid.number() as usize);
         let source = &mut SourceFd(&channel.as_raw_fd());
@@ -93,6 +97,7 @@ impl Children {
         }
         let channel = registered.is_ok().then_some(channel);
         let child = Child {
+            place,
             channel,
             generation,
             logs,
@@ -100,9 +105,21 @@ impl Children {
         self.0.insert(pid, child);
     }
 
-    pub fn remove(&mut self, registry: &Registry, pid: Pid) {
+    /// Forgets one that is gone; its place on the scoreboard is to be given back.
+    pub fn remove(&mut self, registry: &Registry, pid: Pid) -> Option<Place> {
         self.close(registry, pid);
-        self.0.remove(&pid);
+        self.0.remove(&pid)?.place
+    }
+
+    /// The place of a worker on the scoreboard, if it has one.
+    pub fn place(&self, pid: Pid) -> Option<&Place> {
+        self.0.get(&pid)?.place.as_ref()
+    }
+
+    /// The workers that have a place on the scoreboard.
+    pub fn places(&self) -> impl Iterator<Item = (Pid, &Place)> {
+        let children = self.0.iter();
+        children.filter_map(|(pid, child)| Some((*pid, child.place.as_ref()?)))
     }
 
     fn close(&mut self, registry: &Registry, pid: Pid) {

@@ -1,5 +1,6 @@
 //! From texts to a plan: parse, tables, what the site needs. Nothing is opened here but the texts.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::OnceLock;
@@ -20,6 +21,7 @@ use crate::site::{scope, unbuilt};
 use crate::sys::{OsError, file, privilege};
 use crate::worker;
 use crate::worker::disks::{Disks, FileCache, Pools};
+use crate::worker::settings::Sandbox;
 
 /// nginx's default for `pid` and the directory that it and the default error log stand in.
 const PID: &str = "logs/nginx.pid";
@@ -90,6 +92,12 @@ impl Holds<FileCache> for Top {
     }
 }
 
+impl Holds<worker::settings::Isolation> for Top {
+    fn module(&mut self) -> &mut worker::settings::Isolation {
+        &mut self.worker.isolation
+    }
+}
+
 impl Holds<worker::settings::Events> for Top {
     fn module(&mut self) -> &mut worker::settings::Events {
         &mut self.worker.events
@@ -102,6 +110,7 @@ pub fn table() -> &'static Table<Top, Draft> {
     TABLE.get_or_init(|| {
         let mut rows = Settings::directives();
         rows.extend(worker::settings::Process::directives());
+        rows.extend(worker::settings::Isolation::directives());
         rows.extend(worker::settings::Events::directives());
         rows.extend(Pools::directives());
         rows.extend(FileCache::directives());
@@ -176,8 +185,11 @@ pub fn read_from(request: &Request, outside: Rc<Outside>) -> Plan {
         mut settings,
         worker,
     } = top;
+    if worker.isolation.sandbox == Sandbox::Strict {
+        require_known_paths(&mut draft);
+    }
     fill_in(&mut settings, request, &mut draft);
-    let pid = pid_path(&settings, &draft, &request.prefix);
+    let pid = pid_path(&settings, &mut draft, &request.prefix);
     let workers = settings.workers();
     for question in outside.missing() {
         draft.diagnostics.error(None, question);
@@ -213,6 +225,15 @@ fn require_pools(disks: &Disks, draft: &mut Draft) {
     draft.needs.pools = needs;
 }
 
+/// What may be read is settled before there is a request.
+fn require_known_paths(draft: &mut Draft) {
+    let what = "\"worker_sandbox strict\" has to know where files are, and this path begins with a \
+                variable";
+    for place in std::mem::take(&mut draft.needs.reach.anywhere) {
+        draft.diagnostics.error(Some(place), what);
+    }
+}
+
 /// What holds where the configuration says nothing.
 fn fill_in(settings: &mut Settings, request: &Request, draft: &mut Draft) {
     if request.keep_user && settings.user == User::Default {
@@ -240,12 +261,29 @@ fn default_error_log(request: &Request, draft: &mut Draft) -> Planned {
     }
 }
 
-/// nginx's default is written only where its directory exists.
-fn pid_path(settings: &Settings, draft: &Draft, prefix: &Path) -> Option<PathBuf> {
-    match &settings.pid {
-        Some(path) => Some(draft.path(path.as_os_str().as_encoded_bytes())),
-        None => Some(prefix.join(PID)).filter(|path| draft.has_directory(path)),
+/// nginx's default is written only where its directory exists and is on no read-only file system.
+fn pid_path(settings: &Settings, draft: &mut Draft, prefix: &Path) -> Option<PathBuf> {
+    if let Some(path) = &settings.pid {
+        return Some(draft.path(path.as_os_str().as_encoded_bytes()));
     }
+    let path = prefix.join(PID);
+    if !draft.has_directory(&path) {
+        return None;
+    }
+    let read_only = |error: &io::Error| error.kind() == io::ErrorKind::ReadOnlyFilesystem;
+    if file::check_writable(&path).is_err_and(|error| read_only(&error)) {
+        let name = path.display();
+        let what = format!("\"{name}\" is not written: its file system is read-only");
+        draft.diagnostics.notice(Severity::Notice, None, what);
+        return None;
+    }
+    Some(path)
+}
+
+/// Whether the pid file is nginx's default and its file system is read-only: then there is none.
+pub(super) fn has_no_place(settings: &Settings, pid: &Path) -> bool {
+    let read_only = |error: io::Error| error.kind() == io::ErrorKind::ReadOnlyFilesystem;
+    settings.pid.is_none() && file::check_writable(pid).is_err_and(read_only)
 }
 
 impl Plan {
@@ -281,7 +319,9 @@ impl Plan {
             file::check_writable(path).map_err(failed)
         };
         let logs = self.draft.needs.logs.things();
-        logs.iter().chain(&self.pid).try_for_each(check)
+        let pid = self.pid.iter();
+        let pid = pid.filter(|path| !has_no_place(&self.settings, path));
+        logs.iter().chain(pid).try_for_each(check)
     }
 
     /// Every file it was read from, each after a line with its name (`-T`).

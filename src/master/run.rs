@@ -14,18 +14,28 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::check::{self, Checks, Examination};
 use super::children::{self, Birth, Children};
+use super::door::{Answer, Door, Question};
 use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
+use super::notify::Notify;
 use super::pid_file::PidFile;
 use super::reopen::reopen;
-use super::state::{Action, Death, Event, FIRST, Master, Seat};
+use super::report::{self, Reports};
+use super::scoreboard::{Place, Scoreboard};
+use super::state::{Action, Event, FIRST, Master, Seat};
+use super::status::History;
 use super::terminal::Terminal;
+use super::upgrade::Upgrade;
 use crate::log;
 use crate::sys::OsError;
 use crate::sys::channel::Channel;
+use crate::sys::clock;
 use crate::sys::process::{self, Pid};
 use crate::sys::signal::{Signal, Signals};
 use crate::worker::command::{Command, Report};
+use crate::worker::scoreboard::Tally;
+
+mod survey;
 
 const SIGNALS: Token = Token(0);
 
@@ -35,9 +45,14 @@ pub(super) struct Belongings {
     pub listeners: Listeners,
     pub pid_file: Option<PidFile>,
     pub terminal: Terminal,
+    pub upgrade: Upgrade,
+    pub notify: Notify,
     /// Caught since before others can know of this process.
     pub signals: Signals,
     pub poll: Poll,
+    /// Open since before others can know of this process.
+    pub door: Door,
+    pub scoreboard: Scoreboard,
 }
 
 /// How the loop ends: the master exits, or this process is a new worker, or a checker.
@@ -51,6 +66,7 @@ pub(super) enum End {
 pub(super) struct Recruit {
     pub slot: usize,
     pub channel: Option<Channel>,
+    pub tally: Tally,
     pub loaded: Loaded,
     pub listeners: Listeners,
 }
@@ -58,6 +74,7 @@ pub(super) struct Recruit {
 /// A configuration, its sockets and its pid file.
 struct Stage {
     number: u64,
+    born: Instant,
     loaded: Loaded,
     listeners: Listeners,
     /// None yet, if it is to be that of the configuration before.
@@ -88,7 +105,7 @@ impl Stage {
 /// Why the loop is left.
 enum Leave {
     Exit(i32),
-    Child(Seat, Channel),
+    Child(Seat, Channel, Tally),
     Checker(Box<Examination>),
 }
 
@@ -98,12 +115,18 @@ pub(super) struct Loop {
     master: Master,
     events: VecDeque<Event>,
     children: Children,
+    scoreboard: Scoreboard,
+    reports: Reports,
     current: Stage,
     /// The configuration whose workers start.
     next: Option<Stage>,
     /// The configuration before the current one, while it may have to be restored.
     former: Option<Stage>,
     terminal: Terminal,
+    upgrade: Upgrade,
+    notify: Notify,
+    door: Door,
+    history: History,
     checks: Checks,
 }
 
@@ -126,9 +149,15 @@ impl Loop {
             listeners,
             pid_file,
             terminal,
+            upgrade,
+            notify,
             signals,
             poll,
+            door,
+            scoreboard,
         } = belongings;
+        let succeeds = upgrade.predecessor().map(Event::Succeeds);
+        let now = Instant::now();
         let first = Event::Loaded {
             generation: FIRST,
             plan: Ok(loaded.terms()),
@@ -136,11 +165,14 @@ impl Loop {
         Loop {
             poll,
             signals,
-            master: Master::new(daemon, Instant::now()),
-            events: VecDeque::from([first]),
+            master: Master::new(daemon, now),
+            events: succeeds.into_iter().chain([first]).collect(),
             children: Children::default(),
+            scoreboard,
+            reports: Reports::new(now),
             current: Stage {
                 number: FIRST,
+                born: now,
                 loaded,
                 listeners,
                 pid_file,
@@ -148,6 +180,10 @@ impl Loop {
             next: None,
             former: None,
             terminal,
+            upgrade,
+            notify,
+            door,
+            history: History::begin(clock::wall().seconds, now),
             checks: Checks::default(),
         }
     }
@@ -157,8 +193,8 @@ impl Loop {
         loop {
             match self.work() {
                 ControlFlow::Break(Leave::Exit(code)) => return self.exit(code),
-                ControlFlow::Break(Leave::Child(seat, channel)) => {
-                    return self.into_worker(seat, channel);
+                ControlFlow::Break(Leave::Child(seat, channel, tally)) => {
+                    return self.into_worker(seat, channel, tally);
                 }
                 ControlFlow::Break(Leave::Checker(examination)) => {
                     return End::Checker(examination);
@@ -170,7 +206,11 @@ impl Loop {
 
     fn work(&mut self) -> ControlFlow<Leave> {
         while let Some(event) = self.events.pop_front() {
-            for action in self.master.handle(event, Instant::now()) {
+            let now = Instant::now();
+            let actions = self.master.handle(event, now);
+            // Before the actions: they may take their time.
+            self.notify.update(self.master.standing(), now);
+            for action in actions {
                 self.execute(action)?;
             }
         }
@@ -188,11 +228,20 @@ impl Loop {
             Action::Discard(number) => self.discard(number),
             Action::Close => self.close(),
             Action::Tell(pid, command) => self.children.tell(pid, command),
+            Action::Revive(number) => self.current.number = number,
+            Action::Execute => self.execute_binary(),
             Action::Kill(pid) => children::kill(pid, Signal::Kill),
-            Action::Abort(pid) => children::kill(pid, Signal::Abrt),
+            Action::Abort(pid) => {
+                if let Some(place) = self.children.place(pid) {
+                    log::alert!("{}", report::stalled(pid, place));
+                }
+                children::kill(pid, Signal::Abrt);
+            }
             Action::ReopenLogs => reopen(&self.current.loaded.logs, &self.children),
             Action::Log(level, text) => log::write(level, format_args!("{text}")),
-            Action::Answer(..) => {}
+            Action::Answer(client, outcome) => {
+                self.door.answer(client, &outcome.into(), Instant::now());
+            }
             Action::Exit(code) => return ControlFlow::Break(Leave::Exit(code)),
         }
         ControlFlow::Continue(())
@@ -200,7 +249,12 @@ impl Loop {
 
     /// Waits for whatever comes first and notes it.
     fn wait(&mut self) {
-        let deadline = self.master.deadline();
+        let deadline = [
+            self.master.deadline(),
+            self.door.deadline(),
+            self.notify.deadline(),
+        ];
+        let deadline = deadline.into_iter().flatten().min();
         let timeout = deadline.map(|due| due.saturating_duration_since(Instant::now()));
         let mut ready = Events::with_capacity(64);
         if let Err(error) = self.poll.poll(&mut ready, timeout)
@@ -212,8 +266,24 @@ impl Loop {
             .iter()
             .filter_map(|event| Pid::new(event.token().0 as i32));
         workers.for_each(|pid| self.hear(pid));
+        self.notify.beat(Instant::now());
         self.take_signals();
+        self.attend(&ready);
         self.events.push_back(Event::Time);
+    }
+
+    /// What is asked at the door.
+    fn attend(&mut self, ready: &Events) {
+        let now = Instant::now();
+        for (client, question) in self.door.serve(self.poll.registry(), ready, now) {
+            match question {
+                Question::Reload => self.events.push_back(Event::ReloadAsked(client)),
+                Question::Status(form) => {
+                    let answer = Answer::Done(self.status(now).print(form));
+                    self.door.answer(client, &answer, now);
+                }
+            }
+        }
     }
 
     fn hear(&mut self, pid: Pid) {
@@ -229,6 +299,9 @@ impl Loop {
     /// Exits come last: a worker may end because of the same signal from the terminal.
     fn take_signals(&mut self) {
         let arrived: Vec<Signal> = self.signals.take().collect();
+        if arrived.contains(&Signal::Chld) {
+            self.succeed();
+        }
         for signal in &arrived {
             match signal {
                 Signal::Hup => self.events.push_back(self.terminal.hangup()),
@@ -239,6 +312,33 @@ impl Loop {
         if arrived.contains(&Signal::Chld) {
             self.reap();
         }
+    }
+
+    /// The end of the master before this one is announced as that of a child.
+    fn succeed(&mut self) {
+        let Some(predecessor) = self.upgrade.predecessor_left() else {
+            return;
+        };
+        self.events.push_back(Event::PredecessorLeft(predecessor));
+        let others = self.next.iter_mut().chain(&mut self.former);
+        others
+            .chain([&mut self.current])
+            .for_each(|stage| stage.listeners.own());
+    }
+
+    fn execute_binary(&mut self) {
+        let Stage {
+            loaded,
+            listeners,
+            pid_file,
+            ..
+        } = &mut self.current;
+        let daemon = loaded.settings.daemon;
+        let executed = self.upgrade.execute(listeners, pid_file.as_mut(), daemon);
+        self.events.push_back(match executed {
+            Ok(pid) => Event::Executed(pid),
+            Err(why) => Event::ExecuteFailed(why),
+        });
     }
 
     /// One SIGCHLD may stand for several exits.
@@ -252,9 +352,16 @@ impl Loop {
                 continue;
             }
             self.hear(exit.pid);
-            self.children.remove(self.poll.registry(), exit.pid);
-            let blamed = false;
-            self.events.push_back(Event::Exited(Death { exit, blamed }));
+            let pid_file = self.current.pid_file.as_mut();
+            self.upgrade.ended(exit.pid, pid_file);
+            let place = self.children.remove(self.poll.registry(), exit.pid);
+            let death = self.reports.death(exit, place.as_ref(), Instant::now());
+            if let Some(place) = &place {
+                let life = place.entry().snapshot();
+                self.history.ended(&death, &life, clock::wall().seconds);
+            }
+            self.events.push_back(Event::Exited(death));
+            place.into_iter().for_each(|it| self.scoreboard.release(it));
         }
     }
 
@@ -304,11 +411,12 @@ impl Loop {
         let none = Inherited::default();
         let listeners = Listeners::bind(&loaded.listeners, loaded.workers, held, &none)
             .map_err(|refused| refused.lines)?;
-        let path = loaded.pid.as_deref();
-        let moved = path.filter(|_| path != self.current.loaded.pid.as_deref());
-        match moved.map(PidFile::write).transpose() {
+        let moved = loaded.pid != self.current.loaded.pid;
+        let pid_file = moved.then(|| loaded.write_pid()).transpose();
+        match pid_file.map(Option::flatten) {
             Ok(pid_file) => Ok(Stage {
                 number,
+                born: Instant::now(),
                 loaded,
                 listeners,
                 pid_file,
@@ -321,17 +429,37 @@ impl Loop {
     }
 
     fn spawn(&mut self, seat: Seat) -> ControlFlow<Leave> {
+        let place = self.claim(seat);
+        let tally = place.as_ref().map(Place::tally);
         match children::fork() {
-            Ok(Birth::Child(channel)) => return ControlFlow::Break(Leave::Child(seat, channel)),
+            Ok(Birth::Child(channel)) => {
+                let tally = tally.unwrap_or(self.scoreboard.nobodys());
+                return ControlFlow::Break(Leave::Child(seat, channel, tally));
+            }
             Ok(Birth::Parent(pid, channel)) => {
+                place.iter().for_each(|place| place.born(pid));
                 let logs = self.stage_of(seat).loaded.log_table();
+                let registry = self.poll.registry();
+                let generation = seat.generation;
                 self.children
-                    .add(self.poll.registry(), pid, seat.generation, channel, logs);
+                    .add(registry, pid, generation, channel, logs, place);
                 self.events.push_back(Event::Spawned { seat, pid });
             }
-            Err(error) => self.events.push_back(Event::SpawnFailed { seat, error }),
+            Err(error) => {
+                place.into_iter().for_each(|it| self.scoreboard.release(it));
+                self.events.push_back(Event::SpawnFailed { seat, error });
+            }
         }
         ControlFlow::Continue(())
+    }
+
+    /// A worker without a place serves as well; only nobody sees how.
+    fn claim(&mut self, seat: Seat) -> Option<Place> {
+        let place = self.scoreboard.claim(seat, Instant::now());
+        let unseen = |error: &io::Error| {
+            log::alert!("mmap() failed {}, a worker goes unseen", OsError(error));
+        };
+        place.inspect_err(unseen).ok()
     }
 
     fn stage_of(&self, seat: Seat) -> &Stage {
@@ -412,7 +540,11 @@ impl Loop {
     }
 
     fn close(&mut self) {
-        std::mem::take(&mut self.current.listeners).close(&Listeners::default());
+        let listeners = std::mem::take(&mut self.current.listeners);
+        // The files of the sockets are the successor's then.
+        if self.upgrade.successor().is_none() {
+            listeners.close(&Listeners::default());
+        }
     }
 
     fn exit(self, code: i32) -> End {
@@ -421,7 +553,7 @@ impl Loop {
     }
 
     /// In a new worker: keeps what is the worker's and drops all that is the master's.
-    fn into_worker(self, seat: Seat, channel: Channel) -> End {
+    fn into_worker(self, seat: Seat, channel: Channel, tally: Tally) -> End {
         let next = self.next.filter(|stage| stage.number == seat.generation);
         let Stage {
             loaded, listeners, ..
@@ -429,6 +561,7 @@ impl Loop {
         End::Worker(Box::new(Recruit {
             slot: seat.slot,
             channel: Some(channel),
+            tally,
             loaded,
             listeners,
         }))

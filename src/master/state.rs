@@ -16,6 +16,8 @@ mod probation;
 mod properties;
 mod reload;
 mod slot;
+mod standing;
+mod succession;
 #[cfg(test)]
 mod tests;
 
@@ -23,13 +25,16 @@ use std::time::Instant;
 
 pub use child::Seat;
 pub use event::{Action, Death, Event, FIRST, Terms};
+pub use standing::{Phase, Standing};
 
 use crate::log::Level;
 use crate::sys::process::Pid;
 use child::Child;
 use generations::Generation;
 use intent::Intent;
+pub use reload::Outcome;
 use reload::{Asked, Reload};
+use succession::Succession;
 
 /// Everything the master decides with.
 pub struct Master {
@@ -44,6 +49,10 @@ pub struct Master {
     reload: Option<Reload>,
     /// Those that wait for it.
     asked: Asked,
+    /// The master that started this one, while it runs.
+    predecessor: Option<Pid>,
+    succession: Succession,
+    last_reload: Option<Outcome>,
     children: Vec<Child>,
     last_generation: u64,
     last_fork: Instant,
@@ -66,6 +75,9 @@ impl Master {
             serving: None,
             reload: Some(Reload::first()),
             asked: Asked::default(),
+            predecessor: None,
+            succession: Succession::None,
+            last_reload: None,
             children: Vec::new(),
             last_generation: FIRST,
             last_fork: now,
@@ -97,6 +109,10 @@ impl Master {
             Event::Ready(pid) => self.ready(pid),
             Event::Pong(pid) => self.pong(pid),
             Event::Exited(death) => self.exited(death),
+            Event::Succeeds(pid) => self.predecessor = Some(pid),
+            Event::PredecessorLeft(pid) => self.predecessor_left(pid),
+            Event::Executed(pid) => self.executed(pid),
+            Event::ExecuteFailed(why) => self.execute_failed(&why),
             Event::Time => self.abort_stalled(),
         }
         self.reconcile();
@@ -115,6 +131,11 @@ impl Master {
             .min()
     }
 
+    /// What came of the last reload, if there was one.
+    pub fn last_reload(&self) -> Option<&Outcome> {
+        self.last_reload.as_ref()
+    }
+
     fn reconcile(&mut self) {
         self.limit_check();
         self.listen();
@@ -128,6 +149,7 @@ impl Master {
         self.announce(proved);
         self.ping();
         self.start_reload();
+        self.start_upgrade();
         self.finish();
     }
 

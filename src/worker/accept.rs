@@ -12,6 +12,7 @@ use mio::Token;
 use super::client::Client;
 use super::command::Slots;
 use super::event_loop::{LISTENERS, Worker};
+use super::scoreboard::State;
 use super::setup::Socket;
 use crate::log;
 use crate::site::exchange::Link;
@@ -90,12 +91,14 @@ impl Worker {
         self.kept.clear();
         self.share = Share::Of(slots);
         self.watch();
+        self.tally.state(State::Serving);
     }
 
     /// Goes on accepting for the endpoints that no other worker accepts for, in any slot.
     pub fn pause(&mut self) {
         self.share = Share::Kept;
         self.watch();
+        self.tally.state(State::Paused);
     }
 
     /// Watches what is to be accepted and nothing else. To do so anew shows connections whose
@@ -235,7 +238,9 @@ impl Worker {
         let place = self.clients.vacant_entry();
         let key = place.key();
         let (pool, disk) = (self.pool.clone(), self.disk.clone());
-        place.insert(Client::new(key, link, self.site, pool, disk));
+        place.insert(Client::new(key, link, self.site, pool, disk, self.tally));
+        self.tally.accepted();
+        self.tally.connections(self.clients.len());
         if self.is_leaving() {
             self.clients[key].http.quit();
         }

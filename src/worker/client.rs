@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::deadlines::Deadline;
 use super::disk::Disk;
+use super::scoreboard::Tally;
 use super::send::Source;
 use super::waiting::{Loading, Waiting};
 use crate::http::{Chunk, Clock, Connection, Event, Head, Id, Piece, Pool, SentBytes, Timeout};
@@ -22,6 +23,9 @@ use crate::site::transport::Transport;
 const CLIENT_GONE: u16 = 499;
 /// nginx's status for a request that is closed without an answer.
 const DROPPED: u16 = 444;
+
+/// The event loop among the threads of its worker.
+const LOOP: usize = 0;
 
 /// A connection to a client.
 pub struct Client {
@@ -59,6 +63,7 @@ pub struct Client {
     pub(super) waiting: Option<Waiting>,
     site: &'static Site,
     pool: Rc<Pool>,
+    tally: Tally,
     exchanges: VecDeque<(Id, Box<Exchange>)>,
     feeding: Option<(Id, std::vec::IntoIter<Piece>)>,
     timer: Timer,
@@ -87,6 +92,7 @@ impl Client {
         site: &'static Site,
         pool: Rc<Pool>,
         disk: Rc<Disk>,
+        tally: Tally,
     ) -> Client {
         let location = &site.servers[link.hosts.default].location;
         let now = link.clock.now();
@@ -108,6 +114,7 @@ impl Client {
             waiting: None,
             site,
             pool,
+            tally,
             exchanges: VecDeque::new(),
             feeding: None,
             timer: Timer {
@@ -133,12 +140,14 @@ impl Client {
     /// So many bytes went out.
     pub fn sent(&mut self, count: u64) {
         self.timer.moved = true;
+        self.tally.sent(count);
         self.http.sent(count);
     }
 
     /// Lets the protocol and the site do what they can.
     pub fn work(&mut self) {
         loop {
+            self.take_head();
             while let Some(event) = self.http.event() {
                 self.happened(event);
             }
@@ -146,6 +155,26 @@ impl Client {
                 return;
             }
         }
+    }
+
+    /// A head is in hand before it is read: reading it may be what goes wrong.
+    fn take_head(&self) {
+        let head = self.http.next_head();
+        if !head.is_empty() {
+            self.tally.take(LOOP, head, &self.link.peer);
+        }
+    }
+
+    /// Takes the request in hand again that is being answered.
+    pub fn take_up(&self) {
+        if let Some(x) = self.sending() {
+            self.tally.take(LOOP, x.head.raw(), &self.link.peer);
+        }
+    }
+
+    /// Has no request in hand any more.
+    pub fn put_down(&self) {
+        self.tally.put_down(LOOP);
     }
 
     fn happened(&mut self, event: Event) {
@@ -160,6 +189,7 @@ impl Client {
 
     fn begin(&mut self, id: Id, head: Head) {
         self.timer.turned = true;
+        self.tally.request();
         self.link.requests.set(self.link.requests.get() + 1);
         let now = self.link.clock.now();
         let first_byte = self.first_byte.take();
@@ -176,6 +206,11 @@ impl Client {
 
     /// Runs an exchange as far as it goes.
     pub(super) fn run(&mut self, id: Id, mut why: Wake) {
+        if !matches!(why, Wake::Start)
+            && let Some((_, x)) = self.exchanges.iter().find(|(known, _)| *known == id)
+        {
+            self.tally.take(LOOP, x.head.raw(), &self.link.peer);
+        }
         loop {
             let Some((_, x)) = self.exchanges.iter_mut().find(|(known, _)| *known == id) else {
                 return;
@@ -205,6 +240,8 @@ impl Client {
         let Some((_, x)) = self.exchanges.iter_mut().find(|(known, _)| *known == id) else {
             return;
         };
+        #[cfg(debug_assertions)]
+        super::crash_route::follow(&x.head);
         let Response { head, length, body } = response;
         self.transport = &x.location.values.transport;
         self.http.set_limits(x.location.protocol.clone());
@@ -250,6 +287,7 @@ impl Client {
             return;
         };
         x.ended(sent, CLIENT_GONE);
+        self.tally.response(x.sent.status);
         access_log::write(&x);
         self.wait_no_more(id);
         if self

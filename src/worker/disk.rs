@@ -19,6 +19,7 @@ use mio::{Interest, Registry, Token, Waker};
 
 use super::accept::Shortage;
 use super::pool::{Refusal, ThreadPool};
+use super::scoreboard::Tally;
 use crate::files::cache::Cache;
 use crate::files::mounts::Mounts;
 use crate::files::places::{Place, Places};
@@ -65,7 +66,7 @@ pub struct Disk {
     mounts: Option<File>,
     clock: Rc<Clock>,
     tickets: Cell<u64>,
-    refused: Cell<u64>,
+    tally: Tally,
     shortage: RefCell<Shortage>,
 }
 
@@ -92,6 +93,7 @@ impl Disk {
         registry: &Registry,
         (results, mounts): (Token, Token),
         clock: Rc<Clock>,
+        tally: Tally,
     ) -> io::Result<Disk> {
         let limits = settings.cache.limits.clone();
         let pool = |name: &Vec<u8>| {
@@ -113,7 +115,7 @@ impl Disk {
             mounts: table.ok(),
             clock,
             tickets: Cell::new(0),
-            refused: Cell::new(0),
+            tally,
             shortage: RefCell::default(),
         };
         disk.read_mounts();
@@ -132,11 +134,6 @@ impl Disk {
             Ok(_) => self.places.borrow_mut().remount(Mounts::parse(&text)),
             Err(error) => log::alert!("\"{MOUNTS}\" cannot be read {}", OsError(&error)),
         }
-    }
-
-    /// Jobs that were refused so far, each answered with 503.
-    pub fn refused(&self) -> u64 {
-        self.refused.get()
     }
 
     /// Whether what has this device number may be far away.
@@ -286,7 +283,7 @@ impl Disk {
             Ok(()) => return Ok(()),
             Err(refusal) => refusal,
         };
-        self.refused.set(self.refused.get() + 1);
+        self.tally.job_refused();
         let (mut shortage, now) = (self.shortage.borrow_mut(), self.clock.now());
         let Pool { name, limits } = pool;
         let name = name.escape_ascii();

@@ -17,6 +17,7 @@ use super::deadlines::Deadlines;
 use super::disk::Disk;
 use super::drive::{Wants, drive};
 use super::leave::Stage;
+use super::scoreboard::Tally;
 use super::setup::{Setup, Socket};
 use crate::http::Pool;
 use crate::log::{self, LogFiles};
@@ -59,6 +60,7 @@ pub struct Worker {
     pub(super) shutdown_timeout: Option<Duration>,
     pub(super) accepting: Accepting,
     pub(super) shortage: Shortage,
+    pub(super) tally: Tally,
     pub(super) stage: Stage,
     /// The number of the latest connection, and how far the next one's is from it: workers count
     /// in step, so that no two connections have the same number.
@@ -98,6 +100,7 @@ impl Worker {
             registry,
             tokens,
             clock.clone(),
+            setup.tally,
         )?;
         let own = |socket: &&Socket| socket.slot.is_none_or(|slot| slot == setup.slot);
         let own = setup.sockets.iter().filter(own).count();
@@ -123,6 +126,7 @@ impl Worker {
             shutdown_timeout: setup.settings.process.shutdown_timeout,
             accepting: Accepting::On,
             shortage: Shortage::default(),
+            tally: setup.tally,
             stage: Stage::Serving,
             accepted: setup.slot as u64 + 1,
             stride: setup.workers.max(1) as u64,
@@ -145,6 +149,7 @@ impl Worker {
             self.turn(&mut events);
         }
         self.flush_all();
+        log::finish(self.patience_with_logs());
         // Closing a file may wait for a dead disk: that is left to the kernel.
         std::mem::forget(self.disk.clone());
         0
@@ -257,7 +262,7 @@ impl Worker {
         for &log in &self.timed_logs {
             let mut writer = self.site.access_logs[log].borrow_mut();
             if writer.deadline().is_some_and(|due| due <= now) {
-                writer.flush(now);
+                writer.flush();
             }
         }
     }
@@ -267,11 +272,10 @@ impl Worker {
         self.timed_logs.iter().filter_map(writer).min()
     }
 
-    /// Writes all that waits in buffers of logs.
+    /// Hands on all that waits in buffers of logs.
     pub(super) fn flush_all(&self) {
-        let now = self.clock.now();
         for writer in &self.site.access_logs {
-            writer.borrow_mut().flush(now);
+            writer.borrow_mut().flush();
         }
     }
 
@@ -326,6 +330,7 @@ impl Worker {
     fn remove(&mut self, key: usize) -> Option<Client> {
         let mut client = self.clients.try_remove(key)?;
         self.deadlines.remove(&mut client.deadline, key);
+        self.tally.connections(self.clients.len());
         Some(client)
     }
 }

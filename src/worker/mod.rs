@@ -4,12 +4,17 @@
 mod accept;
 mod client;
 pub mod command;
+#[cfg(debug_assertions)]
+mod crash_route;
 mod deadlines;
 mod disk;
 mod drive;
 mod event_loop;
+pub mod in_hand;
 mod leave;
 mod pool;
+mod sandbox;
+pub mod scoreboard;
 mod send;
 pub mod settings;
 mod setup;

@@ -7,6 +7,8 @@
 mod checkout;
 mod client;
 mod fuse;
+mod inject;
+mod json;
 mod load;
 mod process;
 mod response;
@@ -19,6 +21,8 @@ mod wrk;
 pub use checkout::{Checkout, Foreground};
 pub use client::{Client, Ending};
 pub use fuse::SlowDisk;
+pub use inject::{Call, inject};
+pub use json::Json;
 pub use load::{Load, Reuse};
 pub use process::{children, descriptors, run, signal, stop, tool_is_installed};
 pub use response::Response;

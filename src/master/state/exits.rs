@@ -1,5 +1,7 @@
 //! What the end of a worker, or of the attempt to start one, means.
 
+use std::time::Duration;
+
 use super::child::{Child, Duty};
 use super::intent::Intent;
 use super::{Death, Master, Seat};
@@ -10,6 +12,9 @@ use crate::worker::command::START_FAILED;
 impl Master {
     pub(super) fn exited(&mut self, death: Death) {
         let Exit { pid, status } = death.exit;
+        if self.succession.pid() == Some(pid) {
+            return self.successor_exited(death.exit);
+        }
         let mut children = self.children.iter();
         let Some(at) = children.position(|child| child.pid == Some(pid)) else {
             return self.log(Level::Notice, format!("unknown process {pid} {status}"));
@@ -18,7 +23,8 @@ impl Master {
         if child.accepts() && status != ExitStatus::Code(0) {
             self.nudge();
         }
-        let what = format!("worker process {pid} {status}");
+        let life = self.now.saturating_duration_since(child.born);
+        let what = described(&death, life);
         if child.duty != Duty::Serve {
             self.log(level(status, Level::Notice), what);
         } else if let Some(why) = self.condemned(&child, &death, &what) {
@@ -50,7 +56,7 @@ impl Master {
             slot.died(life, child.ready, now);
         }
         let next = self.next_attempt(child.seat);
-        let text = format!("{what} after {:.3} s, {next}", life.as_secs_f64());
+        let text = format!("{what}, {next}");
         self.log(level(death.exit.status, Level::Error), text);
     }
 
@@ -91,8 +97,19 @@ impl Master {
     }
 }
 
+/// The end of a worker in nginx's words, then what else is known of it.
+fn described(death: &Death, life: Duration) -> String {
+    let Exit { pid, status } = death.exit;
+    let life = life.as_secs_f64();
+    let text = format!("worker process {pid} {status} after {life:.3} s");
+    match &death.report[..] {
+        "" => text,
+        report => format!("{text} ({report})"),
+    }
+}
+
 /// How loud the end of a process is: a signal is an alert, as in nginx.
-fn level(status: ExitStatus, failure: Level) -> Level {
+pub(super) fn level(status: ExitStatus, failure: Level) -> Level {
     match status {
         ExitStatus::Signal { .. } => Level::Alert,
         ExitStatus::Code(0) => Level::Notice,

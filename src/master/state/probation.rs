@@ -55,7 +55,7 @@ impl Master {
         }) = proved
         {
             self.log(Level::Notice, format!("generation {number} serves"));
-            self.answer(clients, Ok(()));
+            self.conclude(number, clients, Ok(()));
         }
     }
 

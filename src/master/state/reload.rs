@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::child::{Child, Duty, GRACE};
 use super::generations::Generation;
+use super::succession::UNDER_WAY;
 use super::{Action, FIRST, Master, Terms};
 use crate::log::Level;
 use crate::sys::process::Pid;
@@ -22,6 +23,17 @@ impl Asked {
         self.times = self.times.saturating_add(1);
         self.clients.extend(client);
     }
+}
+
+/// What came of a reload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The number of the new generation.
+    pub generation: u64,
+    /// When it was decided.
+    pub decided: Instant,
+    /// Nothing, or why the old ones go on.
+    pub result: Result<(), String>,
 }
 
 /// The reload under way.
@@ -118,9 +130,15 @@ const STUCK: &str = "the checker of an earlier reload does not end";
 
 impl Master {
     pub(super) fn reload_asked(&mut self, client: u64) {
+        self.log(
+            Level::Notice,
+            "a reload was asked for, reconfiguring".into(),
+        );
         self.asked.add(Some(client));
         if self.is_ending() {
             self.refuse_asked("the master is exiting");
+        } else if self.succession.is_decided() {
+            self.refuse_asked(UNDER_WAY);
         }
     }
 
@@ -130,9 +148,19 @@ impl Master {
         self.answer(clients, Err(why.into()));
     }
 
-    pub(super) fn answer(&mut self, clients: Vec<u64>, outcome: Result<(), String>) {
+    fn answer(&mut self, clients: Vec<u64>, outcome: Result<(), String>) {
         let answer = |client| Action::Answer(client, outcome.clone());
         self.actions.extend(clients.into_iter().map(answer));
+    }
+
+    /// Notes what came of a reload, and tells those who wait for it.
+    pub(super) fn conclude(&mut self, number: u64, clients: Vec<u64>, result: Result<(), String>) {
+        self.answer(clients, result.clone());
+        self.last_reload = (number != FIRST).then_some(Outcome {
+            generation: number,
+            decided: self.now,
+            result,
+        });
     }
 
     /// A reload waits for the one under way; however many are asked for meanwhile, one follows.
@@ -145,7 +173,9 @@ impl Master {
             self.log(Level::Error, format!("{STUCK}, the old ones go on"));
             return self.refuse_asked(STUCK);
         }
-        if self.reload.is_some() {
+        // What was given up may hold addresses until it is gone, and is killed if it stays.
+        let goes = |child: &Child| child.duty == Duty::Stop;
+        if self.reload.is_some() || self.children.iter().any(goes) {
             return;
         }
         let Asked { times, clients } = std::mem::take(&mut self.asked);
@@ -283,7 +313,7 @@ impl Master {
     /// What was refused before it had workers leaves nothing behind.
     fn refuse(&mut self, why: String) {
         if let Some(reload) = self.reload.take() {
-            self.answer(reload.clients, Err(why));
+            self.conclude(reload.number, reload.clients, Err(why));
         }
     }
 
@@ -292,7 +322,7 @@ impl Master {
         let Some(mut reload) = self.reload.take() else {
             return;
         };
-        let clients = std::mem::take(&mut reload.clients);
+        let (number, clients) = (reload.number, std::mem::take(&mut reload.clients));
         match reload.stage {
             Stage::Checking(ref mut checker) => {
                 if !checker.killed {
@@ -309,7 +339,7 @@ impl Master {
             Stage::Starting(generation, _) => self.discard(generation.number),
             Stage::Probation { former, .. } => self.roll_back(former),
         }
-        self.answer(clients, Err(why.into()));
+        self.conclude(number, clients, Err(why.into()));
     }
 
     /// Workers that never accepted have nothing to finish.

@@ -6,6 +6,7 @@ mod generations;
 mod health;
 mod probation;
 mod reloads;
+mod succession;
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -33,7 +34,12 @@ pub(super) fn terms(workers: usize) -> Terms {
 
 pub(super) fn exited(pid: Pid, status: ExitStatus, blamed: bool) -> Event {
     let exit = Exit { pid, status };
-    Event::Exited(Death { exit, blamed })
+    let report = String::new();
+    Event::Exited(Death {
+        exit,
+        blamed,
+        report,
+    })
 }
 
 fn pid(number: i32) -> Pid {

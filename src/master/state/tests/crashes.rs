@@ -10,6 +10,19 @@ fn each_worker_of_the_first_start_is_admitted_when_it_is_ready() {
 }
 
 #[test]
+fn what_is_known_of_a_death_stands_in_its_line() {
+    let mut bench = Bench::serving();
+    let (pid, status) = (pid(1), KILLED);
+    bench.handle(Event::Exited(Death {
+        exit: Exit { pid, status },
+        blamed: false,
+        report: "slot 0, 7 requests served".into(),
+    }));
+    let line = "exited on signal 9 after 0.000 s (slot 0, 7 requests served), replaced at once";
+    bench.logged(Level::Alert, line);
+}
+
+#[test]
 fn a_dead_worker_is_replaced_at_once() {
     let mut bench = Bench::serving();
     bench.pass(12_000);

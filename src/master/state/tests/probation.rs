@@ -18,7 +18,7 @@ fn a_death_rolls_back() {
     assert_eq!(bench.exit(3, KILLED), expected);
     bench.logged(
         Level::Alert,
-        "worker process 3 exited on signal 9 during the probation of the new workers, the old",
+        "worker process 3 exited on signal 9 after 0.000 s during the probation of the new workers, the old",
     );
 }
 
@@ -29,7 +29,8 @@ fn those_of_a_generation_that_is_rolled_back_finish_what_they_have() {
     bench.loaded(2, 2);
     bench.ready(3);
     bench.ready(4);
-    let why = "worker process 4 exited on signal 9 during the probation of the new workers";
+    let why =
+        "worker process 4 exited on signal 9 after 0.000 s during the probation of the new workers";
     let expected = [
         Discard(2),
         Answer(7, Err(why.into())),
@@ -47,7 +48,10 @@ fn one_that_leaves_by_itself_rolls_back() {
     let mut bench = on_probation();
     let actions = bench.exit(3, ExitStatus::Code(0));
     assert_eq!(actions[0], Discard(2));
-    bench.logged(Level::Notice, "3 exited with code 0 during the probation");
+    bench.logged(
+        Level::Notice,
+        "3 exited with code 0 after 0.000 s during the probation",
+    );
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn a_canary_that_fails_ends_the_reload_and_not_the_old_workers() {
     let mut bench = Bench::serving();
     bench.handle(Event::ReloadAsked(7));
     bench.loaded(2, 2);
-    let why = "worker process 3 exited with code 2 before the new workers were ready";
+    let why = "worker process 3 exited with code 2 after 0.000 s before the new workers were ready";
     let actions = bench.exit(3, ExitStatus::Code(START_FAILED));
     assert_eq!(actions, [Discard(2), Answer(7, Err(why.into()))]);
     bench.logged(Level::Error, &format!("{why}, the old ones go on"));
@@ -166,7 +166,32 @@ fn an_address_that_cannot_be_listened_on_ends_the_reload() {
     let line = "listen() to 0.0.0.0:80 failed, the old ones go on";
     bench.logged(Level::Emerg, line);
     assert_eq!(bench.handle(Event::Listening(2)), [], "it is over");
-    assert_eq!(bench.signal(Signal::Hup), [Check(3), Load(3)]);
+    assert_eq!(bench.signal(Signal::Hup), [], "its address may be held yet");
+    let code = ExitStatus::Code(0);
+    assert_eq!(bench.exit(3, code), [Check(3), Load(3)]);
+}
+
+#[test]
+fn what_came_of_the_last_reload_is_known() {
+    let mut bench = Bench::serving();
+    assert_eq!(bench.master.last_reload(), None, "a start is no reload");
+    let last = |bench: &Bench| {
+        let last = bench.master.last_reload().expect("a reload").clone();
+        (last.generation, last.decided == bench.now, last.result)
+    };
+    bench.signal(Signal::Hup);
+    bench.loaded(2, 1);
+    bench.exit(3, KILLED);
+    let (generation, now, result) = last(&bench);
+    assert_eq!((generation, now), (2, true));
+    let why = result.expect_err("it failed");
+    assert!(why.contains("exited on signal 9"), "{why}");
+    bench.signal(Signal::Hup);
+    bench.loaded(3, 1);
+    bench.ready(4);
+    assert_eq!(last(&bench).0, 2, "it is not decided yet");
+    bench.pass(1000);
+    assert_eq!(last(&bench), (3, true, Ok(())));
 }
 
 #[test]
