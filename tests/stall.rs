@@ -28,7 +28,7 @@ fn a_stopped_worker_is_replaced() {
         return; // nginx waits for ever
     }
     let mut server = site(2);
-    server.expect_log("has not answered for");
+    server.expect_log("it is aborted");
     server.expect_log("stands still");
     server.expect_log("exited on signal");
     let mut spared = server.connect();
@@ -43,7 +43,7 @@ fn a_stopped_worker_is_replaced() {
     // A second until the next ping, the time-out, and the grace after SIGABRT, which waits, too.
     assert!(time < Duration::from_secs(5), "{time:?}");
     assert_eq!(spared.get("/").text(), other.to_string());
-    server.wait_for_log(&format!("worker process {victim} has not answered"));
+    server.wait_for_log(&format!("worker process {victim} exited on signal"));
     assert!(server.get("/").text() != victim.to_string());
 }
 
@@ -53,7 +53,7 @@ fn a_stopped_worker_that_leaves_is_ended_too() {
         return;
     }
     let mut server = site(1);
-    server.expect_log("has not answered for");
+    server.expect_log("it is aborted");
     server.expect_log("stands still");
     server.expect_log("exited on signal");
     let mut idle = server.connect();
