@@ -119,7 +119,6 @@ impl Worker {
     /// What is counted elsewhere is told now and then.
     fn answer_ping(&mut self) {
         self.tally.log_lines_lost(log::lost());
-        self.tally.jobs_refused(self.disk.refused());
         self.say(Report::Pong);
     }
 

@@ -238,9 +238,9 @@ impl Tally {
         add(&self.0.bytes, count);
     }
 
-    /// So many jobs found no room in a thread pool so far.
-    pub fn jobs_refused(self, count: u64) {
-        self.0.jobs_refused.store(count, Relaxed);
+    /// No thread pool had room for a job.
+    pub fn job_refused(self) {
+        add(&self.0.jobs_refused, 1);
     }
 
     /// So many log lines were dropped so far.
@@ -408,7 +408,7 @@ mod tests {
         }
         tally.sent(5);
         tally.sent(6);
-        tally.jobs_refused(1);
+        tally.job_refused();
         tally.log_lines_lost(4);
         tally.take(0, b"GET", &PeerAddress::Unix);
         let expected = Snapshot {
