@@ -198,7 +198,7 @@ mod tests {
             ),
             (by_signal(11), None, false, ""),
             (by_signal(9), Some(own), false, ""),
-            (exit(ExitStatus::Code(2)), None, false, ""),
+            (exit(ExitStatus::Code(3)), None, false, ""),
         ];
         for (exit, crash, blamed, cause) in table {
             let place = place(crash);
