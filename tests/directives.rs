@@ -66,8 +66,8 @@ const NO_PLAIN_DEFAULT: [&str; 13] = [
 /// What a configuration of today's scope may use.
 const EXPECTED: &str = "
     aio daemon env error_log events http include master_process pid thread_pool user
-    worker_connections     worker_cpu_affinity worker_priority worker_processes worker_rlimit_core worker_rlimit_nofile
-    worker_sandbox worker_shutdown_timeout
+    worker_connections worker_cpu_affinity worker_priority worker_processes worker_rlimit_core
+    worker_rlimit_nofile worker_sandbox worker_shutdown_timeout
     working_directory
     absolute_redirect access_log add_header alias allow autoindex autoindex_exact_size
     autoindex_localtime client_body_buffer_size client_body_temp_path client_body_timeout

@@ -80,6 +80,12 @@ impl Holds<worker::settings::Process> for Top {
     }
 }
 
+impl Holds<worker::settings::Isolation> for Top {
+    fn module(&mut self) -> &mut worker::settings::Isolation {
+        &mut self.worker.isolation
+    }
+}
+
 impl Holds<Pools> for Top {
     fn module(&mut self) -> &mut Pools {
         &mut self.worker.disks.pools
@@ -89,12 +95,6 @@ impl Holds<Pools> for Top {
 impl Holds<FileCache> for Top {
     fn module(&mut self) -> &mut FileCache {
         &mut self.worker.disks.cache
-    }
-}
-
-impl Holds<worker::settings::Isolation> for Top {
-    fn module(&mut self) -> &mut worker::settings::Isolation {
-        &mut self.worker.isolation
     }
 }
 
@@ -215,6 +215,15 @@ fn require_events(items: &[Item], draft: &mut Draft) {
     }
 }
 
+/// What may be read is settled before there is a request.
+fn require_known_paths(draft: &mut Draft) {
+    let what = "\"worker_sandbox strict\" has to know where files are, and this path begins with a \
+                variable";
+    for place in std::mem::take(&mut draft.needs.reach.anywhere) {
+        draft.diagnostics.error(Some(place), what);
+    }
+}
+
 /// Every pool of threads that a location uses has to be declared, before or after it.
 fn require_pools(disks: &Disks, draft: &mut Draft) {
     let needs = std::mem::take(&mut draft.needs.pools);
@@ -223,15 +232,6 @@ fn require_pools(disks: &Disks, draft: &mut Draft) {
         draft.diagnostics.error(*place, Reason::from(what));
     }
     draft.needs.pools = needs;
-}
-
-/// What may be read is settled before there is a request.
-fn require_known_paths(draft: &mut Draft) {
-    let what = "\"worker_sandbox strict\" has to know where files are, and this path begins with a \
-                variable";
-    for place in std::mem::take(&mut draft.needs.reach.anywhere) {
-        draft.diagnostics.error(Some(place), what);
-    }
 }
 
 /// What holds where the configuration says nothing.

@@ -62,10 +62,10 @@ pub struct Needs {
     pub listeners: Vec<ListenerNeed>,
     /// Log files.
     pub logs: Numbering<PathBuf>,
-    /// Pools of threads by name, each where it is named first; the default comes first.
-    pub pools: Vec<(Vec<u8>, Option<Place>)>,
     /// What workers reach by path.
     pub reach: Reach,
+    /// Pools of threads by name, each where it is named first; the default comes first.
+    pub pools: Vec<(Vec<u8>, Option<Place>)>,
 }
 
 /// A site while it is read.
@@ -139,11 +139,11 @@ impl Draft {
             diagnostics: Diagnostics::default(),
             variables: Registry::default(),
             needs: Needs {
-                pools: vec![(DEFAULT_POOL.into(), None)],
                 reach: Reach {
                     prefix: world.prefix.clone(),
                     ..Reach::default()
                 },
+                pools: vec![(DEFAULT_POOL.into(), None)],
                 ..Needs::default()
             },
             hostname: world.hostname.clone(),
@@ -191,6 +191,11 @@ impl Draft {
         None
     }
 
+    /// Where files are unless `root` says otherwise.
+    fn default_root(&self) -> PathBuf {
+        self.path(b"html")
+    }
+
     /// The number of the pool of threads of this name.
     pub fn pool(&mut self, name: &[u8], place: Place) -> usize {
         let pools = &mut self.needs.pools;
@@ -199,11 +204,6 @@ impl Draft {
             pools.push((name.to_vec(), Some(place)));
             pools.len() - 1
         })
-    }
-
-    /// Where files are unless `root` says otherwise.
-    fn default_root(&self) -> PathBuf {
-        self.path(b"html")
     }
 
     /// The port where a server listens that does not say where.

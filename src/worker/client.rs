@@ -206,10 +206,8 @@ impl Client {
 
     /// Runs an exchange as far as it goes.
     pub(super) fn run(&mut self, id: Id, mut why: Wake) {
-        if !matches!(why, Wake::Start)
-            && let Some((_, x)) = self.exchanges.iter().find(|(known, _)| *known == id)
-        {
-            self.tally.take(LOOP, x.head.raw(), &self.link.peer);
+        if !matches!(why, Wake::Start) {
+            self.take_up();
         }
         loop {
             let Some((_, x)) = self.exchanges.iter_mut().find(|(known, _)| *known == id) else {

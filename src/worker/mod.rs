@@ -21,4 +21,5 @@ mod setup;
 mod waiting;
 
 pub use disk::settings as disks;
+pub use sandbox::Enclosure;
 pub use setup::{Setup, Socket, Who, run};

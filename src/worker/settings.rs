@@ -46,7 +46,7 @@ directives! {
     pub struct Isolation in "forkful" with Draft {
         /// What workers may not do, whoever they run as. `on`: start programs, change files, manage
         /// the machine; logs may be written. `strict`: nor read outside of roots and aliases, as
-        /// they are when a worker starts. It has no effect with `master_process off`.
+        /// they are when the configuration is loaded. It has no effect with `master_process off`.
         sandbox: Sandbox = Sandbox::On =>
             "worker_sandbox" [MAIN] 1, Once, "on", set(sandbox);
     }

@@ -57,6 +57,9 @@ impl Question {
     }
 }
 
+/// Which answer a text makes.
+pub(super) type Kind = fn(String) -> Answer;
+
 impl Answer {
     /// As it is sent.
     pub(super) fn message(&self) -> Vec<u8> {
@@ -68,7 +71,7 @@ impl Answer {
     }
 
     /// How long the text is that follows this line, and which answer it makes.
-    pub(super) fn head(line: &str) -> Option<(u64, fn(String) -> Answer)> {
+    pub(super) fn head(line: &str) -> Option<(u64, Kind)> {
         let (word, length) = line.strip_suffix('\n')?.split_once(' ')?;
         let length = length
             .parse()
