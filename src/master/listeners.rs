@@ -9,6 +9,7 @@ mod open;
 
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -17,6 +18,7 @@ use crate::sys::{OsError, file};
 use crate::worker::Socket;
 
 pub use inherited::Inherited;
+use inherited::Origin;
 
 /// One address that a configuration listens on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,7 @@ struct Group {
     sockets: Vec<Rc<Listener>>,
     /// The device and the inode of a unix socket's file.
     file: Option<(u64, u64)>,
+    origin: Origin,
 }
 
 impl Group {
@@ -52,9 +55,10 @@ impl Group {
         self.sockets.iter().enumerate().map(socket)
     }
 
-    /// Removes the file of a unix socket that is still this socket's.
+    /// Removes the file of a unix socket that is this master's and still this socket's.
     fn remove_file(&self) {
         if let Some(path) = self.wanted.address.path()
+            && self.origin == Origin::Own
             && self.file.is_some()
             && file_of(path) == self.file
         {
@@ -67,6 +71,14 @@ impl Group {
 /// The sockets of one configuration, in the order in which it wants them.
 #[derive(Clone, Debug, Default)]
 pub struct Listeners(Vec<Group>);
+
+/// A socket for a successor.
+pub struct Heirloom {
+    /// It is not close-on-exec.
+    pub fd: OwnedFd,
+    /// Whether it is the service manager's.
+    pub lent: bool,
+}
 
 /// Why the sockets of a configuration cannot be had: a line for each, in nginx's words.
 #[derive(Debug)]
@@ -200,6 +212,28 @@ impl Listeners {
         }
     }
 
+    /// The predecessor, if there was one, is gone: the files of its sockets are this master's.
+    pub fn own(&mut self) {
+        let before = |group: &&mut Group| group.origin == Origin::Predecessor;
+        let groups = self.0.iter_mut().filter(before);
+        groups.for_each(|group| group.origin = Origin::Own);
+    }
+
+    /// Copies of all sockets that stay open in a program executed next.
+    ///
+    /// # Errors
+    /// EMFILE.
+    pub fn inheritable(&self) -> io::Result<Vec<Heirloom>> {
+        let copy = |group: &Group, socket: &Rc<Listener>| {
+            let (fd, lent) = (socket.inheritable()?, group.origin == Origin::Lent);
+            Ok(Heirloom { fd, lent })
+        };
+        let groups = self.0.iter();
+        groups
+            .flat_map(|group| group.sockets.iter().map(move |socket| copy(group, socket)))
+            .collect()
+    }
+
     fn find(&self, address: &Address) -> Option<&Group> {
         self.0.iter().find(|group| group.wanted.address == *address)
     }
@@ -224,8 +258,8 @@ fn bind_group(
     held: Option<&Group>,
     inherited: &Inherited,
 ) -> io::Result<Group> {
-    let mut sockets = match held {
-        Some(group) => group.sockets.clone(),
+    let (mut sockets, origin) = match held {
+        Some(group) => (group.sockets.clone(), group.origin),
         None => inherited.of(&wanted.address),
     };
     let count = if wanted.options.reuseport { workers } else { 1 };
@@ -249,6 +283,7 @@ fn bind_group(
         wanted: wanted.clone(),
         sockets,
         file,
+        origin,
     })
 }
 

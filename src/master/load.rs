@@ -1,5 +1,6 @@
 //! From texts to a plan: parse, tables, what the site needs. Nothing is opened here but the texts.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::OnceLock;
@@ -161,7 +162,7 @@ pub fn read_from(request: &Request, outside: Rc<Outside>) -> Plan {
         worker,
     } = top;
     fill_in(&mut settings, request, &mut draft);
-    let pid = pid_path(&settings, &draft, &request.prefix);
+    let pid = pid_path(&settings, &mut draft, &request.prefix);
     let workers = settings.workers();
     for question in outside.missing() {
         draft.diagnostics.error(None, question);
@@ -214,12 +215,29 @@ fn default_error_log(request: &Request, draft: &mut Draft) -> Planned {
     }
 }
 
-/// nginx's default is written only where its directory exists.
-fn pid_path(settings: &Settings, draft: &Draft, prefix: &Path) -> Option<PathBuf> {
-    match &settings.pid {
-        Some(path) => Some(draft.path(path.as_os_str().as_encoded_bytes())),
-        None => Some(prefix.join(PID)).filter(|path| draft.has_directory(path)),
+/// nginx's default is written only where its directory exists and is on no read-only file system.
+fn pid_path(settings: &Settings, draft: &mut Draft, prefix: &Path) -> Option<PathBuf> {
+    if let Some(path) = &settings.pid {
+        return Some(draft.path(path.as_os_str().as_encoded_bytes()));
     }
+    let path = prefix.join(PID);
+    if !draft.has_directory(&path) {
+        return None;
+    }
+    let read_only = |error: &io::Error| error.kind() == io::ErrorKind::ReadOnlyFilesystem;
+    if file::check_writable(&path).is_err_and(|error| read_only(&error)) {
+        let name = path.display();
+        let what = format!("\"{name}\" is not written: its file system is read-only");
+        draft.diagnostics.notice(Severity::Notice, None, what);
+        return None;
+    }
+    Some(path)
+}
+
+/// Whether the pid file is nginx's default and its file system is read-only: then there is none.
+pub(super) fn has_no_place(settings: &Settings, pid: &Path) -> bool {
+    let read_only = |error: io::Error| error.kind() == io::ErrorKind::ReadOnlyFilesystem;
+    settings.pid.is_none() && file::check_writable(pid).is_err_and(read_only)
 }
 
 impl Plan {
@@ -255,7 +273,9 @@ impl Plan {
             file::check_writable(path).map_err(failed)
         };
         let logs = self.draft.needs.logs.things();
-        logs.iter().chain(&self.pid).try_for_each(check)
+        let pid = self.pid.iter();
+        let pid = pid.filter(|path| !has_no_place(&self.settings, path));
+        logs.iter().chain(pid).try_for_each(check)
     }
 
     /// Every file it was read from, each after a line with its name (`-T`).

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use super::children::LogTable;
 use super::listeners::Wanted;
-use super::load::{self, Plan, Request};
+use super::load::{self, Plan, Request, has_no_place};
+use super::pid_file::PidFile;
 use super::settings::Settings;
 use super::state::Terms;
 use crate::conf::outside::Outside;
@@ -111,6 +112,22 @@ impl Loaded {
         if let Some(log) = self.site.error_logs.first() {
             log::set_default(log.clone());
         }
+    }
+
+    /// Writes the pid file, if there is to be one.
+    ///
+    /// # Errors
+    /// Those of [`PidFile::write`].
+    pub(super) fn write_pid(&self) -> Result<Option<PidFile>, String> {
+        let Some(path) = &self.pid else {
+            return Ok(None);
+        };
+        if has_no_place(&self.settings, path) {
+            let name = path.display();
+            log::notice!("\"{name}\" is not written: its file system is read-only");
+            return Ok(None);
+        }
+        PidFile::write(path).map(Some)
     }
 
     /// The paths of its logs, in the order of their table.

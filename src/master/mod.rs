@@ -9,11 +9,13 @@
 //! - `scoreboard`: what workers leave for it to read
 //! - `children`: forks and channels
 //! - `listeners`: the sockets, which belong to it
+//! - `notify`: what the service manager is told
 //! - `door`: where an operator asks; `status`: how things are
 //! - `report`: what is known of a worker's end; `poison`: requests that keep causing it
 //! - `pid_file`: where others find it
 //! - `reopen`: logs, after a rotation
 //! - `terminal`: what a hang-up means
+//! - `upgrade`: the second master of another binary
 
 mod check;
 mod children;
@@ -21,6 +23,7 @@ pub mod door;
 pub mod listeners;
 pub mod load;
 pub mod loaded;
+mod notify;
 pub mod pid_file;
 pub mod poison;
 mod reopen;
@@ -32,6 +35,7 @@ pub mod start;
 pub mod state;
 pub mod status;
 mod terminal;
+mod upgrade;
 
 pub use loaded::Loaded;
 pub use start::{Estate, Outcome, serve};

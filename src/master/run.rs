@@ -17,6 +17,7 @@ use super::children::{self, Birth, Children};
 use super::door::{Answer, Door, Question};
 use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
+use super::notify::Notify;
 use super::pid_file::PidFile;
 use super::reopen::reopen;
 use super::report::{self, Reports};
@@ -24,6 +25,7 @@ use super::scoreboard::{Place, Scoreboard};
 use super::state::{Action, Event, FIRST, Master, Seat};
 use super::status::History;
 use super::terminal::Terminal;
+use super::upgrade::Upgrade;
 use crate::log;
 use crate::sys::OsError;
 use crate::sys::channel::Channel;
@@ -43,6 +45,8 @@ pub(super) struct Belongings {
     pub listeners: Listeners,
     pub pid_file: Option<PidFile>,
     pub terminal: Terminal,
+    pub upgrade: Upgrade,
+    pub notify: Notify,
     /// Caught since before others can know of this process.
     pub signals: Signals,
     pub poll: Poll,
@@ -119,6 +123,8 @@ pub(super) struct Loop {
     /// The configuration before the current one, while it may have to be restored.
     former: Option<Stage>,
     terminal: Terminal,
+    upgrade: Upgrade,
+    notify: Notify,
     door: Door,
     history: History,
     checks: Checks,
@@ -143,11 +149,14 @@ impl Loop {
             listeners,
             pid_file,
             terminal,
+            upgrade,
+            notify,
             signals,
             poll,
             door,
             scoreboard,
         } = belongings;
+        let succeeds = upgrade.predecessor().map(Event::Succeeds);
         let now = Instant::now();
         let first = Event::Loaded {
             generation: FIRST,
@@ -157,7 +166,7 @@ impl Loop {
             poll,
             signals,
             master: Master::new(daemon, now),
-            events: VecDeque::from([first]),
+            events: succeeds.into_iter().chain([first]).collect(),
             children: Children::default(),
             scoreboard,
             reports: Reports::new(now),
@@ -171,6 +180,8 @@ impl Loop {
             next: None,
             former: None,
             terminal,
+            upgrade,
+            notify,
             door,
             history: History::begin(clock::wall().seconds, now),
             checks: Checks::default(),
@@ -195,7 +206,11 @@ impl Loop {
 
     fn work(&mut self) -> ControlFlow<Leave> {
         while let Some(event) = self.events.pop_front() {
-            for action in self.master.handle(event, Instant::now()) {
+            let now = Instant::now();
+            let actions = self.master.handle(event, now);
+            // Before the actions: they may take their time.
+            self.notify.update(self.master.standing(), now);
+            for action in actions {
                 self.execute(action)?;
             }
         }
@@ -213,6 +228,8 @@ impl Loop {
             Action::Discard(number) => self.discard(number),
             Action::Close => self.close(),
             Action::Tell(pid, command) => self.children.tell(pid, command),
+            Action::Revive(number) => self.current.number = number,
+            Action::Execute => self.execute_binary(),
             Action::Kill(pid) => children::kill(pid, Signal::Kill),
             Action::Abort(pid) => {
                 if let Some(place) = self.children.place(pid) {
@@ -232,7 +249,11 @@ impl Loop {
 
     /// Waits for whatever comes first and notes it.
     fn wait(&mut self) {
-        let deadline = [self.master.deadline(), self.door.deadline()];
+        let deadline = [
+            self.master.deadline(),
+            self.door.deadline(),
+            self.notify.deadline(),
+        ];
         let deadline = deadline.into_iter().flatten().min();
         let timeout = deadline.map(|due| due.saturating_duration_since(Instant::now()));
         let mut ready = Events::with_capacity(64);
@@ -245,6 +266,7 @@ impl Loop {
             .iter()
             .filter_map(|event| Pid::new(event.token().0 as i32));
         workers.for_each(|pid| self.hear(pid));
+        self.notify.beat(Instant::now());
         self.take_signals();
         self.attend(&ready);
         self.events.push_back(Event::Time);
@@ -277,6 +299,9 @@ impl Loop {
     /// Exits come last: a worker may end because of the same signal from the terminal.
     fn take_signals(&mut self) {
         let arrived: Vec<Signal> = self.signals.take().collect();
+        if arrived.contains(&Signal::Chld) {
+            self.succeed();
+        }
         for signal in &arrived {
             match signal {
                 Signal::Hup => self.events.push_back(self.terminal.hangup()),
@@ -287,6 +312,33 @@ impl Loop {
         if arrived.contains(&Signal::Chld) {
             self.reap();
         }
+    }
+
+    /// The end of the master before this one is announced as that of a child.
+    fn succeed(&mut self) {
+        let Some(predecessor) = self.upgrade.predecessor_left() else {
+            return;
+        };
+        self.events.push_back(Event::PredecessorLeft(predecessor));
+        let others = self.next.iter_mut().chain(&mut self.former);
+        others
+            .chain([&mut self.current])
+            .for_each(|stage| stage.listeners.own());
+    }
+
+    fn execute_binary(&mut self) {
+        let Stage {
+            loaded,
+            listeners,
+            pid_file,
+            ..
+        } = &mut self.current;
+        let daemon = loaded.settings.daemon;
+        let executed = self.upgrade.execute(listeners, pid_file.as_mut(), daemon);
+        self.events.push_back(match executed {
+            Ok(pid) => Event::Executed(pid),
+            Err(why) => Event::ExecuteFailed(why),
+        });
     }
 
     /// One SIGCHLD may stand for several exits.
@@ -300,6 +352,8 @@ impl Loop {
                 continue;
             }
             self.hear(exit.pid);
+            let pid_file = self.current.pid_file.as_mut();
+            self.upgrade.ended(exit.pid, pid_file);
             let place = self.children.remove(self.poll.registry(), exit.pid);
             let death = self.reports.death(exit, place.as_ref(), Instant::now());
             if let Some(place) = &place {
@@ -357,9 +411,9 @@ impl Loop {
         let none = Inherited::default();
         let listeners = Listeners::bind(&loaded.listeners, loaded.workers, held, &none)
             .map_err(|refused| refused.lines)?;
-        let path = loaded.pid.as_deref();
-        let moved = path.filter(|_| path != self.current.loaded.pid.as_deref());
-        match moved.map(PidFile::write).transpose() {
+        let moved = loaded.pid != self.current.loaded.pid;
+        let pid_file = moved.then(|| loaded.write_pid()).transpose();
+        match pid_file.map(Option::flatten) {
             Ok(pid_file) => Ok(Stage {
                 number,
                 born: Instant::now(),
@@ -486,7 +540,11 @@ impl Loop {
     }
 
     fn close(&mut self) {
-        std::mem::take(&mut self.current.listeners).close(&Listeners::default());
+        let listeners = std::mem::take(&mut self.current.listeners);
+        // The files of the sockets are the successor's then.
+        if self.upgrade.successor().is_none() {
+            listeners.close(&Listeners::default());
+        }
     }
 
     fn exit(self, code: i32) -> End {

@@ -4,16 +4,18 @@ use std::env;
 use std::io::{self, Write};
 
 use super::door::Door;
-use super::listeners::Listeners;
+use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
+use super::notify::Notify;
 use super::pid_file::PidFile;
 use super::run::{Belongings, End, Loop, Recruit, watch};
 use super::scoreboard::Scoreboard;
 use super::settings::Settings;
 use super::terminal::Terminal;
+use super::upgrade::Upgrade;
 use crate::log;
 use crate::sys::OsError;
-use crate::sys::process::{self, Readiness};
+use crate::sys::process;
 use crate::sys::signal::{self, Signal, Signals};
 use crate::worker::Setup;
 use crate::worker::command::START_FAILED;
@@ -32,11 +34,13 @@ pub enum Outcome {
 pub struct Estate {
     listeners: Listeners,
     pid_file: Option<PidFile>,
+    notify: Notify,
 }
 
 impl Estate {
     /// Removes it.
-    pub fn remove(self) {
+    pub fn remove(mut self) {
+        self.notify.say("STOPPING=1\n");
         self.listeners.close(&Listeners::default());
         self.pid_file.into_iter().for_each(PidFile::remove);
     }
@@ -75,20 +79,29 @@ fn fail(lines: &[String], code: i32) -> Outcome {
 
 /// Everything that can fail is done before the process that was started says that it has not.
 fn begin(loaded: Loaded) -> Result<Belongings, Vec<String>> {
-    let daemon = loaded.settings.daemon.then(process::daemonize).transpose();
+    let inherited = Inherited::from_environment();
+    let upgrade = Upgrade::new(inherited.by_master());
+    // A successor stays the child of the master that has to know how it fares.
+    let leaves = loaded.settings.daemon && !inherited.by_master();
+    let daemon = leaves.then(process::daemonize).transpose();
     let readiness = daemon.map_err(|error| failed("daemon()", &error))?;
     // Asked before the signals are caught: it looks at how SIGHUP was left to this process.
-    let terminal = if readiness.is_some() {
+    let terminal = if loaded.settings.daemon {
         Terminal::NONE
     } else {
         Terminal::of_process()
     };
     let signals = Signals::new(&Signal::CATCHABLE).map_err(|e| failed("sigaction()", &e))?;
+    // nginx executes its successor with all of them blocked.
+    signal::unblock_all().map_err(|e| failed("sigprocmask()", &e))?;
     let poll = watch(&signals).map_err(|e| failed("epoll_create()", &e))?;
     let door = Door::open(poll.registry());
     let scoreboard = Scoreboard::new().map_err(|e| failed("mmap()", &e))?;
-    let listeners = Listeners::open(&loaded.listeners, loaded.workers)?;
-    let pid_file = match loaded.pid.as_deref().map(PidFile::write).transpose() {
+    let mut listeners = Listeners::open(&loaded.listeners, loaded.workers, inherited)?;
+    if upgrade.predecessor().is_none() {
+        listeners.own();
+    }
+    let pid_file = match loaded.write_pid() {
         Ok(pid_file) => pid_file,
         Err(line) => {
             listeners.close(&Listeners::default());
@@ -99,7 +112,12 @@ fn begin(loaded: Loaded) -> Result<Belongings, Vec<String>> {
         // Whoever closed stderr does not want to know.
         let _ = writeln!(io::stderr(), "forkful: {line}");
     }
-    if let Some(Err(error)) = readiness.map(Readiness::ready) {
+    let left = match readiness {
+        Some(readiness) => readiness.ready(),
+        None if loaded.settings.daemon => process::leave_terminal(),
+        None => Ok(()),
+    };
+    if let Err(error) = left {
         log::alert!("the terminal could not be left {}", OsError(&error));
     }
     log::started();
@@ -108,6 +126,8 @@ fn begin(loaded: Loaded) -> Result<Belongings, Vec<String>> {
         listeners,
         pid_file,
         terminal,
+        upgrade,
+        notify: Notify::from_environment(),
         signals,
         poll,
         door,
@@ -125,13 +145,17 @@ fn alone(belongings: Belongings) -> Outcome {
         loaded,
         listeners,
         pid_file,
+        mut notify,
         signals,
         scoreboard,
         ..
     } = belongings;
+    // Connections wait from now on; it has no other moment to say so.
+    notify.say("READY=1\n");
     let estate = Estate {
         listeners: listeners.files(),
         pid_file,
+        notify,
     };
     let blocked = signal::block_all().map_err(|e| format!("sigprocmask() failed {}", OsError(&e)));
     // What has arrived by now waits for the worker that this process becomes.

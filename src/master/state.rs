@@ -16,6 +16,8 @@ mod probation;
 mod properties;
 mod reload;
 mod slot;
+mod standing;
+mod succession;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +25,7 @@ use std::time::Instant;
 
 pub use child::Seat;
 pub use event::{Action, Death, Event, FIRST, Terms};
+pub use standing::{Phase, Standing};
 
 use crate::log::Level;
 use crate::sys::process::Pid;
@@ -31,6 +34,7 @@ use generations::Generation;
 use intent::Intent;
 pub use reload::Outcome;
 use reload::{Asked, Reload};
+use succession::Succession;
 
 /// Everything the master decides with.
 pub struct Master {
@@ -45,6 +49,9 @@ pub struct Master {
     reload: Option<Reload>,
     /// Those that wait for it.
     asked: Asked,
+    /// The master that started this one, while it runs.
+    predecessor: Option<Pid>,
+    succession: Succession,
     last_reload: Option<Outcome>,
     children: Vec<Child>,
     last_generation: u64,
@@ -68,6 +75,8 @@ impl Master {
             serving: None,
             reload: Some(Reload::first()),
             asked: Asked::default(),
+            predecessor: None,
+            succession: Succession::None,
             last_reload: None,
             children: Vec::new(),
             last_generation: FIRST,
@@ -100,6 +109,10 @@ impl Master {
             Event::Ready(pid) => self.ready(pid),
             Event::Pong(pid) => self.pong(pid),
             Event::Exited(death) => self.exited(death),
+            Event::Succeeds(pid) => self.predecessor = Some(pid),
+            Event::PredecessorLeft(pid) => self.predecessor_left(pid),
+            Event::Executed(pid) => self.executed(pid),
+            Event::ExecuteFailed(why) => self.execute_failed(&why),
             Event::Time => self.abort_stalled(),
         }
         self.reconcile();
@@ -136,6 +149,7 @@ impl Master {
         self.announce(proved);
         self.ping();
         self.start_reload();
+        self.start_upgrade();
         self.finish();
     }
 

@@ -18,6 +18,7 @@ pub mod poll;
 pub mod privilege;
 pub mod process;
 pub mod random;
+pub mod scratch;
 pub mod shared;
 pub mod signal;
 pub mod socket;

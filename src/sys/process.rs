@@ -43,6 +43,20 @@ pub fn pid() -> Pid {
     from_system(unistd::getpid())
 }
 
+/// The process that started this one, or adopted it since; `None` where that is no process of this
+/// namespace.
+pub fn parent() -> Option<Pid> {
+    Pid::new(unistd::getppid().as_raw())
+}
+
+/// Has the end of the parent announced by a SIGCHLD, as that of a child is.
+///
+/// # Errors
+/// None that the kernel documents for these arguments.
+pub fn hear_of_parent_end() -> io::Result<()> {
+    Ok(prctl::set_pdeathsig(SystemSignal::SIGCHLD)?)
+}
+
 /// The number of the calling thread; the process's own in its first thread.
 pub fn thread() -> i32 {
     unistd::gettid().as_raw()
@@ -240,17 +254,25 @@ impl Readiness {
     /// # Errors
     /// Those of opening and duplicating /dev/null.
     pub fn ready(mut self) -> io::Result<()> {
-        let null = fs::File::options()
-            .read(true)
-            .write(true)
-            .open("/dev/null")?;
-        dup2_stdin(&null)?;
-        dup2_stdout(&null)?;
-        dup2_stderr(&null)?;
+        leave_terminal()?;
         // Nobody is left to tell when the process that was started has been killed.
         let _ = self.0.write_all(b"r");
         Ok(())
     }
+}
+
+/// Makes stdin, stdout and stderr /dev/null.
+///
+/// # Errors
+/// Those of opening and duplicating it.
+pub fn leave_terminal() -> io::Result<()> {
+    let null = fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
+    dup2_stdin(&null)?;
+    dup2_stdout(&null)?;
+    Ok(dup2_stderr(&null)?)
 }
 
 /// Continues as a daemon: in a new session, as a child of the process that was started.

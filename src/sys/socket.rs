@@ -4,6 +4,7 @@
 mod address;
 mod listener;
 mod option;
+mod path;
 mod peer;
 mod stream;
 

@@ -156,7 +156,8 @@ fn inherited_sockets_are_adopted_by_address() {
     let (first, second) = (any_port(), any_port());
     let numbers = [&first, &second].map(leave_open);
     let variable = format!("{};{};99999;x;4", numbers[0], numbers[1]);
-    let (inherited, lines) = Inherited::adopt(&variable);
+    let mut inherited = Inherited::default();
+    let lines = inherited.adopt(&variable, &[]);
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(
         lines[0].contains("#99999 cannot be used (9: Bad file descriptor)"),

@@ -70,6 +70,14 @@ pub enum Event {
     Pong(Pid),
     /// A child was reaped.
     Exited(Death),
+    /// Another master has started this one and runs beside it.
+    Succeeds(Pid),
+    /// It runs no more.
+    PredecessorLeft(Pid),
+    /// The answer to [`Action::Execute`]: the successor's process.
+    Executed(Pid),
+    /// The other answer to [`Action::Execute`]: why there is none.
+    ExecuteFailed(String),
     /// Nothing but that time passed. It comes after all that happened meanwhile.
     Time,
 }
@@ -122,6 +130,10 @@ pub enum Action {
     Close,
     /// Say this to a worker.
     Tell(Pid, Command),
+    /// The current configuration serves on as the generation of this number.
+    Revive(u64),
+    /// Start the new binary as a second master.
+    Execute,
     /// Kill a process that does not obey.
     Kill(Pid),
     /// Report that a worker's loop stands still, and abort it.

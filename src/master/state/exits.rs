@@ -12,6 +12,9 @@ use crate::worker::command::START_FAILED;
 impl Master {
     pub(super) fn exited(&mut self, death: Death) {
         let Exit { pid, status } = death.exit;
+        if self.succession.pid() == Some(pid) {
+            return self.successor_exited(death.exit);
+        }
         let mut children = self.children.iter();
         let Some(at) = children.position(|child| child.pid == Some(pid)) else {
             return self.log(Level::Notice, format!("unknown process {pid} {status}"));
@@ -106,7 +109,7 @@ fn described(death: &Death, life: Duration) -> String {
 }
 
 /// How loud the end of a process is: a signal is an alert, as in nginx.
-fn level(status: ExitStatus, failure: Level) -> Level {
+pub(super) fn level(status: ExitStatus, failure: Level) -> Level {
     match status {
         ExitStatus::Signal { .. } => Level::Alert,
         ExitStatus::Code(0) => Level::Notice,

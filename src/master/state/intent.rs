@@ -29,6 +29,7 @@ impl Master {
         match signal {
             Signal::Term | Signal::Int => self.end(Intent::Stop, signal, "exiting"),
             Signal::Quit => self.end(Intent::Quit, signal, "shutting down gracefully"),
+            Signal::Hup if !ending && self.succession.is_decided() => self.take_back(signal),
             Signal::Hup if !ending => {
                 self.received(Level::Notice, signal, "reconfiguring");
                 self.asked.add(None);
@@ -37,19 +38,16 @@ impl Master {
                 self.received(Level::Notice, signal, "reopening logs");
                 self.actions.push(Action::ReopenLogs);
             }
-            Signal::Usr2 if !ending => {
-                self.received(
-                    Level::Warn,
-                    signal,
-                    "ignored: an upgrade on the fly is not built in",
-                );
+            Signal::Usr2 if !ending => self.upgrade(signal),
+            // A resized terminal sends it too.
+            Signal::Winch if !ending && (self.daemon || self.succession.is_decided()) => {
+                self.retire(signal);
             }
-            Signal::Winch if self.daemon && !ending => self.retire(signal),
             _ => {}
         }
     }
 
-    fn received(&mut self, level: Level, signal: Signal, text: &str) {
+    pub(super) fn received(&mut self, level: Level, signal: Signal, text: &str) {
         let (number, name) = (signal.number(), signal.name());
         self.log(level, format!("signal {number} ({name}) received, {text}"));
     }
@@ -95,6 +93,7 @@ impl Master {
         let serving = self.serving.as_ref().map(|generation| generation.number);
         let reload = self.reload.as_ref().and_then(|reload| reload.generation());
         let reload = reload.map(|generation| generation.number);
+        let another_serves = self.succession.is_decided() || self.predecessor.is_some();
         for child in &mut self.children {
             let generation = Some(child.seat.generation);
             let served = generation == serving && self.intent == Intent::Serve;
@@ -102,6 +101,8 @@ impl Master {
                 Intent::Stop => child.require(Duty::Stop),
                 _ if served || generation == reload => {}
                 Intent::Serve => child.require(Duty::Retire),
+                // As patient with idle connections as at a reload: new ones are accepted.
+                _ if another_serves => child.require(Duty::Retire),
                 Intent::Retire | Intent::Quit => child.require(Duty::Quit),
             }
         }

@@ -28,6 +28,9 @@ enum Step {
     Ready(usize),
     Pong(usize),
     Exit(usize, ExitStatus, bool),
+    /// The binary that is to be executed is or is not.
+    Execute(bool),
+    SuccessorExit(ExitStatus),
     /// So many milliseconds pass, or as many as the master wants.
     Pass(Option<u64>),
 }
@@ -52,6 +55,8 @@ fn step() -> impl Strategy<Value = Step> {
         9 => prop::bool::weighted(0.8).prop_map(Step::Listen),
         16 => (0..99usize).prop_map(Step::Ready),
         9 => (0..99usize).prop_map(Step::Pong),
+        4 => prop::bool::weighted(0.8).prop_map(Step::Execute),
+        1 => prop::sample::select(ends.clone()).prop_map(Step::SuccessorExit),
         3 => (0..99usize, prop::sample::select(ends), any::<bool>())
             .prop_map(|(n, end, blamed)| Step::Exit(n, end, blamed)),
         2 => (0..1500u64).prop_map(|time| Step::Pass(Some(time))),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::child::{Child, Duty, GRACE};
 use super::generations::Generation;
+use super::succession::UNDER_WAY;
 use super::{Action, FIRST, Master, Terms};
 use crate::log::Level;
 use crate::sys::process::Pid;
@@ -136,6 +137,8 @@ impl Master {
         self.asked.add(Some(client));
         if self.is_ending() {
             self.refuse_asked("the master is exiting");
+        } else if self.succession.is_decided() {
+            self.refuse_asked(UNDER_WAY);
         }
     }
 

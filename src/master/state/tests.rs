@@ -6,6 +6,7 @@ mod generations;
 mod health;
 mod probation;
 mod reloads;
+mod succession;
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};

@@ -38,6 +38,9 @@ pub(super) struct World {
     /// When the workers of a seat were forked, and whether one of its generation was ready then.
     history: HashMap<Seat, Vec<(Instant, bool)>>,
     killed: HashSet<Pid>,
+    /// A binary is to be executed.
+    executing: bool,
+    successor: Option<Pid>,
     clients: u64,
     /// Clients that wait for an answer.
     pub asked: BTreeSet<u64>,
@@ -63,6 +66,8 @@ impl World {
             workers: HashMap::new(),
             history: HashMap::new(),
             killed: HashSet::new(),
+            executing: false,
+            successor: None,
             clients: 0,
             asked: BTreeSet::new(),
             code: None,
@@ -98,6 +103,12 @@ impl World {
                 assert!(self.on_probation && self.current() == number);
                 self.on_probation = false;
             }
+            Action::Revive(number) => self.revive(number),
+            Action::Execute => {
+                assert!(self.load.is_none() && !self.on_probation, "a reload first");
+                assert!(!self.executing && self.successor.is_none(), "one at a time");
+                self.executing = true;
+            }
             Action::Discard(number) => self.discard(number),
             Action::Spawn(seat) => self.spawn(seat),
             Action::Tell(pid, command) => self.tell(pid, command),
@@ -125,6 +136,13 @@ impl World {
         assert_eq!(ready, self.workers[&number], "all are ready");
         self.adopted.push(number);
         self.on_probation = true;
+    }
+
+    fn revive(&mut self, number: u64) {
+        assert!(number > self.current() && !self.on_probation);
+        let workers = self.workers[&self.current()];
+        self.workers.insert(number, workers);
+        self.adopted.push(number);
     }
 
     /// After a roll-back the old generation is the current one.
@@ -255,6 +273,12 @@ impl World {
                 self.handle(exited(pid, status, blamed));
             }
             Step::Exit(..) => {}
+            Step::Execute(succeeds) => self.execution_ends(succeeds),
+            Step::SuccessorExit(status) => {
+                if let Some(pid) = self.successor.take() {
+                    self.handle(exited(pid, status, false));
+                }
+            }
             Step::Pass(time) => self.pass(time),
         }
     }
@@ -337,6 +361,19 @@ impl World {
         let error = "listen() failed".into();
         self.handle(Event::ListenFailed { generation, error });
         assert_eq!(self.current(), before, "the old one goes on");
+    }
+
+    fn execution_ends(&mut self, succeeds: bool) {
+        if !std::mem::take(&mut self.executing) {
+            return;
+        }
+        if !succeeds {
+            return self.handle(Event::ExecuteFailed("no memory".into()));
+        }
+        self.pids += 1;
+        let pid = Pid::new(self.pids).expect("positive");
+        self.successor = Some(pid);
+        self.handle(Event::Executed(pid));
     }
 
     fn fork_ends(&mut self, succeeds: bool) {

@@ -142,8 +142,6 @@ fn signals_without_a_change_of_the_workers() {
     let mut bench = Bench::serving();
     bench.master.daemon = false;
     assert_eq!(bench.signal(Signal::Winch), [], "a resized terminal");
-    assert_eq!(bench.signal(Signal::Usr2), []);
-    bench.logged(Level::Warn, "signal 12 (SIGUSR2) received, ignored");
     assert_eq!(bench.signal(Signal::Usr1), [ReopenLogs]);
     assert_eq!(bench.exit(77, KILLED), [], "no worker of ours");
     bench.logged(Level::Notice, "unknown process 77 exited on signal 9");
