@@ -27,7 +27,7 @@ pub enum Outcome {
     /// In a new worker. Its signals are blocked until it takes them.
     Worker(Box<Setup>),
     /// In the only process, with `master_process off`.
-    Alone(Box<Setup>, Estate),
+    Alone(Box<Setup>, Box<Estate>),
 }
 
 /// What the only process leaves behind and has to remove at its end.
@@ -172,7 +172,7 @@ fn alone(belongings: Belongings) -> Outcome {
         listeners,
     };
     match blocked.and_then(|_| recruit.equip()) {
-        Ok(setup) => Outcome::Alone(Box::new(setup), estate),
+        Ok(setup) => Outcome::Alone(Box::new(setup), Box::new(estate)),
         Err(line) => {
             estate.remove();
             fail(&[line], 1)

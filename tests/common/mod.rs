@@ -7,6 +7,7 @@
 mod checkout;
 mod client;
 mod json;
+mod lease;
 mod load;
 mod process;
 mod response;
@@ -19,6 +20,7 @@ mod wrk;
 pub use checkout::{Checkout, Foreground};
 pub use client::{Client, Ending};
 pub use json::Json;
+pub use lease::Lease;
 pub use load::{Load, Reuse};
 pub use process::{children, descriptors, run, signal, stop, tool_is_installed};
 pub use response::Response;
