@@ -17,12 +17,14 @@ use forkful::site::scope::{self, Scope};
 use forkful::site::{Values, unbuilt};
 
 /// Directives that nginx does not have, each with a sample.
-const OWN: [(&str, &str); 6] = [
+const OWN: [(&str, &str); 8] = [
+    ("log_queue", "16k"),
     ("regex_match_limit", "1000"),
     ("reload_memory", "100m"),
     ("reload_probation", "2s"),
     ("reload_timeout", "5s"),
     ("worker_generations", "4"),
+    ("worker_sandbox", "strict"),
     ("worker_stall_timeout", "0"),
 ];
 
@@ -61,7 +63,8 @@ const NO_PLAIN_DEFAULT: [&str; 13] = [
 /// What a configuration of today's scope may use.
 const EXPECTED: &str = "
     daemon env error_log events http include master_process pid user worker_connections
-    worker_cpu_affinity worker_processes worker_rlimit_nofile worker_shutdown_timeout
+    worker_cpu_affinity worker_priority worker_processes worker_rlimit_core worker_rlimit_nofile
+    worker_sandbox worker_shutdown_timeout
     working_directory
     absolute_redirect access_log add_header alias allow autoindex autoindex_exact_size
     autoindex_localtime client_body_buffer_size client_body_temp_path client_body_timeout

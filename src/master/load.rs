@@ -20,6 +20,7 @@ use crate::site::error_log::Planned;
 use crate::site::{scope, unbuilt};
 use crate::sys::{OsError, file, privilege};
 use crate::worker;
+use crate::worker::settings::Sandbox;
 
 /// nginx's default for `pid` and the directory that it and the default error log stand in.
 const PID: &str = "logs/nginx.pid";
@@ -78,6 +79,12 @@ impl Holds<worker::settings::Process> for Top {
     }
 }
 
+impl Holds<worker::settings::Isolation> for Top {
+    fn module(&mut self) -> &mut worker::settings::Isolation {
+        &mut self.worker.isolation
+    }
+}
+
 impl Holds<worker::settings::Events> for Top {
     fn module(&mut self) -> &mut worker::settings::Events {
         &mut self.worker.events
@@ -90,6 +97,7 @@ pub fn table() -> &'static Table<Top, Draft> {
     TABLE.get_or_init(|| {
         let mut rows = Settings::directives();
         rows.extend(worker::settings::Process::directives());
+        rows.extend(worker::settings::Isolation::directives());
         rows.extend(worker::settings::Events::directives());
         rows.push(block(
             "events",
@@ -161,6 +169,9 @@ pub fn read_from(request: &Request, outside: Rc<Outside>) -> Plan {
         mut settings,
         worker,
     } = top;
+    if worker.isolation.sandbox == Sandbox::Strict {
+        require_known_paths(&mut draft);
+    }
     fill_in(&mut settings, request, &mut draft);
     let pid = pid_path(&settings, &mut draft, &request.prefix);
     let workers = settings.workers();
@@ -185,6 +196,15 @@ fn require_events(items: &[Item], draft: &mut Draft) {
         draft
             .diagnostics
             .error(None, "no \"events\" section in configuration");
+    }
+}
+
+/// What may be read is settled before there is a request.
+fn require_known_paths(draft: &mut Draft) {
+    let what = "\"worker_sandbox strict\" has to know where files are, and this path begins with a \
+                variable";
+    for place in std::mem::take(&mut draft.needs.reach.anywhere) {
+        draft.diagnostics.error(Some(place), what);
     }
 }
 

@@ -16,6 +16,7 @@ use super::endpoints;
 use super::error_log::ErrorLogs;
 use super::location::Location;
 use super::numbering::Numbering;
+use super::reach::Reach;
 use super::scope::{self, Scope};
 use super::server::{Endpoint, Server};
 use super::variables::Registry;
@@ -60,6 +61,8 @@ pub struct Needs {
     pub listeners: Vec<ListenerNeed>,
     /// Log files.
     pub logs: Numbering<PathBuf>,
+    /// What workers reach by path.
+    pub reach: Reach,
 }
 
 /// A site while it is read.
@@ -132,7 +135,13 @@ impl Draft {
         Draft {
             diagnostics: Diagnostics::default(),
             variables: Registry::default(),
-            needs: Needs::default(),
+            needs: Needs {
+                reach: Reach {
+                    prefix: world.prefix.clone(),
+                    ..Reach::default()
+                },
+                ..Needs::default()
+            },
             hostname: world.hostname.clone(),
             match_limit: super::matching::LIMIT,
             formats: access_log::formats(),
@@ -178,6 +187,11 @@ impl Draft {
         None
     }
 
+    /// Where files are unless `root` says otherwise.
+    fn default_root(&self) -> PathBuf {
+        self.path(b"html")
+    }
+
     /// The port where a server listens that does not say where.
     pub fn default_port(&self) -> u16 {
         if self.world.privileged { 80 } else { 8000 }
@@ -188,6 +202,10 @@ impl Draft {
         scope::read(&Scope::default(), self, http, HTTP);
         self.endpoints = endpoints::assemble(self);
         self.default_access_log = access_log::plan_default(self);
+        let default_root = self.default_root();
+        if self.outside().is_directory(&default_root) {
+            self.needs.reach.reads.number(default_root);
+        }
         for (name, place) in self.variables.unknown() {
             self.diagnostics
                 .error(place, Reason::from(format!("unknown \"{name}\" variable")));
@@ -195,16 +213,21 @@ impl Draft {
     }
 
     /// The site, with what was opened for it: one log file for each of [`Needs::logs`].
-    pub fn open(self, files: &[Arc<LogFile>]) -> Site {
+    pub fn open(mut self, files: &[Arc<LogFile>]) -> Site {
         let error_logs = self.error_logs.open(files);
-        let default_root = self.path(b"html");
-        let writer = |target: &access_log::Target| RefCell::new(target.open(files, &error_logs[0]));
+        let default_root = self.default_root();
+        // A worker that is told to reopen its logs, and not by the master, finds them by path.
+        for path in self.needs.logs.things() {
+            self.needs.reach.writes.number(path.clone());
+        }
+        let writer = |target: &access_log::Target| RefCell::new(target.open(files));
         Site {
             access_logs: self.access_logs.things().iter().map(writer).collect(),
             error_logs,
             slots: self.variables.slots(),
             hostname: self.hostname,
             default_root,
+            reach: self.needs.reach,
             default_access_log: self.default_access_log,
             endpoints: self.endpoints,
             servers: self.servers,
@@ -230,6 +253,8 @@ pub struct Site {
     pub hostname: Vec<u8>,
     /// The directory of files where no `root` is set.
     pub default_root: PathBuf,
+    /// What workers reach by path.
+    pub reach: Reach,
 }
 
 impl Site {

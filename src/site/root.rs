@@ -79,6 +79,7 @@ fn set(
         let what = format!("the ${variable} variable cannot be used in the \"{name}\" directive");
         return Err(Reason::from(what).at(word.place));
     }
+    draft.needs.reach.read(&path, word.place);
     this.base = Base {
         path: Some(path),
         replaces,

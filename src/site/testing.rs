@@ -183,7 +183,7 @@ impl Kit {
     /// The last line of a log.
     pub fn logged(&self, name: &str) -> String {
         for log in &self.site.access_logs {
-            log.borrow_mut().flush(Instant::now());
+            log.borrow_mut().flush();
         }
         let text = std::fs::read_to_string(self.folder.path().join(name)).expect("a log");
         text.lines().last().unwrap_or_default().to_owned()

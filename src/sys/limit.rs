@@ -4,6 +4,8 @@ use std::{fs, io};
 
 use nix::sys::resource::{Resource as System, getrlimit, setrlimit};
 
+use super::error::check;
+
 /// No limit.
 pub const INFINITE: u64 = nix::sys::resource::RLIM_INFINITY;
 
@@ -37,6 +39,16 @@ pub struct Limit {
     pub hard: u64,
 }
 
+impl Limit {
+    /// One that cannot be raised.
+    pub fn of(value: u64) -> Limit {
+        Limit {
+            soft: value,
+            hard: value,
+        }
+    }
+}
+
 /// The limit now.
 ///
 /// # Errors
@@ -65,6 +77,16 @@ pub fn raise_descriptors() -> io::Result<u64> {
         set(Resource::Descriptors, Limit { soft: hard, hard })?;
     }
     Ok(hard)
+}
+
+/// Sets how the process competes for processors (nginx: `worker_priority`): -20 gets most, 19
+/// least, and what is beyond these counts as the nearest.
+///
+/// # Errors
+/// EACCES for more than it has now, without privileges.
+pub fn set_priority(nice: i32) -> io::Result<()> {
+    // SAFETY: the call takes numbers; 0 is the calling process.
+    check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) }).map(drop)
 }
 
 /// Lets the process take at most `more` bytes of memory beyond what it has, for good.

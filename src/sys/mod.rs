@@ -18,10 +18,12 @@ pub mod poll;
 pub mod privilege;
 pub mod process;
 pub mod random;
+pub mod sandbox;
 pub mod scratch;
 pub mod shared;
 pub mod signal;
 pub mod socket;
+pub mod wake;
 
 #[cfg(test)]
 mod alone;

@@ -6,6 +6,7 @@ use std::io;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Group, Uid, User, geteuid, initgroups, setgroups, setresgid, setresuid};
 
 use super::OsError;
@@ -103,7 +104,7 @@ pub fn is_root() -> bool {
 }
 
 /// Becomes that user, for good: its groups, then its group, then itself, and makes sure that there
-/// is no way back.
+/// is no way back. Root is left without capabilities: a name, and the files that it owns.
 ///
 /// # Errors
 /// They name the call that failed: `setgid(33) failed (1: Operation not permitted)`. The process
@@ -119,7 +120,7 @@ pub fn drop_privileges(to: &Identity) -> io::Result<()> {
     setresgid(gid, gid, gid).map_err(|e| failed(&format!("setgid({gid})"), e))?;
     setresuid(uid, uid, uid).map_err(|e| failed(&format!("setuid({uid})"), e))?;
     if uid.is_root() {
-        Ok(())
+        drop_capabilities()
     } else {
         verify_dropped()
     }
@@ -148,6 +149,20 @@ fn verify_dropped() -> io::Result<()> {
 /// EINVAL on a kernel before 3.5.
 pub fn set_no_new_privileges() -> io::Result<()> {
     Ok(prctl::set_no_new_privs()?)
+}
+
+/// What the process makes can be written by itself alone, whatever its parent had in mind.
+pub fn set_umask() {
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
+}
+
+/// Whether the process may leave a core file and be looked into by others of its user. A process
+/// that became somebody else may not, until it says otherwise.
+///
+/// # Errors
+/// None that the kernel documents.
+pub fn set_dumpable(dumpable: bool) -> io::Result<()> {
+    Ok(prctl::set_dumpable(dumpable)?)
 }
 
 #[cfg(test)]

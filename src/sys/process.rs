@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::num::NonZeroI32;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::{env, fmt, fs, process};
 
@@ -60,6 +60,12 @@ pub fn hear_of_parent_end() -> io::Result<()> {
 /// The number of the calling thread; the process's own in its first thread.
 pub fn thread() -> i32 {
     unistd::gettid().as_raw()
+}
+
+/// Where messages for people go, whatever stands there by now.
+pub fn stderr() -> BorrowedFd<'static> {
+    // SAFETY: descriptor 2 is open from the start of the program, and only ever replaced.
+    unsafe { BorrowedFd::borrow_raw(2) }
 }
 
 fn from_system(pid: unistd::Pid) -> Pid {

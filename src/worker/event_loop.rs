@@ -134,6 +134,7 @@ impl Worker {
             self.turn(&mut events);
         }
         self.flush_all();
+        log::finish(self.patience_with_logs());
         0
     }
 
@@ -228,7 +229,7 @@ impl Worker {
         for &log in &self.timed_logs {
             let mut writer = self.site.access_logs[log].borrow_mut();
             if writer.deadline().is_some_and(|due| due <= now) {
-                writer.flush(now);
+                writer.flush();
             }
         }
     }
@@ -238,11 +239,10 @@ impl Worker {
         self.timed_logs.iter().filter_map(writer).min()
     }
 
-    /// Writes all that waits in buffers of logs.
+    /// Hands on all that waits in buffers of logs.
     pub(super) fn flush_all(&self) {
-        let now = self.clock.now();
         for writer in &self.site.access_logs {
-            writer.borrow_mut().flush(now);
+            writer.borrow_mut().flush();
         }
     }
 

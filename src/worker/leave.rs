@@ -1,15 +1,18 @@
 //! Being told: commands of the master, signals, and the ways to leave.
 
-use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::client::Leave;
 use super::command::{Command, LONGEST, Report};
 use super::event_loop::Worker;
 use super::scoreboard::State;
 use crate::log;
-use crate::sys::OsError;
 use crate::sys::signal::Signal;
+
+/// How long logs may hold up an end that is not told to hurry.
+const LOG_LIMIT: Duration = Duration::from_secs(5);
+/// The same for one that is; a master kills a worker that takes twice as long.
+const LOG_GRACE: Duration = Duration::from_millis(500);
 
 /// Where a worker's life stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,8 +105,10 @@ impl Worker {
                 Some(Command::Stop) => self.stop(),
                 Some(Command::Reopen { first }) => {
                     self.flush_all();
-                    for (place, descriptor) in (first as usize..).zip(&descriptors) {
-                        self.replace_log(place, descriptor.as_fd());
+                    for (place, descriptor) in (first as usize..).zip(descriptors) {
+                        if let Some(log) = self.logs.at(place) {
+                            log.go_on_in(descriptor);
+                        }
                     }
                 }
                 None => {}
@@ -153,31 +158,23 @@ impl Worker {
         self.stage = Stage::Stopped;
     }
 
-    fn replace_log(&self, place: usize, with: std::os::fd::BorrowedFd<'_>) {
-        let Some(log) = self.logs.at(place) else {
-            return;
-        };
-        if let Err(error) = log.replace(with) {
-            log::alert!(
-                "dup3() for \"{}\" failed {}",
-                log.path().display(),
-                OsError(&error)
-            );
-        }
-    }
-
     /// A worker that is told directly opens its logs itself, if it may.
     fn reopen_by_path(&self) {
         self.flush_all();
-        for log in self.logs.iter() {
-            let replaced = log.reopen().and_then(|file| log.replace(file.as_fd()));
-            if let Err(error) = replaced {
-                log::emerg!(
-                    "open() \"{}\" failed {}",
-                    log.path().display(),
-                    OsError(&error)
-                );
-            }
+        self.logs.iter().for_each(|log| log.reopen_in_turn());
+    }
+
+    /// How long the end of the process may wait for logs that do not take their lines.
+    pub(super) fn patience_with_logs(&self) -> Duration {
+        match self.stage {
+            Stage::Leaving { deadline: None, .. } => LOG_LIMIT,
+            Stage::Leaving {
+                deadline: Some(due),
+                ..
+            } => due
+                .saturating_duration_since(self.clock.now())
+                .clamp(LOG_GRACE, LOG_LIMIT),
+            _ => LOG_GRACE,
         }
     }
 }

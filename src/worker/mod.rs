@@ -11,6 +11,7 @@ mod drive;
 mod event_loop;
 pub mod in_hand;
 mod leave;
+mod sandbox;
 pub mod scoreboard;
 mod send;
 pub mod settings;

@@ -6,6 +6,7 @@
 
 mod checkout;
 mod client;
+mod inject;
 mod json;
 mod lease;
 mod load;
@@ -19,6 +20,7 @@ mod wrk;
 
 pub use checkout::{Checkout, Foreground};
 pub use client::{Client, Ending};
+pub use inject::{Call, inject};
 pub use json::Json;
 pub use lease::Lease;
 pub use load::{Load, Reuse};
