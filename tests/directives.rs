@@ -17,7 +17,8 @@ use forkful::site::scope::{self, Scope};
 use forkful::site::{Values, unbuilt};
 
 /// Directives that nginx does not have, each with a sample.
-const OWN: [(&str, &str); 8] = [
+const OWN: [(&str, &str); 9] = [
+    ("file_cache", "max=100 valid=2s"),
     ("log_queue", "16k"),
     ("regex_match_limit", "1000"),
     ("reload_memory", "100m"),
@@ -29,12 +30,14 @@ const OWN: [(&str, &str); 8] = [
 ];
 
 /// Defaults that are not nginx's text: ours differ on purpose, or nginx's text is no value.
-const OTHER_DEFAULTS: [(&str, &str); 6] = [
+const OTHER_DEFAULTS: [(&str, &str); 7] = [
     // Clients that use a connection at the moment of a reload must not fail.
     ("keepalive_min_timeout", "1s"),
     // Of nginx's defaults that depend on the machine, those of a common one.
     ("client_body_buffer_size", "16k"),
     ("server_names_hash_bucket_size", "64"),
+    // Without it, what is not in memory is read in a pool of threads.
+    ("aio", ""),
     // The best method is chosen, and here there is one.
     ("use", "epoll"),
     ("log_format", "combined"),
@@ -62,9 +65,9 @@ const NO_PLAIN_DEFAULT: [&str; 13] = [
 
 /// What a configuration of today's scope may use.
 const EXPECTED: &str = "
-    daemon env error_log events http include master_process pid user worker_connections
-    worker_cpu_affinity worker_priority worker_processes worker_rlimit_core worker_rlimit_nofile
-    worker_sandbox worker_shutdown_timeout
+    aio daemon env error_log events http include master_process pid thread_pool user
+    worker_connections worker_cpu_affinity worker_priority worker_processes worker_rlimit_core
+    worker_rlimit_nofile worker_sandbox worker_shutdown_timeout
     working_directory
     absolute_redirect access_log add_header alias allow autoindex autoindex_exact_size
     autoindex_localtime client_body_buffer_size client_body_temp_path client_body_timeout

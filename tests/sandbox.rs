@@ -147,6 +147,7 @@ fn strict_reads_nothing_but_what_is_served() {
     assert_eq!(on.get("/out").status, 200);
     assert_eq!(strict.get("/out").status, 403);
     assert_eq!(strict.get("/missing").status, 404);
+    assert_eq!(read(&strict, "/proc/1/environ"), EACCES);
     let prefix = strict.path("server.conf");
     assert_eq!(read(&strict, prefix.to_str().unwrap()), EACCES);
 }

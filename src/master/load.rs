@@ -20,6 +20,7 @@ use crate::site::error_log::Planned;
 use crate::site::{scope, unbuilt};
 use crate::sys::{OsError, file, privilege};
 use crate::worker;
+use crate::worker::disks::{Disks, FileCache, Pools};
 use crate::worker::settings::Sandbox;
 
 /// nginx's default for `pid` and the directory that it and the default error log stand in.
@@ -85,6 +86,18 @@ impl Holds<worker::settings::Isolation> for Top {
     }
 }
 
+impl Holds<Pools> for Top {
+    fn module(&mut self) -> &mut Pools {
+        &mut self.worker.disks.pools
+    }
+}
+
+impl Holds<FileCache> for Top {
+    fn module(&mut self) -> &mut FileCache {
+        &mut self.worker.disks.cache
+    }
+}
+
 impl Holds<worker::settings::Events> for Top {
     fn module(&mut self) -> &mut worker::settings::Events {
         &mut self.worker.events
@@ -99,6 +112,8 @@ pub fn table() -> &'static Table<Top, Draft> {
         rows.extend(worker::settings::Process::directives());
         rows.extend(worker::settings::Isolation::directives());
         rows.extend(worker::settings::Events::directives());
+        rows.extend(Pools::directives());
+        rows.extend(FileCache::directives());
         rows.push(block(
             "events",
             "ngx_event_core_module",
@@ -165,6 +180,7 @@ pub fn read_from(request: &Request, outside: Rc<Outside>) -> Plan {
     let mut top = Top::default();
     table().apply(&mut top, &mut draft, &items, MAIN);
     require_events(&items, &mut draft);
+    require_pools(&top.worker.disks, &mut draft);
     let Top {
         mut settings,
         worker,
@@ -206,6 +222,16 @@ fn require_known_paths(draft: &mut Draft) {
     for place in std::mem::take(&mut draft.needs.reach.anywhere) {
         draft.diagnostics.error(Some(place), what);
     }
+}
+
+/// Every pool of threads that a location uses has to be declared, before or after it.
+fn require_pools(disks: &Disks, draft: &mut Draft) {
+    let needs = std::mem::take(&mut draft.needs.pools);
+    for (name, place) in needs.iter().filter(|(name, _)| disks.pool(name).is_none()) {
+        let what = format!("unknown thread pool \"{}\"", name.escape_ascii());
+        draft.diagnostics.error(*place, Reason::from(what));
+    }
+    draft.needs.pools = needs;
 }
 
 /// What holds where the configuration says nothing.

@@ -31,6 +31,8 @@ pub struct Loaded {
     pub pid: Option<PathBuf>,
     /// What is served.
     pub site: Site,
+    /// What its workers are left with.
+    pub enclosure: Option<worker::Enclosure>,
     pub(super) request: Request,
 }
 
@@ -70,6 +72,8 @@ impl Loaded {
             });
         let listeners = wanted.collect();
         let (site, workers) = (draft.open(&files), workers.0);
+        let directory = settings.working_directory.as_deref();
+        let enclosure = worker::Enclosure::plan(&worker, &site, directory);
         Ok(Loaded {
             workers,
             settings,
@@ -78,6 +82,7 @@ impl Loaded {
             logs,
             pid,
             site,
+            enclosure,
             request,
         })
     }

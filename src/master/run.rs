@@ -32,9 +32,10 @@ use crate::sys::channel::Channel;
 use crate::sys::clock;
 use crate::sys::process::{self, Pid};
 use crate::sys::signal::{Signal, Signals};
-use crate::worker::command::{Command, Report};
+use crate::worker::command::Report;
 use crate::worker::scoreboard::Tally;
 
+mod stages;
 mod survey;
 
 const SIGNALS: Token = Token(0);
@@ -79,27 +80,6 @@ struct Stage {
     listeners: Listeners,
     /// None yet, if it is to be that of the configuration before.
     pid_file: Option<PidFile>,
-}
-
-impl Stage {
-    /// Takes over the pid file of the stage that it replaces, if both want the same.
-    fn inherit_pid_file(&mut self, other: &mut Stage) {
-        if self.pid_file.is_none() && self.loaded.pid == other.loaded.pid {
-            self.pid_file = other.pid_file.take();
-        }
-    }
-
-    /// What it shares with another stage gets its own options back; it has listened with them
-    /// before.
-    fn listen_again(&self) {
-        let _ = self.listeners.listen(&Listeners::default());
-    }
-
-    /// Removes what only it had.
-    fn drop_beside(self, current: &Stage) {
-        self.listeners.close(&current.listeners);
-        self.pid_file.into_iter().for_each(PidFile::remove);
-    }
 }
 
 /// Why the loop is left.
@@ -237,7 +217,7 @@ impl Loop {
                 }
                 children::kill(pid, Signal::Abrt);
             }
-            Action::ReopenLogs => reopen(&self.current.loaded.logs, &self.children),
+            Action::ReopenLogs => self.reopen_logs(),
             Action::Log(level, text) => log::write(level, format_args!("{text}")),
             Action::Answer(client, outcome) => {
                 self.door.answer(client, &outcome.into(), Instant::now());
@@ -468,75 +448,6 @@ impl Loop {
             .as_ref()
             .filter(|stage| stage.number == seat.generation);
         next.unwrap_or(&self.current)
-    }
-
-    fn listen(&mut self, number: u64) {
-        let Some(next) = &self.next else { return };
-        self.events
-            .push_back(match next.listeners.listen(&self.current.listeners) {
-                Ok(()) => Event::Listening(number),
-                Err(mut refused) => {
-                    let error = refused.lines.swap_remove(0);
-                    refused.lines.iter().for_each(|line| log::emerg!("{line}"));
-                    self.current.listen_again();
-                    Event::ListenFailed {
-                        generation: number,
-                        error,
-                    }
-                }
-            });
-    }
-
-    /// The next configuration becomes the current one. What it does not listen on is left to the
-    /// workers of the one before.
-    fn adopt(&mut self) {
-        let Some(mut next) = self.next.take() else {
-            return;
-        };
-        next.inherit_pid_file(&mut self.current);
-        let former = std::mem::replace(&mut self.current, next);
-        self.keep_for(&former);
-        self.former = Some(former);
-        self.current.loaded.make_current();
-    }
-
-    /// Tells the workers of a configuration that no longer serves which endpoints are theirs alone.
-    fn keep_for(&self, stage: &Stage) {
-        for endpoint in stage.listeners.without(&self.current.listeners) {
-            let command = Command::Keep { endpoint };
-            self.children.tell_all(stage.number, command);
-        }
-    }
-
-    /// There is no way back any more.
-    fn settle(&mut self) {
-        if let Some(former) = self.former.take() {
-            former.drop_beside(&self.current);
-        }
-    }
-
-    fn discard(&mut self, number: u64) {
-        if let Some(stage) = self.next.take_if(|stage| stage.number == number) {
-            stage.drop_beside(&self.current);
-        } else if self.current.number == number
-            && let Some(former) = self.former.take()
-        {
-            self.restore(former);
-        }
-    }
-
-    /// The configuration before is the current one again.
-    fn restore(&mut self, mut former: Stage) {
-        former.inherit_pid_file(&mut self.current);
-        let failed = std::mem::replace(&mut self.current, former);
-        self.keep_for(&failed);
-        let number = self.current.number;
-        for (endpoint, first, sockets) in self.current.listeners.absorb(&failed.listeners) {
-            self.children.hand_out(number, endpoint, first, &sockets);
-        }
-        self.current.listen_again();
-        failed.drop_beside(&self.current);
-        self.current.loaded.make_current();
     }
 
     fn close(&mut self) {

@@ -27,7 +27,7 @@ pub enum Outcome {
     /// In a new worker. Its signals are blocked until it takes them.
     Worker(Box<Setup>),
     /// In the only process, with `master_process off`.
-    Alone(Box<Setup>, Box<Estate>),
+    Alone(Box<(Setup, Estate)>),
 }
 
 /// What the only process leaves behind and has to remove at its end.
@@ -172,7 +172,7 @@ fn alone(belongings: Belongings) -> Outcome {
         listeners,
     };
     match blocked.and_then(|_| recruit.equip()) {
-        Ok(setup) => Outcome::Alone(Box::new(setup), Box::new(estate)),
+        Ok(setup) => Outcome::Alone(Box::new((setup, estate))),
         Err(line) => {
             estate.remove();
             fail(&[line], 1)
@@ -201,6 +201,7 @@ impl Recruit {
             settings: loaded.worker,
             who: loaded.settings.who(),
             sockets: listeners.sockets(loaded.workers),
+            enclosure: loaded.enclosure,
             logs: loaded.logs,
             channel,
             tally,

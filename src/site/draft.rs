@@ -19,6 +19,7 @@ use super::numbering::Numbering;
 use super::reach::Reach;
 use super::scope::{self, Scope};
 use super::server::{Endpoint, Server};
+use super::transport::DEFAULT_POOL;
 use super::variables::Registry;
 use crate::conf::diagnostic::{Diagnostics, Reason, Severity};
 use crate::conf::outside::Outside;
@@ -63,6 +64,8 @@ pub struct Needs {
     pub logs: Numbering<PathBuf>,
     /// What workers reach by path.
     pub reach: Reach,
+    /// Pools of threads by name, each where it is named first; the default comes first.
+    pub pools: Vec<(Vec<u8>, Option<Place>)>,
 }
 
 /// A site while it is read.
@@ -140,6 +143,7 @@ impl Draft {
                     prefix: world.prefix.clone(),
                     ..Reach::default()
                 },
+                pools: vec![(DEFAULT_POOL.into(), None)],
                 ..Needs::default()
             },
             hostname: world.hostname.clone(),
@@ -192,6 +196,16 @@ impl Draft {
         self.path(b"html")
     }
 
+    /// The number of the pool of threads of this name.
+    pub fn pool(&mut self, name: &[u8], place: Place) -> usize {
+        let pools = &mut self.needs.pools;
+        let known = pools.iter().position(|(known, _)| known == name);
+        known.unwrap_or_else(|| {
+            pools.push((name.to_vec(), Some(place)));
+            pools.len() - 1
+        })
+    }
+
     /// The port where a server listens that does not say where.
     pub fn default_port(&self) -> u16 {
         if self.world.privileged { 80 } else { 8000 }
@@ -225,6 +239,8 @@ impl Draft {
             access_logs: self.access_logs.things().iter().map(writer).collect(),
             error_logs,
             slots: self.variables.slots(),
+            real_root: self.variables.real_root,
+            pools: self.needs.pools.into_iter().map(|(name, _)| name).collect(),
             hostname: self.hostname,
             default_root,
             reach: self.needs.reach,
@@ -249,6 +265,10 @@ pub struct Site {
     pub error_logs: Vec<ErrorLog>,
     /// Variables that an exchange has room for.
     pub slots: usize,
+    /// Whether anything asks for `$realpath_root`.
+    pub real_root: bool,
+    /// Names of the pools of threads that locations use, the default first.
+    pub pools: Vec<Vec<u8>>,
     /// The name of this machine.
     pub hostname: Vec<u8>,
     /// The directory of files where no `root` is set.

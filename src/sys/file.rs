@@ -97,6 +97,11 @@ pub fn meta(file: &File) -> io::Result<Meta> {
     Ok(Meta::from(&file.metadata()?))
 }
 
+/// The device number that [`Meta::device`] shows for these two parts.
+pub fn device(major: u32, minor: u32) -> u64 {
+    libc::makedev(major, minor)
+}
+
 /// Reads at an offset; fewer bytes than asked for only at the file's end, 0 past it.
 ///
 /// # Errors

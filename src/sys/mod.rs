@@ -5,6 +5,7 @@
 //! close-on-exec.
 #![allow(unsafe_code)]
 
+pub mod at_hand;
 pub mod channel;
 pub mod clock;
 pub mod cpu;

@@ -70,7 +70,8 @@ pub struct Shortage {
 }
 
 impl Shortage {
-    fn tell(&mut self, now: Instant, what: std::fmt::Arguments<'_>) {
+    /// Writes a line, unless there was one lately.
+    pub fn tell(&mut self, now: Instant, what: std::fmt::Arguments<'_>) {
         if self.told.is_some_and(|told| now < told + SILENCE) {
             self.untold += 1;
             return;
@@ -234,8 +235,10 @@ impl Worker {
             local,
             stream,
         });
-        let client = Client::new(link, self.site, self.pool.clone(), self.tally);
-        let key = self.clients.insert(client);
+        let place = self.clients.vacant_entry();
+        let key = place.key();
+        let (pool, disk) = (self.pool.clone(), self.disk.clone());
+        place.insert(Client::new(key, link, self.site, pool, disk, self.tally));
         self.tally.accepted();
         self.tally.connections(self.clients.len());
         if self.is_leaving() {

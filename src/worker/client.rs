@@ -6,13 +6,15 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::deadlines::Deadline;
+use super::disk::Disk;
 use super::scoreboard::Tally;
-use crate::files;
+use super::send::Source;
+use super::waiting::{Loading, Waiting};
 use crate::http::{Chunk, Clock, Connection, Event, Head, Id, Piece, Pool, SentBytes, Timeout};
 use crate::site::access_log;
 use crate::site::answer::{Body, Response};
 use crate::site::draft::Site;
-use crate::site::env::{Env, Need, Wake};
+use crate::site::env::{Need, Wake};
 use crate::site::exchange::{Exchange, Link};
 use crate::site::run::{Step, run};
 use crate::site::transport::Transport;
@@ -25,17 +27,10 @@ const DROPPED: u16 = 444;
 /// The event loop among the threads of its worker.
 const LOOP: usize = 0;
 
-/// What the file system answers at once.
-pub struct Reach;
-
-impl Env for Reach {
-    fn look(&mut self, query: &files::Query) -> Option<files::Found> {
-        Some(files::look(query))
-    }
-}
-
 /// A connection to a client.
 pub struct Client {
+    /// Its place among the clients.
+    pub key: usize,
     /// What its requests can see of it.
     pub link: Rc<Link>,
     /// The protocol.
@@ -58,6 +53,14 @@ pub struct Client {
     pub shut: bool,
     /// Until when it is unclear whether the file being sent was changed: nothing is sent till then.
     pub unclear_until: Cell<Option<Instant>>,
+    /// The file systems.
+    pub disk: Rc<Disk>,
+    /// How the file is read that is being sent.
+    pub source: Source,
+    /// The part of it that a thread reads.
+    pub loading: Loading,
+    /// The answer of a file system that a request waits for.
+    pub(super) waiting: Option<Waiting>,
     site: &'static Site,
     pool: Rc<Pool>,
     tally: Tally,
@@ -83,10 +86,18 @@ struct Timer {
 
 impl Client {
     /// A connection that was just accepted.
-    pub fn new(link: Rc<Link>, site: &'static Site, pool: Rc<Pool>, tally: Tally) -> Client {
+    pub fn new(
+        key: usize,
+        link: Rc<Link>,
+        site: &'static Site,
+        pool: Rc<Pool>,
+        disk: Rc<Disk>,
+        tally: Tally,
+    ) -> Client {
         let location = &site.servers[link.hosts.default].location;
         let now = link.clock.now();
         Client {
+            key,
             http: Connection::new(location.protocol.clone(), pool.clone()),
             readable: true,
             end_announced: false,
@@ -97,6 +108,10 @@ impl Client {
             transport: &location.values.transport,
             shut: false,
             unclear_until: Cell::new(None),
+            disk,
+            source: Source::default(),
+            loading: Loading::Idle,
+            waiting: None,
             site,
             pool,
             tally,
@@ -190,18 +205,23 @@ impl Client {
     }
 
     /// Runs an exchange as far as it goes.
-    fn run(&mut self, id: Id, why: Wake) {
-        let Some((_, x)) = self.exchanges.iter_mut().find(|(known, _)| *known == id) else {
-            return;
-        };
+    pub(super) fn run(&mut self, id: Id, mut why: Wake) {
         if !matches!(why, Wake::Start) {
-            self.tally.take(LOOP, x.head.raw(), &self.link.peer);
+            self.take_up();
         }
-        let mut why = why;
         loop {
-            match run(x, &mut Reach, why) {
+            let Some((_, x)) = self.exchanges.iter_mut().find(|(known, _)| *known == id) else {
+                return;
+            };
+            match run(x, &mut &*self.disk, why) {
                 Step::Answer(response) => return self.answer(id, *response),
-                Step::Wait(Need::Lookup(query)) => why = Wake::Found(files::look(&query)),
+                Step::Wait(Need::Lookup(query)) => {
+                    let pool = x.location.values.transport.aio.pool();
+                    match self.ask(id, query, pool) {
+                        Some(answer) => why = answer,
+                        None => return,
+                    }
+                }
                 Step::Wait(Need::Body(limit)) => {
                     self.http.body_limit(id, limit);
                     return self.http.discard_body(id);
@@ -231,6 +251,9 @@ impl Client {
         let date = self.link.clock.date();
         self.http.answer(id, &head, length, &Clock { date: &date });
         x.answered(head, length);
+        let device = x.promised.map_or(0, |meta| meta.device);
+        self.source = Source::of(device, self.transport, &self.disk);
+        self.loading = Loading::Idle;
         self.feeding = Some((id, pieces(body).into_iter()));
     }
 
@@ -264,6 +287,7 @@ impl Client {
         x.ended(sent, CLIENT_GONE);
         self.tally.response(x.sent.status);
         access_log::write(&x);
+        self.wait_no_more(id);
         if self
             .feeding
             .as_ref()
@@ -315,7 +339,12 @@ impl Client {
             _ => None,
         };
         let unclear = self.unclear_until.get().filter(|until| *until > now);
-        due.into_iter().chain(idle).chain(unclear).min()
+        let waiting = self.waiting.as_ref().map(|waiting| waiting.due(transport));
+        due.into_iter()
+            .chain(idle)
+            .chain(unclear)
+            .chain(waiting)
+            .min()
     }
 
     fn restart_timer(&mut self, now: Instant) {
@@ -336,6 +365,9 @@ impl Client {
 
     /// Its time-out is over.
     pub fn timed_out(&mut self) {
+        if self.waited_enough() {
+            return; // If another time-out is over as well, it comes back.
+        }
         if self.writable && self.unclear_until.get().is_some() {
             return; // It is looked at again; if a time-out is over as well, it comes back.
         }
@@ -369,10 +401,7 @@ fn pieces(body: Body) -> Vec<Piece> {
     match body {
         Body::Empty => Vec::new(),
         Body::Bytes(bytes) => vec![Piece::Bytes(Chunk::from(bytes))],
-        Body::File(file, meta) => vec![Piece::File {
-            file,
-            range: 0..meta.size,
-        }],
+        Body::File(content, meta) => vec![content.piece(0..meta.size)],
         Body::Pieces(pieces) => pieces,
     }
 }

@@ -14,6 +14,7 @@ use super::accept::{Accepting, Share, Shortage, Watch};
 use super::client::Client;
 use super::command::{Report, Slots};
 use super::deadlines::Deadlines;
+use super::disk::Disk;
 use super::drive::{Wants, drive};
 use super::leave::Stage;
 use super::scoreboard::Tally;
@@ -33,6 +34,8 @@ const BUFFER: usize = 64 << 10;
 
 const SIGNALS: Token = Token(usize::MAX - 1);
 const CHANNEL: Token = Token(usize::MAX - 2);
+const RESULTS: Token = Token(usize::MAX - 3);
+const MOUNTS: Token = Token(usize::MAX - 4);
 /// The token of the first listener. Those below are connections.
 pub(super) const LISTENERS: usize = usize::MAX / 2;
 
@@ -50,6 +53,7 @@ pub struct Worker {
     pub(super) channel: Option<Channel>,
     pub(super) clock: Rc<Clock>,
     pub(super) pool: Rc<Pool>,
+    pub(super) disk: Rc<Disk>,
     pub(super) clients: Slab<Client>,
     pub(super) max_clients: usize,
     pub(super) multi_accept: bool,
@@ -88,6 +92,15 @@ impl Worker {
             registry.register(&mut SourceFd(&fd), CHANNEL, Interest::READABLE)?;
         }
         let site = setup.site;
+        let clock: Rc<Clock> = Rc::default();
+        let tokens = (RESULTS, MOUNTS);
+        let disk = Disk::new(
+            &setup.settings.disks,
+            &site.pools,
+            registry,
+            tokens,
+            clock.clone(),
+        )?;
         let own = |socket: &&Socket| socket.slot.is_none_or(|slot| slot == setup.slot);
         let own = setup.sockets.iter().filter(own).count();
         let fixed = own + usize::from(setup.channel.is_some());
@@ -101,8 +114,9 @@ impl Worker {
             logs: setup.logs,
             signals,
             channel: setup.channel,
-            clock: Rc::default(),
+            clock,
             pool: Pool::new(),
+            disk: Rc::new(disk),
             clients: Slab::new(),
             max_clients: (setup.settings.events.connections as usize)
                 .saturating_sub(fixed)
@@ -135,6 +149,8 @@ impl Worker {
         }
         self.flush_all();
         log::finish(self.patience_with_logs());
+        // Closing a file may wait for a dead disk: that is left to the kernel.
+        std::mem::forget(self.disk.clone());
         0
     }
 
@@ -165,6 +181,8 @@ impl Worker {
             match event.token() {
                 SIGNALS => self.take_signals(),
                 CHANNEL => self.take_commands(),
+                RESULTS => self.take_results(),
+                MOUNTS => self.disk.read_mounts(),
                 Token(token) if token >= LISTENERS => self.accept(token - LISTENERS),
                 Token(key) => {
                     let Some(client) = self.clients.get_mut(key) else {
@@ -188,6 +206,16 @@ impl Worker {
         self.pass_time();
     }
 
+    /// Hands what threads have done to those who waited for it, if they still do.
+    fn take_results(&mut self) {
+        for (ticket, outcome) in self.disk.take() {
+            if let Some(client) = self.clients.get_mut(ticket.key) {
+                client.told(ticket, outcome);
+                self.drive(ticket.key);
+            }
+        }
+    }
+
     fn timeout(&self) -> Option<Duration> {
         if !self.ready.is_empty() {
             return Some(Duration::ZERO);
@@ -201,6 +229,7 @@ impl Worker {
             resting,
             self.stage.deadline(),
             self.next_flush(),
+            self.disk.deadline(),
         ];
         let now = Instant::now();
         due.into_iter()
@@ -225,6 +254,9 @@ impl Worker {
         }
         if self.stage.deadline().is_some_and(|due| due <= now) {
             self.cut("worker_shutdown_timeout is over");
+        }
+        if self.disk.deadline().is_some_and(|due| due <= now) {
+            self.disk.tidy();
         }
         for &log in &self.timed_logs {
             let mut writer = self.site.access_logs[log].borrow_mut();

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use super::settings::Sandbox;
+use super::settings::{Sandbox, Settings};
 use super::setup::{Setup, Who};
 use crate::log;
+use crate::site::draft::Site;
 use crate::site::reach::Reach;
 use crate::sys::sandbox::{Extent, Fence, Scope, deny_calls};
 use crate::sys::{OsError, clock};
@@ -17,11 +18,60 @@ const TOO_WIDE: [&str; 11] = [
     "/", "/dev", "/etc", "/home", "/proc", "/root", "/run", "/sys", "/tmp", "/usr", "/var",
 ];
 
-/// The table of mounts: a worker reads it again when it changes. While it is held open, it is found
-/// by its name as the same file.
-const MOUNTS: &str = "/proc/self/mountinfo";
+/// Read while a worker serves: the table of mounts is here. What there is of processes beyond the
+/// sandbox, landlock itself keeps back.
+const PROCESSES: &str = "/proc";
 
-/// Gives it up.
+/// What workers are left with. It is made once for all of a configuration: a worker that takes the
+/// place of another asks no file system for anything, which might not answer by then.
+pub struct Enclosure {
+    fence: io::Result<Fence>,
+    /// What is to be told of it.
+    remarks: Vec<String>,
+}
+
+impl Enclosure {
+    /// What the configuration asks for, with this directory to work in; none if for nothing.
+    pub fn plan(settings: &Settings, site: &Site, directory: Option<&Path>) -> Option<Enclosure> {
+        let scope = match settings.isolation.sandbox {
+            Sandbox::Off => return None,
+            Sandbox::On => Scope::Changes,
+            Sandbox::Strict => Scope::All,
+        };
+        let mut remarks = Vec::new();
+        let fence = Fence::new(scope).map(|mut fence| {
+            let core = settings
+                .process
+                .core
+                .and_then(|_| core_directory(directory));
+            // A place that cannot be looked up cannot be written either.
+            for place in writable(&site.reach).iter().chain(&core) {
+                let _ = fence.allow_writing(place);
+            }
+            if scope == Scope::All {
+                allow_reading(&mut fence, site, &mut remarks);
+            }
+            fence
+        });
+        Some(Enclosure { fence, remarks })
+    }
+}
+
+fn allow_reading(fence: &mut Fence, site: &Site, remarks: &mut Vec<String>) {
+    // These may be missing: nothing may be served from the one, nothing mounted at the other.
+    let _ = fence.allow_reading(&site.default_root);
+    let _ = fence.allow_reading(Path::new(PROCESSES));
+    for place in site.reach.reads.things() {
+        if let Err(error) = fence.allow_reading(place) {
+            let (place, error) = (place.display(), OsError(&error));
+            remarks.push(format!(
+                "nothing will be read at \"{place}\", it cannot be opened {error}"
+            ));
+        }
+    }
+}
+
+/// Gives up what the configuration says.
 pub(super) fn enter(setup: &Setup) {
     // One of them speaks for all.
     let tell = |what: &str| {
@@ -29,59 +79,37 @@ pub(super) fn enter(setup: &Setup) {
             log::notice!("worker_sandbox: {what}");
         }
     };
-    let scope = match setup.settings.isolation.sandbox {
-        Sandbox::Off => return,
-        // The only process removes its pid file and its sockets.
-        _ if matches!(setup.who, Who::Unchanged) => {
-            return tell("it has no effect with \"master_process off\"");
-        }
-        Sandbox::On => Scope::Changes,
-        Sandbox::Strict => Scope::All,
+    let Some(Enclosure { fence, remarks }) = &setup.enclosure else {
+        return;
     };
+    if matches!(setup.who, Who::Unchanged) {
+        // The only process removes its pid file and its sockets.
+        return tell("it has no effect with \"master_process off\"");
+    }
+    remarks.iter().for_each(|remark| tell(remark));
     // The time zone is read when it is first asked for.
     clock::local(0);
-    match fence(setup, scope, tell) {
-        Ok(Extent::Whole) => {}
-        Ok(Extent::Part) => tell("landlock of this kernel does a part of it, Linux 6.12 does all"),
-        Ok(Extent::Nothing) => tell("this kernel has no landlock, or has it disabled"),
-        Err(error) => tell(&format!("landlock failed {}", OsError(&error))),
+    match fence.as_ref().map(Fence::close) {
+        Ok(Ok(Extent::Whole)) => {}
+        Ok(Ok(Extent::Part)) => tell("this kernel's landlock does a part of it, Linux 6.12 all"),
+        Ok(Ok(Extent::Nothing)) => tell("this kernel has no landlock, or has it disabled"),
+        Ok(Err(error)) => tell(&format!("landlock failed {}", OsError(&error))),
+        Err(error) => tell(&format!("landlock failed {}", OsError(error))),
     }
     if let Err(error) = deny_calls() {
         tell(&format!("seccomp failed {}", OsError(&error)));
     }
 }
 
-fn fence(setup: &Setup, scope: Scope, tell: impl Fn(&str)) -> io::Result<Extent> {
-    let mut fence = Fence::new(scope)?;
-    let reach = &setup.site.reach;
-    // A place that cannot be looked up cannot be written either, with or without a fence.
-    for place in writable(reach) {
-        let _ = fence.allow_writing(&place);
-    }
-    if let Some(place) = setup.settings.process.core.and_then(|_| core_directory()) {
-        let _ = fence.allow_writing(&place);
-    }
-    if scope == Scope::All {
-        let _ = fence.allow_reading(Path::new(MOUNTS));
-        for place in reach.reads.things() {
-            if let Err(error) = fence.allow_reading(place) {
-                let (place, error) = (place.display(), OsError(&error));
-                tell(&format!(
-                    "nothing will be read at \"{place}\", it cannot be opened {error}"
-                ));
-            }
-        }
-    }
-    fence.close()
-}
-
-/// Where the kernel leaves a core file, as this process; none if it hands it to a program.
-fn core_directory() -> Option<PathBuf> {
+/// Where the kernel leaves the core file of a process in this directory; none if it hands it to a
+/// program.
+fn core_directory(directory: Option<&Path>) -> Option<PathBuf> {
     let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").ok()?;
     if pattern.starts_with('|') {
         return None;
     }
-    let file = env::current_dir().ok()?.join(pattern.trim_end());
+    let directory = directory.map_or_else(env::current_dir, |path| Ok(path.into()));
+    let file = directory.ok()?.join(pattern.trim_end());
     file.parent().map(Path::to_owned)
 }
 

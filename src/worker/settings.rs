@@ -8,6 +8,7 @@ use crate::conf::tree::Word;
 use crate::conf::value;
 use crate::directives;
 use crate::site::draft::Draft;
+use crate::worker::disks::Disks;
 
 /// A few of the longest lines.
 const LEAST_QUEUE: u64 = 16 << 10;
@@ -45,7 +46,7 @@ directives! {
     pub struct Isolation in "forkful" with Draft {
         /// What workers may not do, whoever they run as. `on`: start programs, change files, manage
         /// the machine; logs may be written. `strict`: nor read outside of roots and aliases, as
-        /// they are when a worker starts. It has no effect with `master_process off`.
+        /// they are when the configuration is loaded. It has no effect with `master_process off`.
         sandbox: Sandbox = Sandbox::On =>
             "worker_sandbox" [MAIN] 1, Once, "on", set(sandbox);
     }
@@ -82,6 +83,8 @@ pub struct Settings {
     pub isolation: Isolation,
     /// Its event loop.
     pub events: Events,
+    /// Its file systems.
+    pub disks: Disks,
 }
 
 /// What a worker gives up before it serves.

@@ -7,7 +7,7 @@ use std::{io, panic};
 
 use super::command::START_FAILED;
 use super::event_loop::Worker;
-use super::sandbox;
+use super::sandbox::{self, Enclosure};
 use super::scoreboard::Tally;
 use super::settings::Settings;
 use crate::log::{self, LogFiles};
@@ -36,6 +36,8 @@ pub struct Setup {
     pub who: Who,
     /// What it may be told to accept from.
     pub sockets: Vec<Socket>,
+    /// What it is left with; none if nothing is kept from it.
+    pub enclosure: Option<Enclosure>,
     /// The logs, in the order that the master knows them by.
     pub logs: LogFiles,
     /// To the master; none if there is none.
@@ -93,8 +95,9 @@ fn report_panics() {
     }));
 }
 
-fn begin(setup: Setup) -> Result<Worker, String> {
+fn begin(mut setup: Setup) -> Result<Worker, String> {
     prepare(&setup)?;
+    setup.enclosure = None;
     start_log_thread(&setup.settings);
     let signals =
         catch_signals().map_err(|error| format!("signals cannot be caught {}", OsError(&error)))?;

@@ -6,6 +6,7 @@
 
 mod checkout;
 mod client;
+mod fuse;
 mod inject;
 mod json;
 mod lease;
@@ -20,6 +21,7 @@ mod wrk;
 
 pub use checkout::{Checkout, Foreground};
 pub use client::{Client, Ending};
+pub use fuse::SlowDisk;
 pub use inject::{Call, inject};
 pub use json::Json;
 pub use lease::Lease;

@@ -4,6 +4,7 @@
 use super::child::{Child, Share};
 use super::intent::Intent;
 use super::{Action, Master};
+use crate::sys::process::Pid;
 use crate::worker::command::{Command, Slots};
 
 impl Master {
@@ -39,11 +40,7 @@ impl Master {
 
 /// Shares out the slots of a generation among those of its workers that can serve; returns who has
 /// to be told, and what.
-fn cover(
-    children: &mut [Child],
-    generation: u64,
-    workers: usize,
-) -> Vec<(crate::sys::process::Pid, Slots)> {
+fn cover(children: &mut [Child], generation: u64, workers: usize) -> Vec<(Pid, Slots)> {
     let serves = |child: &&mut Child| child.seat.generation == generation && child.can_serve();
     let mut able: Vec<&mut Child> = children.iter_mut().filter(serves).collect();
     able.sort_unstable_by_key(|child| child.seat.slot);

@@ -28,6 +28,8 @@ enum Step {
     Ready(usize),
     Pong(usize),
     Exit(usize, ExitStatus, bool),
+    /// Everything goes well with a reload to so many workers.
+    Reload(usize),
     /// The binary that is to be executed is or is not.
     Execute(bool),
     SuccessorExit(ExitStatus),
@@ -59,6 +61,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => prop::sample::select(ends.clone()).prop_map(Step::SuccessorExit),
         3 => (0..99usize, prop::sample::select(ends), any::<bool>())
             .prop_map(|(n, end, blamed)| Step::Exit(n, end, blamed)),
+        1 => (1..4usize).prop_map(Step::Reload),
         2 => (0..1500u64).prop_map(|time| Step::Pass(Some(time))),
         4 => Just(Step::Pass(None)),
     ]
@@ -67,7 +70,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// The number of sequences: 100,000 at full size.
 fn config() -> Config {
     let scale = std::env::var("FORKFUL_TEST_SCALE").ok();
-    let scale = scale.map_or(0.02, |text| text.parse().expect("a number"));
+    let scale = scale.map_or(0.005, |text| text.parse().expect("a number"));
     Config {
         cases: (100_000.0_f64 * scale).max(256.0) as u32,
         failure_persistence: None,
@@ -81,7 +84,7 @@ proptest! {
     #[test]
     fn whatever_happens(
         generations in 0..4usize,
-        steps in prop::collection::vec(step(), 0..200),
+        steps in prop::collection::vec(step(), 0..150),
         end in any::<bool>(),
     ) {
         let mut world = World::new(generations);

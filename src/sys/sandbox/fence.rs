@@ -94,12 +94,14 @@ impl Fence {
         added.map(drop).map_err(io::Error::other)
     }
 
-    /// Closes it around the calling thread and all that it will start.
+    /// Closes it around the calling thread and all that it will start. Others may do the same, as
+    /// after a fork: no path is looked up for it.
     ///
     /// # Errors
     /// The kernel's: E2BIG within 16 others.
-    pub fn close(self) -> io::Result<Extent> {
-        let status = self.0.restrict_self().map_err(io::Error::other)?;
+    pub fn close(&self) -> io::Result<Extent> {
+        let rules = self.0.try_clone()?;
+        let status = rules.restrict_self().map_err(io::Error::other)?;
         Ok(match status.ruleset {
             RulesetStatus::FullyEnforced => Extent::Whole,
             RulesetStatus::PartiallyEnforced => Extent::Part,

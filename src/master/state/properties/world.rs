@@ -273,6 +273,7 @@ impl World {
                 self.handle(exited(pid, status, blamed));
             }
             Step::Exit(..) => {}
+            Step::Reload(workers) => self.reload(workers),
             Step::Execute(succeeds) => self.execution_ends(succeeds),
             Step::SuccessorExit(status) => {
                 if let Some(pid) = self.successor.take() {
@@ -281,6 +282,22 @@ impl World {
             }
             Step::Pass(time) => self.pass(time),
         }
+    }
+
+    fn reload(&mut self, workers: usize) {
+        self.signal(Signal::Hup);
+        self.check_ends(true);
+        self.load_ends(Some(workers));
+        for canary in [true, false] {
+            while !self.forks.is_empty() {
+                self.fork_ends(true);
+            }
+            (0..self.living.len()).for_each(|number| self.says(number, true));
+            if !canary {
+                self.listen_ends(true);
+            }
+        }
+        self.pass(Some(500));
     }
 
     fn signal(&mut self, signal: Signal) {
