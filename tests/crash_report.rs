@@ -3,19 +3,37 @@
 
 mod common;
 
-use common::{Client, Setup, TestServer, children, is_forkful, possible, signal, wait_until};
+use common::{Client, Setup, TestServer, is_forkful, possible, signal, wait_until};
 use nix::sys::signal::Signal;
 
 /// Deaths of a test must not be those of a back-off: each has a generation of its own.
 fn site(workers: usize) -> TestServer {
+    site_with(&format!("worker_processes {workers};"))
+}
+
+fn site_with(main: &str) -> TestServer {
     let config =
         "server { listen %LISTEN%; root %PREFIX%/html; location /pid { return 200 \"$pid\"; } }";
-    let main = format!("worker_processes {workers}; env FORKFUL_CRASH_ROUTE;");
-    Setup::with_main(&main, config)
-        .environment("FORKFUL_CRASH_ROUTE", "/crash/")
-        .file("html/f.txt", "content")
-        .file("html/big", vec![b'x'; 20 << 20])
-        .start()
+    Setup::with_main(
+        &format!("{main} reload_probation 10ms; env FORKFUL_CRASH_ROUTE;"),
+        config,
+    )
+    .environment("FORKFUL_CRASH_ROUTE", "/crash/")
+    .file("html/f.txt", "content")
+    .file("html/big", vec![b'x'; 20 << 20])
+    .start()
+}
+
+/// A worker that serves.
+fn worker(server: &TestServer) -> u32 {
+    server.get("/pid").text().parse().expect("a process")
+}
+
+/// Gives it new workers, and new slots to those. That somebody serves says that the dead ones were
+/// replaced.
+fn renew(server: &TestServer) {
+    worker(server);
+    server.reload();
 }
 
 fn can_crash() -> bool {
@@ -62,7 +80,7 @@ fn a_crash_names_its_request() {
         } else {
             "exited on"
         });
-        let pid = server.workers()[0];
+        let pid = worker(&server);
         let (mut idle, mut other) = (server.connect(), server.connect());
         assert_eq!(idle.get("/f.txt").text(), "content");
         assert_eq!(other.get("/f.txt").text(), "content");
@@ -72,7 +90,7 @@ fn a_crash_names_its_request() {
         );
         let line = obituary(&server, pid);
         let request = format!(
-            "slot 0, generation 1, 2 requests served, 3 connections lost, client: 127.0.0.1, \
+            "slot 0, generation 1, 3 requests served, 3 connections lost, client: 127.0.0.1, \
              request: \"GET /crash/{how}?\\x22 HTTP/1.1\", host: \"a.b\"), replaced at once"
         );
         assert!(line.contains(&format!("exited on {signal}")), "{line}");
@@ -90,12 +108,12 @@ fn the_request_is_the_one_in_hand_and_no_other() {
     server.expect_log("exited on signal");
     let head = "GET /crash/fault HTTP/1.1\r\nHost: a\r\n\r\n";
     let dies_of = |server: &TestServer, act: &mut dyn FnMut(&mut Client)| {
-        let pid = server.workers()[0];
+        let pid = worker(server);
         let mut client = server.connect();
         act(&mut client);
         client.ending();
         let line = obituary(server, pid);
-        server.reload();
+        renew(server);
         line
     };
     let line = dies_of(&server, &mut |client| {
@@ -159,19 +177,19 @@ fn the_third_crash_makes_a_request_poison() {
     let poison = |server: &TestServer| server.log().matches("is poison").count();
     for (number, agent) in ["a", "b", "c", "d"].iter().enumerate() {
         assert_eq!(poison(&server), usize::from(number == 3));
-        let pid = server.workers()[0];
+        let pid = worker(&server);
         crash(
             &server,
             &format!("GET /crash/fault HTTP/1.1\r\nHost: a\r\nUser-Agent: {agent}\r\n\r\n"),
         );
         obituary(&server, pid);
-        let pid = wait_until("it is replaced", || children(server.pid()).first().copied());
+        let pid = worker(&server);
         crash(
             &server,
             &format!("GET /crash/abort?{number} HTTP/1.1\r\nHost: a\r\n\r\n"),
         );
         obituary(&server, pid);
-        server.reload();
+        renew(&server);
     }
     let log = server.log();
     let line = log
@@ -197,12 +215,8 @@ fn a_signal_from_outside_blames_no_request() {
         (Signal::SIGABRT, 6),
         (Signal::SIGBUS, 7),
     ] {
+        let (_looping, victim) = keep_busy(&server);
         let workers = server.workers();
-        let mut looping = server.connect();
-        looping.send_get("/crash/loop");
-        let victim = wait_until("a worker is busy", || {
-            workers.iter().copied().find(|pid| is_busy(*pid))
-        });
         let other = *workers.iter().find(|pid| **pid != victim).expect("two");
         let mut download = connection_of(&server, other);
         download.send_get("/big");
@@ -224,9 +238,19 @@ fn a_signal_from_outside_blames_no_request() {
             20 << 20,
             "the other's client"
         );
-        server.reload();
+        renew(&server);
     }
     assert!(!server.log().contains("poison"));
+}
+
+/// Sends a worker into an endless loop.
+fn keep_busy(server: &TestServer) -> (Client, u32) {
+    let mut client = server.connect();
+    client.send_get("/crash/loop");
+    let victim = wait_until("a worker is busy", || {
+        server.workers().into_iter().find(|pid| is_busy(*pid))
+    });
+    (client, victim)
 }
 
 /// Runs and has run for a while, which an event loop with nothing to do does not.
@@ -250,6 +274,33 @@ fn connection_of(server: &TestServer, worker: u32) -> Client {
 }
 
 #[test]
+fn a_stall_quotes_the_request_and_blames_it_for_nothing() {
+    if !can_crash() {
+        return;
+    }
+    let mut server = site_with("worker_processes 2; worker_stall_timeout 500ms;");
+    server.expect_log("it is aborted");
+    server.expect_log("stands still");
+    server.expect_log("exited on signal 6");
+    for _ in 0..3 {
+        let (mut looping, victim) = keep_busy(&server);
+        looping.ending();
+        let line = obituary(&server, victim);
+        let master = server.pid();
+        assert!(
+            line.contains(&format!("SI_USER sent by process {master}, slot ")),
+            "{line}"
+        );
+        assert!(!line.contains("request:"), "{line}");
+    }
+    let log = server.log();
+    let request = "client: 127.0.0.1, request: \"GET /crash/loop HTTP/1.1\", host: \"a\"";
+    let quoted = |line: &&str| line.contains(" stands still: slot ") && line.ends_with(request);
+    assert_eq!(log.lines().filter(quoted).count(), 3, "{log}");
+    assert!(!log.contains("poison"), "{log}");
+}
+
+#[test]
 fn a_killed_worker_leaves_what_it_did() {
     if !is_forkful() {
         return;
@@ -261,22 +312,22 @@ fn a_killed_worker_leaves_what_it_did() {
         assert_eq!(client.get("/f.txt").text(), "content");
         assert_eq!(client.get("/none").status, 404);
     }
-    let pid = server.workers()[0];
+    let pid = worker(&server);
     wait_until("it waits", || (stat(pid)[0] == "S").then_some(()));
     signal(pid, Signal::SIGKILL);
     let line = obituary(&server, pid);
-    let facts = "(slot 0, generation 1, 10 requests served, 5 connections lost), replaced at once";
+    let facts = "(slot 0, generation 1, 11 requests served, 5 connections lost), replaced at once";
     assert!(
         line.contains(" exited on signal 9 after 0.") && line.ends_with(facts),
         "{line}"
     );
-    server.reload();
-    let old = server.workers()[0];
-    server.reload();
+    renew(&server);
+    let old = worker(&server);
+    renew(&server);
     let line = obituary(&server, old);
-    let facts = "(slot 0, generation 2, 0 requests served, 0 connections lost)";
+    let facts = "(slot 0, generation 2, 2 requests served, 0 connections lost)";
     assert!(
-        line.contains(" exited with code 0 after 0.") && line.ends_with(facts),
+        line.contains(" exited with code 0 after ") && line.ends_with(facts),
         "{line}"
     );
 }
@@ -296,7 +347,7 @@ fn entries_are_given_back() {
         lives.iter().for_each(|pid| signal(*pid, Signal::SIGKILL));
         lives.iter().for_each(|pid| drop(obituary(&server, *pid)));
         assert_eq!(server.get("/f.txt").text(), "content");
-        server.reload();
+        renew(&server);
     }
     assert_eq!(shared_mappings(server.pid()), shared);
 }

@@ -71,7 +71,7 @@ fn an_oom_kill_is_recognised() {
     server.expect_log("killed for lack of memory");
     server.expect_log("exited on signal 9");
     for how in ["for lack of memory", "by somebody"] {
-        let pid = server.workers()[0];
+        let pid: u32 = server.get("/pid").text().parse().expect("a process");
         let mut client = server.connect();
         match how {
             "by somebody" => signal(pid, Signal::SIGKILL),
@@ -99,10 +99,14 @@ fn an_oom_kill_is_recognised() {
 
 /// A server whose every process is in this group.
 fn site_in(group: &Group) -> TestServer {
-    let config = "server { listen %LISTEN%; root %PREFIX%/html; }";
-    let setup = Setup::with_main("worker_processes 1; env FORKFUL_CRASH_ROUTE;", config)
-        .environment("FORKFUL_CRASH_ROUTE", "/crash/")
-        .file("html/f.txt", "content");
+    let config =
+        "server { listen %LISTEN%; root %PREFIX%/html; location /pid { return 200 \"$pid\"; } }";
+    let setup = Setup::with_main(
+        "worker_processes 1; reload_probation 10ms; env FORKFUL_CRASH_ROUTE;",
+        config,
+    )
+    .environment("FORKFUL_CRASH_ROUTE", "/crash/")
+    .file("html/f.txt", "content");
     let script = setup.prefix().join("start");
     let text = format!(
         "#!/bin/sh\necho $$ > {}/cgroup.procs && exec {} \"$@\"\n",

@@ -3,17 +3,19 @@
 mod common;
 
 use std::collections::BTreeSet;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use common::{LIMIT, Setup, binary, children, run, signal, skip, tool_is_installed, wait_until};
+use common::{
+    LIMIT, Setup, binary, children, install_script, run, signal, skip, tool_is_installed,
+    wait_until,
+};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
@@ -177,8 +179,7 @@ exec PROGRAM "$@"
 
 fn write_activate(path: &Path) {
     let script = ACTIVATE.replace("PROGRAM", binary().to_str().unwrap());
-    fs::write(path, script).unwrap();
-    fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    install_script(&script, path);
 }
 
 fn activated(http: &str) -> Setup {
@@ -313,8 +314,7 @@ fn the_filter_of_the_unit_lets_through_what_is_called() {
         "#!/bin/sh\nexec /usr/bin/strace -D -f -qq -o {trace_name} {} \"$@\"\n",
         program.display()
     );
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    install_script(&script, &path);
     let mut server = setup.program(path.to_str().unwrap()).start();
     assert_eq!(server.get("/").text(), "served");
     server.reload();

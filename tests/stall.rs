@@ -4,7 +4,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Client, Setup, TestServer, children, holds_for, is_forkful, signal, wait_until};
+use common::{Setup, TestServer, children, holds_for, is_forkful, signal, wait_until};
 use nix::sys::signal::Signal;
 
 fn site(workers: usize) -> TestServer {
@@ -28,7 +28,8 @@ fn a_stopped_worker_is_replaced() {
         return; // nginx waits for ever
     }
     let mut server = site(2);
-    server.expect_log("has not answered for");
+    server.expect_log("it is aborted");
+    server.expect_log("stands still");
     server.expect_log("exited on signal");
     let mut spared = server.connect();
     let other: u32 = spared.get("/").text().parse().unwrap();
@@ -42,7 +43,7 @@ fn a_stopped_worker_is_replaced() {
     // A second until the next ping, the time-out, and the grace after SIGABRT, which waits, too.
     assert!(time < Duration::from_secs(5), "{time:?}");
     assert_eq!(spared.get("/").text(), other.to_string());
-    server.wait_for_log(&format!("worker process {victim} has not answered"));
+    server.wait_for_log(&format!("worker process {victim} exited on signal"));
     assert!(server.get("/").text() != victim.to_string());
 }
 
@@ -52,9 +53,11 @@ fn a_stopped_worker_that_leaves_is_ended_too() {
         return;
     }
     let mut server = site(1);
-    server.expect_log("has not answered for");
+    server.expect_log("it is aborted");
+    server.expect_log("stands still");
     server.expect_log("exited on signal");
-    let _idle: Client = server.connect();
+    let mut idle = server.connect();
+    assert_eq!(idle.get("/").status, 200);
     let old = server.workers()[0];
     signal(old, Signal::SIGSTOP);
     server.signal(Signal::SIGHUP);
@@ -70,6 +73,7 @@ fn a_master_that_was_stopped_blames_no_worker() {
         return;
     }
     let server = site(2);
+    assert_eq!(server.get("/").status, 200);
     let workers = server.workers();
     server.signal(Signal::SIGSTOP);
     holds_for(Duration::from_millis(2_500), "they serve meanwhile", || {

@@ -11,8 +11,8 @@ use std::path::Path;
 use std::process::Command;
 
 use common::{
-    Load, Reuse, Setup, TestServer, binary, children, run, scaled_count, signal, skip,
-    tool_is_installed, wait_until,
+    Load, Reuse, Setup, TestServer, binary, children, install, install_script, run, scaled_count,
+    signal, skip, tool_is_installed, wait_until,
 };
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
@@ -31,7 +31,7 @@ fn upgradable() -> TestServer {
     let setup =
         Setup::with_main(&format!("worker_processes {WORKERS};"), SITE).file("html/f.txt", body());
     let program = setup.prefix().join("server");
-    fs::copy(binary(), &program).unwrap();
+    install(&binary(), &program);
     setup.program(program.to_str().unwrap()).start()
 }
 
@@ -227,7 +227,7 @@ fn a_broken_binary_leaves_the_old_one_serving() {
     for (number, (file, says)) in BROKEN.into_iter().enumerate() {
         fs::remove_file(server.path("server")).ok();
         if let Some((text, mode)) = file {
-            fs::write(server.path("server"), text).unwrap();
+            install_script(text, &server.path("server"));
             fs::set_permissions(server.path("server"), Permissions::from_mode(mode)).unwrap();
         }
         server.signal(Signal::SIGUSR2);
@@ -318,7 +318,7 @@ impl Daemon {
         );
         fs::write(place.path().join("server.conf"), text).unwrap();
         fs::write(place.path().join("f.txt"), body()).unwrap();
-        fs::copy(program, place.path().join("server")).unwrap();
+        install(program, &place.path().join("server"));
         let mut command = Command::new(place.path().join("server"));
         command
             .arg("-p")
@@ -339,7 +339,7 @@ impl Daemon {
     /// Puts another program in the place of the binary, and has it executed; returns its master.
     fn change(&mut self, program: &Path) -> u32 {
         let path = |name| self.place.path().join(name);
-        fs::copy(program, path("new")).unwrap();
+        install(program, &path("new"));
         fs::rename(path("new"), path("server")).unwrap();
         signal(self.pid, Signal::SIGUSR2);
         let old = self.pid;
@@ -370,8 +370,7 @@ fn a_daemon_is_upgraded_and_says_what_a_broken_binary_said() {
     let program = place.join("server");
     fs::rename(&program, place.join("good")).unwrap();
     let broken = "#!/bin/sh\necho no such library >&2; exit 127\n";
-    fs::write(&program, broken).unwrap();
-    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    install_script(broken, &program);
     signal(daemon.pid, Signal::SIGUSR2);
     wait_until("the log says why", || {
         let log = daemon.log();

@@ -2,8 +2,10 @@
 //! (proc(5), `/proc/[pid]/mountinfo`). A table that was read once; keeping it fresh is not its task.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+
+use memchr::memmem;
 
 use crate::sys::file;
 
@@ -64,7 +66,15 @@ impl Mounts {
 
     /// The mount that an absolute path is on, symlinks not followed.
     pub fn of(&self, path: &Path) -> Option<&Mount> {
-        self.0.iter().find(|mount| path.starts_with(&mount.point))
+        let bytes = path.as_os_str().as_bytes();
+        // Comparing component by component costs far more than comparing bytes.
+        let is_plain =
+            [&b"//"[..], b"/./"].map(|odd| memmem::find(bytes, odd).is_none()) == [true; 2];
+        let is_on = |mount: &&Mount| match is_plain {
+            true => mount.covers(bytes),
+            false => path.starts_with(&mount.point),
+        };
+        self.0.iter().find(is_on)
     }
 
     /// The mount of this number.
@@ -81,6 +91,12 @@ impl Mounts {
 }
 
 impl Mount {
+    fn covers(&self, path: &[u8]) -> bool {
+        let rest = path.strip_prefix(self.point.as_os_str().as_bytes());
+        let is_root = self.point.as_os_str() == "/";
+        rest.is_some_and(|rest| is_root || matches!(rest.first(), None | Some(b'/')))
+    }
+
     fn parse(line: &[u8]) -> Option<Mount> {
         let mut words = line.split(|&b| b == b' ');
         let id = number(words.next()?)?;

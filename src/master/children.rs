@@ -230,9 +230,12 @@ impl Children {
     }
 }
 
-/// Sends a signal to a worker.
+/// Sends a signal to a child. One that was reaped meanwhile needs none; its end is about to be heard
+/// of.
 pub(super) fn kill(pid: Pid, signal: Signal) {
-    if let Err(error) = process::kill(pid, signal) {
+    if let Err(error) = process::kill(pid, signal)
+        && !process::is_gone(&error)
+    {
         log::alert!(
             "kill({pid}, {}) failed {}",
             signal.number(),

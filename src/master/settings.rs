@@ -32,7 +32,7 @@ directives! {
         /// started it; it is meant for debugging and does not reload.
         master_process: bool = true => "master_process" [MAIN] 1, Once, "on", set(value::flag);
         /// The file that holds the number of the master process while it runs. The default is
-        /// written only if its directory exists.
+        /// written only if its directory exists and is on no read-only file system.
         pid: Option<PathBuf> = None => "pid" [MAIN] 1, Once, "logs/nginx.pid", set(some_path);
         /// The user, and the group, that the workers run as; without a group it is the one of the
         /// user's name.

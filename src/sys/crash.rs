@@ -40,7 +40,7 @@ pub struct Crash {
     pub signal: i32,
     /// The kernel's `si_code`: why.
     pub code: i32,
-    /// The number of the thread, as it was given to [`enter_thread`]; 0 is the first.
+    /// The number of the thread, see [`thread_number`]; 0 for the first.
     pub thread: usize,
     /// Whose fault it is.
     pub cause: Cause,
@@ -160,10 +160,14 @@ thread_local! {
     static THREAD: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Numbers the calling thread for its last words. Threads of `std` have a stack for handlers of
-/// their own.
-pub fn enter_thread(number: usize) {
-    THREAD.set(u32::try_from(number).unwrap_or(u32::MAX));
+/// The number of the calling thread, which it gets when it first asks: from 1, as the first thread,
+/// which need not ask, is 0. Threads of `std` have a stack for handlers of their own.
+pub fn thread_number() -> usize {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    if THREAD.get() == 0 {
+        THREAD.set(LAST.fetch_add(1, Relaxed) + 1);
+    }
+    THREAD.get() as usize
 }
 
 /// From now on a fault is told to `words` before it ends the process as it would have without.

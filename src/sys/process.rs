@@ -203,6 +203,11 @@ pub fn kill(pid: Pid, signal: Signal) -> io::Result<()> {
     check(unsafe { libc::kill(pid.number(), signal.number()) }).map(drop)
 }
 
+/// Whether an error of [`kill`] says that there is no such process.
+pub fn is_gone(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ESRCH)
+}
+
 /// The process is killed when its parent ends.
 ///
 /// # Errors

@@ -5,8 +5,8 @@ mod job;
 pub mod settings;
 
 use std::cell::{Cell, RefCell};
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -19,6 +19,7 @@ use mio::{Interest, Registry, Token, Waker};
 
 use super::accept::Shortage;
 use super::pool::{Refusal, ThreadPool};
+use super::scoreboard::Tally;
 use crate::files::cache::Cache;
 use crate::files::mounts::Mounts;
 use crate::files::places::{Place, Places};
@@ -65,7 +66,7 @@ pub struct Disk {
     mounts: Option<File>,
     clock: Rc<Clock>,
     tickets: Cell<u64>,
-    refused: Cell<u64>,
+    tally: Tally,
     shortage: RefCell<Shortage>,
 }
 
@@ -92,6 +93,7 @@ impl Disk {
         registry: &Registry,
         (results, mounts): (Token, Token),
         clock: Rc<Clock>,
+        tally: Tally,
     ) -> io::Result<Disk> {
         let limits = settings.cache.limits.clone();
         let pool = |name: &Vec<u8>| {
@@ -113,7 +115,7 @@ impl Disk {
             mounts: table.ok(),
             clock,
             tickets: Cell::new(0),
-            refused: Cell::new(0),
+            tally,
             shortage: RefCell::default(),
         };
         disk.read_mounts();
@@ -122,19 +124,16 @@ impl Disk {
 
     /// Looks which file systems there are.
     pub fn read_mounts(&self) {
-        match fs::read(MOUNTS) {
-            Ok(table) => self.places.borrow_mut().remount(Mounts::parse(&table)),
-            Err(error) if self.mounts.is_some() => {
-                log::alert!("\"{MOUNTS}\" cannot be read {}", OsError(&error));
-            }
-            // All is taken for near, as it was before there was a table.
-            Err(_) => {}
+        // Without the table all is taken for near.
+        let Some(mut table) = self.mounts.as_ref() else {
+            return;
+        };
+        let mut text = Vec::new();
+        let read = table.rewind().and_then(|()| table.read_to_end(&mut text));
+        match read {
+            Ok(_) => self.places.borrow_mut().remount(Mounts::parse(&text)),
+            Err(error) => log::alert!("\"{MOUNTS}\" cannot be read {}", OsError(&error)),
         }
-    }
-
-    /// Jobs that were refused so far, each answered with 503.
-    pub fn refused(&self) -> u64 {
-        self.refused.get()
     }
 
     /// Whether what has this device number may be far away.
@@ -235,7 +234,8 @@ impl Disk {
         if is_kept || ticket.is_none() {
             waiting.extend(cache.answered(&query, &found, asked));
         }
-        if !is_kept {
+        // It was far away, and is not any more.
+        if !is_kept && ticket.is_none() {
             cache.forget(&query);
         }
         let again = |ticket| (ticket, Outcome::Found(found.again()));
@@ -283,7 +283,7 @@ impl Disk {
             Ok(()) => return Ok(()),
             Err(refusal) => refusal,
         };
-        self.refused.set(self.refused.get() + 1);
+        self.tally.job_refused();
         let (mut shortage, now) = (self.shortage.borrow_mut(), self.clock.now());
         let Pool { name, limits } = pool;
         let name = name.escape_ascii();

@@ -100,6 +100,7 @@ impl Worker {
             registry,
             tokens,
             clock.clone(),
+            setup.tally,
         )?;
         let own = |socket: &&Socket| socket.slot.is_none_or(|slot| slot == setup.slot);
         let own = setup.sockets.iter().filter(own).count();

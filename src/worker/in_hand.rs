@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::scoreboard::KEPT;
 use crate::log::Escaped;
 use crate::sys::socket::PeerAddress;
 
@@ -19,6 +20,12 @@ pub struct InHand {
 }
 
 impl InHand {
+    /// What is to be kept of this request.
+    pub fn new(raw: &[u8], client: PeerAddress) -> InHand {
+        let raw = raw[..raw.len().min(KEPT)].to_vec();
+        InHand { client, raw }
+    }
+
     /// What makes it the same request as another one: method, target and host.
     pub fn identity(&self) -> Vec<u8> {
         let mut words = self.first_line().split(|&byte| byte == b' ');
@@ -73,8 +80,7 @@ mod tests {
 
     fn of(raw: impl AsRef<[u8]>) -> InHand {
         let client = PeerAddress::Ip("192.0.2.1:5000".parse().expect("an address"));
-        let raw = raw.as_ref().to_vec();
-        InHand { client, raw }
+        InHand::new(raw.as_ref(), client)
     }
 
     #[test]
@@ -100,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_log_line_has_room_for_the_longest() {
-        let raw = [&b"GET /"[..], &[0xff; 2000], b"\r\nHost: ", &[0xff; 2000]].concat();
+        let raw = [&b"GET /"[..], &[0xff; 400], b"\r\nHost: ", &[0xff; 2000]].concat();
         let text = of(raw).to_string();
         assert!(
             text.len() < 1400 && text.contains("...\", host: \"\\xFF") && text.ends_with("...\"")

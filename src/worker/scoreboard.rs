@@ -190,7 +190,7 @@ impl Entry {
     }
 }
 
-/// A worker's handle on its entry. Each counter is written by one thread, but for `log_lines_lost`.
+/// A worker's handle on its entry. Each counter is written by one thread.
 #[derive(Clone, Copy)]
 pub struct Tally(&'static Entry);
 
@@ -203,12 +203,6 @@ impl Tally {
     /// Where its process leaves its last words.
     pub fn last_words(self) -> &'static LastWords {
         &self.0.last_words
-    }
-
-    /// Numbers the calling thread, for its last words and its requests: 0 is the loop, others may be
-    /// 1 and more. What threads past [`THREADS`] have in hand is not known.
-    pub fn enter_thread(self, number: usize) {
-        crash::enter_thread(number);
     }
 
     /// Where its life stands from now on.
@@ -244,14 +238,14 @@ impl Tally {
         add(&self.0.bytes, count);
     }
 
-    /// No thread pool had room for a job.
-    pub fn job_refused(self) {
-        add(&self.0.jobs_refused, 1);
+    /// So many jobs found no room in a thread pool so far.
+    pub fn jobs_refused(self, count: u64) {
+        self.0.jobs_refused.store(count, Relaxed);
     }
 
-    /// So many log lines were dropped.
+    /// So many log lines were dropped so far.
     pub fn log_lines_lost(self, count: u64) {
-        self.0.log_lines_lost.fetch_add(count, Relaxed);
+        self.0.log_lines_lost.store(count, Relaxed);
     }
 
     /// A thread takes a request in hand: its bytes, as they came, and who sent it. It counts from
@@ -278,6 +272,16 @@ impl Tally {
             word.store(rest, Relaxed);
         }
         length.store(kept.len() as u32, Release);
+    }
+
+    /// Works for a request in a thread of a pool, which has it in hand meanwhile. Not for the loop.
+    /// What threads past [`THREADS`] have in hand is not known.
+    pub fn hold<T>(self, request: &InHand, work: impl FnOnce() -> T) -> T {
+        let thread = crash::thread_number();
+        self.take(thread, &request.raw, &request.client);
+        let done = work();
+        self.put_down(thread);
+        done
     }
 
     /// It cannot start, for this reason; it is kept where a first request would have been.
@@ -374,6 +378,22 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_holds_a_request_while_it_works() {
+        let (entry, tally) = tally();
+        let work = move || {
+            let request = InHand {
+                client: PeerAddress::Unix,
+                raw: b"GET / HTTP/1.1".into(),
+            };
+            let seen = tally.hold(&request, || entry.in_hand(crash::thread_number()));
+            assert_eq!(seen, Some(request));
+            assert_eq!(entry.in_hand(crash::thread_number()), None);
+            assert_eq!(entry.in_hand(0), None, "it is not the loop");
+        };
+        std::thread::spawn(work).join().expect("done");
+    }
+
+    #[test]
     fn counters_and_the_next_life() {
         let (entry, tally) = tally();
         entry.begin(3, 1);
@@ -388,7 +408,7 @@ mod tests {
         }
         tally.sent(5);
         tally.sent(6);
-        tally.job_refused();
+        tally.jobs_refused(1);
         tally.log_lines_lost(4);
         tally.take(0, b"GET", &PeerAddress::Unix);
         let expected = Snapshot {

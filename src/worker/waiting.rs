@@ -10,7 +10,7 @@ use super::client::Client;
 use super::disk::{Asked, Outcome, Part, Ticket};
 use crate::files::Query;
 use crate::http::Id;
-use crate::log::Level;
+use crate::log::{Legible, Level};
 use crate::site::env::Wake;
 use crate::site::transport::Transport;
 
@@ -112,12 +112,9 @@ impl Client {
         if old.is_none()
             && let Some(x) = self.sending()
         {
-            let path = waiting.query.path().display().to_string();
-            let path = path.escape_debug();
-            x.log(
-                Level::Error,
-                format_args!("\"{path}\" could not be had in time"),
-            );
+            let path = Legible(waiting.query.path());
+            let what = format_args!("\"{path}\" could not be had in time");
+            x.log(Level::Error, what);
         }
         self.run(waiting.id, old.map_or(Wake::Refused, Wake::Found));
         true

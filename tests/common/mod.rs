@@ -26,7 +26,9 @@ pub use inject::{Call, inject};
 pub use json::Json;
 pub use lease::Lease;
 pub use load::{Load, Reuse};
-pub use process::{children, descriptors, run, signal, stop, tool_is_installed};
+pub use process::{
+    children, descriptors, install, install_script, run, signal, stop, tool_is_installed,
+};
 pub use response::Response;
 pub use scale::{possible, scale, scaled, scaled_count, skip};
 pub use server::{

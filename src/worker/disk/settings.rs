@@ -87,7 +87,7 @@ fn thread_pool(this: &mut Pools, _: &mut Draft, call: &Call<'_>) -> Result<(), R
             _ => return Err(Reason::about("invalid parameter", word)),
         }
     }
-    let missing = || Reason::directive("must have \"threads\" parameter");
+    let missing = || Reason::around("", " must have \"threads\" parameter");
     limits.threads = threads.ok_or_else(missing)? as usize;
     let pool = Pool {
         name: name.clone(),
