@@ -13,7 +13,8 @@ use std::process::{Command, Output};
 use std::thread;
 
 use common::{
-    Json, LIMIT, Setup, TestServer, binary, is_forkful, listener, possible, run, signal, wait_until,
+    Json, LIMIT, Lease, Setup, TestServer, binary, is_forkful, listener, possible, run, signal,
+    wait_until,
 };
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
@@ -178,6 +179,24 @@ fn a_broken_reload_fails_with_its_reason() {
     let output = reload(&server);
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(server.get("/").text(), "two");
+}
+
+#[test]
+fn a_configuration_that_hangs_ends_the_operators_patience() {
+    let server = site();
+    server.write("held.conf", "");
+    server.edit_config("events {}", "events {} include held.conf;");
+    let lease = Lease::take(&server.path("held.conf"));
+    if !has_door() || !possible(lease.is_some(), "no perl, or no leases on this file system") {
+        return;
+    }
+    let mut client = server.operator(&["-s", "reload"]).spawn().unwrap();
+    // The master's own judgement does not depend on who asks; it takes as long.
+    let answer = ask(&server, "reload\n");
+    assert!(answer.contains("reload_timeout"), "{answer}");
+    let status = common::within(LIMIT * 3, || client.try_wait().unwrap());
+    assert_eq!(status.expect("it ends").code(), Some(1));
+    assert_eq!(server.get("/").text(), "one");
 }
 
 #[test]

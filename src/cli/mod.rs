@@ -2,7 +2,7 @@
 //!
 //! - `arguments`: the words as a value
 //! - `source`: which configuration they mean
-//! - `order`: `-s` and `status`
+//! - `order`: `-s` and `status`; `trail`: which master they mean
 //! - `text`: help and version
 //! - `reference`: `directives`
 
@@ -11,12 +11,13 @@ mod order;
 mod reference;
 mod source;
 mod text;
+mod trail;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::panic;
 
-use crate::conf::diagnostic::Severity;
+use crate::conf::diagnostic::{Entry, Severity};
 use crate::log::{self, Level};
 use crate::master::door::Form;
 use crate::master::load::{self, Plan, Request};
@@ -125,56 +126,67 @@ fn test(named: &Named, dump: bool, quiet: bool) -> Outcome {
 }
 
 fn send(request: &Request, what: arguments::Order) -> Outcome {
-    let plan = load::read(request);
-    if plan.draft.diagnostics.errors() {
-        show(&plan, Severity::Error);
-        return Outcome::Exit(1);
-    }
-    match order::send(&plan.pid_or_default(), what) {
-        Ok(None) => Outcome::Exit(0),
-        Ok(Some(note)) => {
-            log::startup(Level::Notice, format_args!("{note}"));
+    let sent = match trail::find(request) {
+        Ok(trail) if trail.errors.is_empty() => order::send(&trail.pid_file, what),
+        Ok(trail) => {
+            eprint(trail.errors);
+            return Outcome::Exit(1);
+        }
+        Err(refused) => Err(refused),
+    };
+    match sent {
+        Ok(note) => {
+            note.iter().for_each(|note| say(Level::Notice, note));
             Outcome::Exit(0)
         }
-        Err(refused) => refuse(&refused),
+        Err((level, text)) => refuse(level, &text),
     }
 }
 
 /// A configuration that became wrong is no reason not to ask the master that has an older one.
 fn status(request: &Request, json: bool) -> Outcome {
     let form = if json { Form::Json } else { Form::Text };
-    let plan = load::read(request);
-    match order::status(&plan.pid_or_default(), form) {
+    let trail = match trail::find(request) {
+        Ok(trail) => trail,
+        Err((level, text)) => return refuse(level, &text),
+    };
+    match order::status(&trail.pid_file, form) {
         Ok(text) => print(text),
-        Err(refused) => {
-            show(&plan, Severity::Error);
-            refuse(&refused)
+        Err((level, text)) => {
+            eprint(trail.errors);
+            refuse(level, &text)
         }
     }
 }
 
-fn refuse((level, text): &(Level, String)) -> Outcome {
-    log::startup(*level, format_args!("{text}"));
+fn refuse(level: Level, text: &str) -> Outcome {
+    say(level, text);
     Outcome::Exit(1)
 }
 
-/// Prints what is wrong with a configuration, with the source lines, down to this severity.
+fn say(level: Level, text: &str) {
+    log::startup(level, format_args!("{text}"));
+}
+
+/// Prints what is wrong with a configuration, see [`shown`].
 fn show(plan: &Plan, least: Severity) {
+    eprint(shown(plan, least));
+}
+
+/// What is wrong with a configuration, with the source lines, down to this severity.
+fn shown(plan: &Plan, least: Severity) -> String {
     let diagnostics = &plan.draft.diagnostics;
     let seen = diagnostics
         .entries()
         .iter()
         .filter(|entry| entry.severity as u8 <= least as u8);
-    for entry in seen {
+    let line = |entry: &Entry| {
         let level = load::level(entry.severity);
-        eprint(format!(
-            "forkful: [{level}] {}\n",
-            entry.render(&plan.sources)
-        ));
-    }
-    if let Some(more) = diagnostics.summary() {
-        eprint(format!("forkful: {more}\n"));
-    }
+        format!("forkful: [{level}] {}\n", entry.render(&plan.sources))
+    };
+    let more = diagnostics.summary();
+    let more = more.map(|more| format!("forkful: {more}\n"));
+    seen.map(line).chain(more).collect()
 }
 
 fn print(text: impl AsRef<[u8]>) -> Outcome {

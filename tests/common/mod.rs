@@ -9,6 +9,7 @@ mod client;
 mod fuse;
 mod inject;
 mod json;
+mod lease;
 mod load;
 mod process;
 mod response;
@@ -23,6 +24,7 @@ pub use client::{Client, Ending};
 pub use fuse::SlowDisk;
 pub use inject::{Call, inject};
 pub use json::Json;
+pub use lease::Lease;
 pub use load::{Load, Reuse};
 pub use process::{
     children, descriptors, install, install_script, run, signal, stop, tool_is_installed,

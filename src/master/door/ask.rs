@@ -75,12 +75,17 @@ fn converse(mut stream: &UnixStream, question: Question) -> io::Result<Answer> {
         stream.set_read_timeout(None)?;
         line = read_line(&mut reader)?;
     }
-    let (length, answer) = Answer::head(&line).ok_or(io::ErrorKind::InvalidData)?;
+    let (done, length) = Answer::head(&line).ok_or(io::ErrorKind::InvalidData)?;
     let mut text = Vec::new();
     if reader.take(length).read_to_end(&mut text)? as u64 != length {
         return Err(ended());
     }
-    Ok(answer(String::from_utf8_lossy(&text).into_owned()))
+    let text = String::from_utf8_lossy(&text).into_owned();
+    Ok(if done {
+        Answer::Done(text)
+    } else {
+        Answer::Failed(text)
+    })
 }
 
 fn read_line(reader: &mut impl BufRead) -> io::Result<String> {

@@ -57,9 +57,6 @@ impl Question {
     }
 }
 
-/// Which answer a text makes.
-pub(super) type Kind = fn(String) -> Answer;
-
 impl Answer {
     /// As it is sent.
     pub(super) fn message(&self) -> Vec<u8> {
@@ -70,18 +67,13 @@ impl Answer {
         format!("{word} {}\n{text}", text.len()).into_bytes()
     }
 
-    /// How long the text is that follows this line, and which answer it makes.
-    pub(super) fn head(line: &str) -> Option<(u64, Kind)> {
+    /// Whether a line announces that it is done, and the length of the text that follows.
+    pub(super) fn head(line: &str) -> Option<(bool, u64)> {
         let (word, length) = line.strip_suffix('\n')?.split_once(' ')?;
-        let length = length
-            .parse()
-            .ok()
-            .filter(|length| *length <= LONGEST_TEXT)?;
-        match word {
-            "done" => Some((length, Answer::Done)),
-            "failed" => Some((length, Answer::Failed)),
-            _ => None,
-        }
+        let length = length.parse().ok();
+        let length = length.filter(|length| *length <= LONGEST_TEXT)?;
+        let done = ["failed", "done"].iter().position(|known| *known == word)?;
+        Some((done == 1, length))
     }
 }
 
