@@ -10,8 +10,9 @@ fn main() -> ExitCode {
     let code = match cli::run(env::args_os().skip(1)) {
         Outcome::Exit(code) => code,
         Outcome::Worker(setup) => worker::run(*setup),
-        Outcome::Alone(setup, estate) => {
-            let code = worker::run(*setup);
+        Outcome::Alone(alone) => {
+            let (setup, estate) = *alone;
+            let code = worker::run(setup);
             estate.remove();
             code
         }

@@ -437,3 +437,42 @@ fn an_unknown_variable_of_a_log_has_a_place() {
         "unknown \"nope\" variable",
     );
 }
+
+#[test]
+fn pools_of_threads() {
+    let in_http = |line: &str| format!("events {{}}\nhttp {{\n{line}\n}}\n");
+    refused(
+        in_http("aio threads=missing;"),
+        3,
+        "unknown thread pool \"missing\"",
+    );
+    for (line, words) in [
+        (
+            "thread_pool a threads=0;",
+            "invalid threads value \"threads=0\"",
+        ),
+        (
+            "thread_pool a max_queue=1;",
+            "\"thread_pool\" must have \"threads\" parameter",
+        ),
+        (
+            "thread_pool a threads=1 max_queue=x;",
+            "invalid max_queue value \"max_queue=x\"",
+        ),
+    ] {
+        refused(format!("{line}\nevents {{}}\n"), 1, words);
+    }
+    if is_forkful() {
+        for line in [
+            "file_cache max=0;",
+            "file_cache size=1x;",
+            "file_cache age=1s;",
+        ] {
+            refused(format!("{line}\nevents {{}}\n"), 1, "invalid parameter");
+        }
+        refused(in_http("aio threads=$host;"), 3, "are not supported");
+    }
+    let good = "events {}\nhttp { aio threads=later; }\nthread_pool later threads=2;\n";
+    let output = test(&[("server.conf", good.as_bytes())]);
+    assert!(output.status.success(), "{output:?}");
+}

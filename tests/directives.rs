@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use forkful::conf::diagnostic::{Diagnostics, Entry};
+use forkful::conf::outside::Outside;
 use forkful::conf::parse::{self, Start};
 use forkful::conf::table::{Contexts, Directive, HTTP, LOCATION, SERVER, Shape};
 use forkful::master::load;
@@ -16,15 +17,27 @@ use forkful::site::scope::{self, Scope};
 use forkful::site::{Values, unbuilt};
 
 /// Directives that nginx does not have, each with a sample.
-const OWN: [(&str, &str); 1] = [("regex_match_limit", "1000")];
+const OWN: [(&str, &str); 9] = [
+    ("file_cache", "max=100 valid=2s"),
+    ("log_queue", "16k"),
+    ("regex_match_limit", "1000"),
+    ("reload_memory", "100m"),
+    ("reload_probation", "2s"),
+    ("reload_timeout", "5s"),
+    ("worker_generations", "4"),
+    ("worker_sandbox", "strict"),
+    ("worker_stall_timeout", "0"),
+];
 
 /// Defaults that are not nginx's text: ours differ on purpose, or nginx's text is no value.
-const OTHER_DEFAULTS: [(&str, &str); 6] = [
+const OTHER_DEFAULTS: [(&str, &str); 7] = [
     // Clients that use a connection at the moment of a reload must not fail.
     ("keepalive_min_timeout", "1s"),
     // Of nginx's defaults that depend on the machine, those of a common one.
     ("client_body_buffer_size", "16k"),
     ("server_names_hash_bucket_size", "64"),
+    // Without it, what is not in memory is read in a pool of threads.
+    ("aio", ""),
     // The best method is chosen, and here there is one.
     ("use", "epoll"),
     ("log_format", "combined"),
@@ -52,8 +65,9 @@ const NO_PLAIN_DEFAULT: [&str; 13] = [
 
 /// What a configuration of today's scope may use.
 const EXPECTED: &str = "
-    daemon env error_log events http include master_process pid user worker_connections
-    worker_cpu_affinity worker_processes worker_rlimit_nofile worker_shutdown_timeout
+    aio daemon env error_log events http include master_process pid thread_pool user
+    worker_connections worker_cpu_affinity worker_priority worker_processes worker_rlimit_core
+    worker_rlimit_nofile worker_sandbox worker_shutdown_timeout
     working_directory
     absolute_redirect access_log add_header alias allow autoindex autoindex_exact_size
     autoindex_localtime client_body_buffer_size client_body_temp_path client_body_timeout
@@ -378,12 +392,14 @@ fn block(row: &Row, base: &Values, written: &str) -> String {
         prefix: PathBuf::from("/nonexistent"),
         hostname: b"machine".to_vec(),
         privileged: false,
+        outside: Outside::system().into(),
     });
     let mut scope = Scope::default();
     // Shared, so that what is not touched is shown in the same order.
     scope.values = base.clone();
     let items = parse::parse(
         Start::embedded("test", written),
+        &Outside::system(),
         &mut Diagnostics::default(),
     )
     .items;

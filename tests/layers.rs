@@ -65,3 +65,32 @@ fn a_layer_uses_only_those_below() {
         }
     }
 }
+
+/// What loading a configuration asks is asked through `conf::outside`, so that one process can check
+/// what another one loads. Tests may look, and `$realpath_root` is asked for while serving.
+#[test]
+fn a_configuration_asks_the_system_in_one_place() {
+    let asks = [
+        ".to_socket_addrs(",
+        "Identity::find(",
+        "host::name(",
+        ".is_dir(",
+        ".exists(",
+        "fs::read",
+        "fs::metadata(",
+        "File::open(",
+        "glob::glob",
+    ];
+    let is_exempt = |file: &Path| {
+        let name = file.to_string_lossy();
+        name.contains("/conf/outside") || name.contains("/conf/include") || name.contains("test")
+    };
+    for (file, line) in ["conf", "site"].into_iter().flat_map(lines_of) {
+        let asked = asks.iter().find(|call| line.contains(**call));
+        assert!(
+            asked.is_none() || is_exempt(&file),
+            "{}: {line}",
+            file.display()
+        );
+    }
+}

@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{
-    Client, LIMIT, Reuse, Setup, TestServer, Wrk, processor_time, scaled, scaled_count, signal,
-    skip, wait_until,
+    Client, LIMIT, Reuse, Setup, TestServer, Wrk, is_forkful, processor_time, scaled, scaled_count,
+    signal, skip, wait_until,
 };
 use nix::sys::signal::Signal;
 
@@ -25,7 +25,10 @@ const WRK_CONNECTIONS: u64 = 64;
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 
-fn site(workers: usize) -> TestServer {
+const KILLED: &str = "exited on signal 9";
+const FAULT: &str = "exited on signal 11";
+
+fn site(workers: usize, death: &'static str) -> TestServer {
     let config = "access_log off; keepalive_requests 1000000000; server { listen %LISTEN%; \
                   root %PREFIX%/html; location /pid { return 200 \"$pid\"; } }";
     let mut server = Setup::with_main(&format!("worker_processes {workers};"), config)
@@ -34,7 +37,7 @@ fn site(workers: usize) -> TestServer {
     wait_until("all workers are there", || {
         (server.workers().len() == workers).then_some(())
     });
-    server.expect_log("exited on signal 9");
+    server.expect_log(death);
     server
 }
 
@@ -47,7 +50,7 @@ fn only_the_connections_of_the_killed_worker_are_lost() {
     if !Wrk::is_installed() {
         return skip("wrk is not installed");
     }
-    let server = site(2);
+    let server = site(2, KILLED);
     let duration = scaled(Duration::from_secs(5), Duration::from_secs(1));
     let mut wrk = Wrk::start(server.address(), duration, Reuse::Never);
     let (mut clients, mut holders) = (Vec::new(), Vec::new());
@@ -107,7 +110,7 @@ fn the_replacement_serves_what_was_queued() {
 
 /// The time from the death of the only worker to an answer by the next one.
 fn time_of_replacement(load: bool) -> Duration {
-    let server = site(1);
+    let server = site(1, KILLED);
     let second = Duration::from_secs(1);
     let wrk = load.then(|| Wrk::start(server.address(), second, Reuse::KeepAlive));
     wait_for_answers(&server);
@@ -139,9 +142,9 @@ fn time_of_replacement(load: bool) -> Duration {
 
 #[test]
 fn a_slot_killed_again_and_again_harms_nobody() {
-    let server = site(2);
+    let server = site(2, FAULT);
     let spared = server.workers()[1];
-    let duration = scaled(Duration::from_secs(5), Duration::from_secs(1));
+    let duration = scaled(Duration::from_secs(10), Duration::from_secs(1));
     let (start, processor) = (Instant::now(), processor_time(server.pid()));
     let over = AtomicBool::new(false);
     let (killed, outcomes) = thread::scope(|scope| {
@@ -151,37 +154,56 @@ fn a_slot_killed_again_and_again_harms_nobody() {
         let mut killed = BTreeSet::new();
         while start.elapsed() < duration {
             for pid in server.workers().into_iter().filter(|pid| *pid != spared) {
-                signal(pid, Signal::SIGKILL);
+                signal(pid, Signal::SIGSEGV);
                 killed.insert(pid);
             }
             thread::yield_now();
         }
         over.store(true, Ordering::Relaxed);
         let outcomes: Vec<_> = clients.into_iter().map(|it| it.join().unwrap()).collect();
-        (killed.len(), outcomes)
+        (killed, outcomes)
     });
     let share =
         (processor_time(server.pid()) - processor).as_secs_f64() / start.elapsed().as_secs_f64();
     let answered: usize = outcomes.iter().map(|it| it.answered).sum();
     let lost: usize = outcomes.iter().map(|it| it.lost).sum();
     let slowest = outcomes.iter().map(|it| it.slowest).max().unwrap();
+    let deaths = killed.len();
     println!(
-        "one slot of 2 killed for {duration:?}: {killed} deaths, master {:.2} % of a processor; \
+        "one slot of 2 killed for {duration:?}: {deaths} deaths, master {:.2} % of a processor; \
          {answered} connections answered, {lost} lost with their worker, slowest answer {slowest:?}",
         share * 100.0,
     );
-    assert!(killed <= most_deaths(duration), "{killed} deaths");
+    assert!(deaths <= most_deaths(duration), "{deaths} deaths");
     assert!(
         share < 0.02 * f64::from(MARGIN),
         "the master took {share} of a processor"
     );
     assert!(
-        lost <= killed * 4,
-        "{lost} of {answered} lost by {killed} deaths"
+        lost <= deaths * 4,
+        "{lost} of {answered} lost by {deaths} deaths"
     );
     assert!(
         slowest < Duration::from_secs(1) * MARGIN,
         "slowest answer {slowest:?}"
+    );
+    killed
+        .iter()
+        .for_each(|pid| is_reported_once(&server, *pid));
+}
+
+/// Waits for the one line about this death, which came from outside and so blames no request.
+fn is_reported_once(server: &TestServer, pid: u32) {
+    let end = format!("worker process {pid} {FAULT}");
+    server.wait_for_log(&end);
+    let log = server.log();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(&end)).collect();
+    let [line] = lines[..] else {
+        panic!("one line, not {lines:?}")
+    };
+    assert!(
+        !line.contains("request:") && (line.contains("SI_USER sent by") || !is_forkful()),
+        "{line}"
     );
 }
 

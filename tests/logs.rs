@@ -2,12 +2,17 @@
 
 mod common;
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::{Load, Reuse, SITE, Setup, TestServer, is_forkful, scaled_count, wait_until};
+use common::{
+    Load, Reuse, SITE, Setup, TestServer, Wrk, is_forkful, possible, scaled, scaled_count,
+    wait_until,
+};
 use fancy_regex::Regex;
 use nix::libc::linger;
 use nix::sys::signal::Signal;
@@ -168,6 +173,21 @@ fn the_level_of_the_error_log_is_kept() {
     assert_eq!(fs::read_to_string(server.path("quiet.log")).unwrap(), "");
 }
 
+/// Rotates a log again and again while `more` says so; returns all pieces, the last one first.
+fn rotate(server: &TestServer, name: &str, mut more: impl FnMut(usize) -> bool) -> Vec<PathBuf> {
+    let mut pieces: Vec<PathBuf> = vec![server.path(name)];
+    while more(pieces.len() - 1) {
+        let piece = server.path(&format!("{name}.{}", pieces.len()));
+        fs::rename(server.path(name), &piece).unwrap();
+        pieces.push(piece);
+        server.signal(Signal::SIGUSR1);
+        wait_until("there is a new log", || {
+            server.path(name).exists().then_some(())
+        });
+    }
+    pieces
+}
+
 /// Rotates the access log under load, and counts the lines of all pieces.
 #[test]
 fn rotation_loses_no_line() {
@@ -175,17 +195,11 @@ fn rotation_loses_no_line() {
         .file("html/f.txt", "content")
         .start();
     let load = Load::start(server.address(), 4, Reuse::KeepAlive, "content");
-    let mut pieces: Vec<PathBuf> = vec![server.path("access.log")];
-    for number in 0..scaled_count(1200, 10) {
-        let piece = server.path(&format!("access.{number}"));
-        fs::rename(server.path("access.log"), &piece).unwrap();
-        pieces.push(piece);
-        server.signal(Signal::SIGUSR1);
-        wait_until("there is a new log", || {
-            server.path("access.log").exists().then_some(())
-        });
+    let rotations = scaled_count(1200, 10);
+    let pieces = rotate(&server, "access.log", |done| {
         load.wait_for_more();
-    }
+        done < rotations
+    });
     let (answered, failures) = load.finish();
     assert!(failures.is_empty(), "{failures:?}");
     server.signal(Signal::SIGQUIT);
@@ -193,6 +207,70 @@ fn rotation_loses_no_line() {
     let all: Vec<String> = pieces.iter().flat_map(|piece| lines(piece)).collect();
     all_match(&all, r#""GET /f\.txt HTTP/1\.1" 200 7 "-" "-"$"#);
     assert_eq!(all.len(), answered);
+}
+
+/// The same as fast as the server can, with buffers and without.
+#[test]
+fn rotation_at_saturation_loses_no_line() {
+    if !possible(Wrk::is_installed(), "wrk is not installed") {
+        return;
+    }
+    let filling = "x".repeat(100);
+    let config = |parameters: &str| {
+        format!(
+            "log_format numbered '$connection $connection_requests {filling} end';
+            server {{ listen %LISTEN%; root %PREFIX%/html; keepalive_requests 1000000;
+            access_log %PREFIX%/wrk.log numbered {parameters}; }}"
+        )
+    };
+    for parameters in ["", "buffer=64k flush=1s"] {
+        let mut server = Setup::with_main("worker_processes 2;", &config(parameters))
+            .file("html/f.txt", "content")
+            .start();
+        let duration = scaled(Duration::from_secs(60), Duration::from_secs(2));
+        let mut wrk = Wrk::start(server.address(), duration, Reuse::KeepAlive);
+        let pieces = rotate(&server, "wrk.log", |_| {
+            let size = || fs::metadata(server.path("wrk.log")).map_or(0, |meta| meta.len());
+            wait_until("the log grows", || {
+                (size() > 0 || !wrk.runs()).then_some(())
+            });
+            wrk.runs()
+        });
+        let report = wrk.finish();
+        server.signal(Signal::SIGQUIT);
+        server.wait();
+        assert!(report.is_clean(), "{report:?}");
+        assert!(pieces.len() > 3, "{} pieces", pieces.len());
+        let all: Vec<String> = pieces.iter().flat_map(|piece| lines(piece)).collect();
+        let whole = |line: &String| line.len() > 100 && line.ends_with("x end");
+        assert!(all.iter().all(whole), "a line in pieces");
+        every_request_of_a_connection_is_there(&all);
+        // Those under way when wrk has ended are lines, but not in its report.
+        let expected = report.requests as usize..=report.requests as usize + 64;
+        assert!(
+            expected.contains(&all.len()),
+            "{} lines: {report:?}",
+            all.len()
+        );
+    }
+}
+
+/// Lines begin with the number of a connection, and of the request on it, from 1.
+fn every_request_of_a_connection_is_there(lines: &[String]) {
+    let mut connections: HashMap<&str, Vec<usize>> = HashMap::new();
+    for line in lines {
+        let mut words = line.split(' ');
+        let connection = words.next().unwrap();
+        let request = words.next().unwrap().parse().unwrap();
+        connections.entry(connection).or_default().push(request);
+    }
+    for (connection, mut requests) in connections {
+        requests.sort();
+        assert!(
+            requests.iter().copied().eq(1..=requests.len()),
+            "{connection}: {requests:?}"
+        );
+    }
 }
 
 #[test]

@@ -12,7 +12,12 @@ const RETURNS_ONE: &str = "server { listen %LISTEN%; return 200 \"one\"; }";
 
 fn file_site(main: &str) -> TestServer {
     let config = "server { listen %LISTEN%; root %PREFIX%/html; }";
-    Setup::with_main(main, config)
+    let probation = if is_forkful() {
+        "reload_probation 100ms;"
+    } else {
+        ""
+    };
+    Setup::with_main(&format!("{main} {probation}"), config)
         .file("html/f.txt", "content")
         .start()
 }
@@ -241,11 +246,11 @@ fn a_kept_connection_learns_of_the_reload_by_its_next_response() {
     wait_until("a new worker serves", || {
         (server.get("/").text() == "two").then_some(())
     });
-    let last = client.get("/");
-    assert_eq!(
-        (last.text().as_str(), last.header("Connection")),
-        ("one", Some("close"))
-    );
+    wait_until("the old worker is told to leave", || {
+        let response = client.get("/");
+        assert_eq!(response.text(), "one");
+        (response.header("Connection") == Some("close")).then_some(())
+    });
     client.expect_closed();
     wait_until("the old worker is gone", || {
         (server.workers() != old).then_some(())

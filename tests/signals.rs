@@ -123,19 +123,6 @@ fn a_resized_terminal_does_not_retire_workers() {
 }
 
 #[test]
-fn usr2_is_refused() {
-    if !is_forkful() {
-        return; // nginx starts a new binary
-    }
-    let server = site();
-    let workers = server.workers();
-    server.signal(Signal::SIGUSR2);
-    server.wait_for_log("SIGUSR2");
-    assert_eq!(server.get("/f.txt").text(), "content");
-    assert_eq!(server.workers(), workers);
-}
-
-#[test]
 fn signals_without_a_meaning_are_harmless() {
     let server = site();
     let load = Load::start(server.address(), 2, Reuse::Never, "content");

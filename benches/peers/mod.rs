@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
@@ -15,6 +15,7 @@ use crate::common::{
     Client, MTIME, children, listener, signal, tool_is_installed, wait_until, within,
 };
 
+const CONFIG: &str = "server.conf";
 const NGINX: &str = "/usr/sbin/nginx";
 /// What one switches on who wants speed.
 const TUNED: &str = "sendfile on; tcp_nopush on; access_log off; keepalive_requests 1000000000; \
@@ -53,12 +54,22 @@ pub struct Running {
     prefix: TempDir,
     /// Where it listens.
     pub address: SocketAddr,
+    /// When its program was called.
+    pub started: Instant,
 }
 
 impl Peer {
     /// Starts it with directives of the main context, by a command that may wrap it: what follows
     /// its own arguments is the server's command line.
     pub fn start(&self, wrapper: &[&str], main: &str) -> Running {
+        let running = self.launch(wrapper, main, "");
+        let address = running.address;
+        wait_until("the server is up", || TcpStream::connect(address).ok());
+        running
+    }
+
+    /// The same, with more in its `server` block, and without waiting for anything.
+    pub fn launch(&self, wrapper: &[&str], main: &str, server: &str) -> Running {
         let prefix = TempDir::new().unwrap();
         fs::set_permissions(prefix.path(), Permissions::from_mode(0o755)).unwrap();
         write(&prefix.path().join("html/small"), &[b's'; 1 << 10]);
@@ -71,10 +82,10 @@ impl Peer {
             "daemon off; pid {root}/pid; error_log {root}/error.log; {main}\n\
              events {{ worker_connections 1024; }}\n\
              http {{ access_log {root}/logs/access.log; {}\n\
-             server {{ listen {address}; root {root}/html; }} }}\n",
+             server {{ listen {address}; root {root}/html; {server} }} }}\n",
             self.http
         );
-        let path = prefix.path().join("server.conf");
+        let path = prefix.path().join(CONFIG);
         write(&path, config.as_bytes());
         let mut words = wrapper.iter().copied().chain([self.program]);
         let mut command = Command::new(words.next().expect("at least the program"));
@@ -85,14 +96,14 @@ impl Peer {
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())
             .stderr(output);
+        let started = Instant::now();
         let child = command.spawn().expect("the server starts");
-        let running = Running {
+        Running {
             child,
             prefix,
             address,
-        };
-        wait_until("the server is up", || TcpStream::connect(address).ok());
-        running
+            started,
+        }
     }
 }
 
@@ -120,6 +131,20 @@ impl Running {
     /// A connection to it.
     pub fn connect(&self) -> Client {
         Client::connect(self.address)
+    }
+
+    /// Replaces text of its configuration.
+    pub fn edit_config(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path(CONFIG)).unwrap();
+        fs::write(self.path(CONFIG), text.replace(from, to)).unwrap();
+    }
+
+    /// Ends it at once; returns how long that took.
+    pub fn terminate(mut self) -> Duration {
+        let (pid, told) = (self.pid().expect("it runs"), Instant::now());
+        signal(pid, Signal::SIGTERM);
+        self.child.wait().unwrap();
+        told.elapsed()
     }
 
     /// Ends it in order; returns what it and its wrapper wrote.

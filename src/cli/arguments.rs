@@ -39,6 +39,11 @@ pub enum Command {
     },
     /// `directives [NAME]`: print the reference.
     Directives(Option<String>),
+    /// `status`, and with `json` `--json`: print how the running master is.
+    Status {
+        /// For programs.
+        json: bool,
+    },
 }
 
 /// What `-s` tells the master.
@@ -89,11 +94,13 @@ where
     I::Item: Into<OsString>,
 {
     let mut words = words.into_iter().map(Into::into).peekable();
-    let subcommand = words.next_if(|word| word == "serve" || word == "directives");
+    let subcommands = ["serve", "directives", "status"];
+    let subcommand = words.next_if(|word| subcommands.iter().any(|name| word == name));
     let parser = Parser::from_args(words);
-    match subcommand {
-        Some(name) if name == "serve" => serve(parser),
-        Some(_) => directives(parser),
+    match subcommand.as_ref().and_then(|name| name.to_str()) {
+        Some("serve") => serve(parser),
+        Some("directives") => directives(parser),
+        Some(_) => status(parser),
         None => options(parser),
     }
 }
@@ -141,16 +148,27 @@ fn options(mut parser: Parser) -> Result<Arguments, Refused> {
             Arg::Short('t') => switches.test = true,
             Arg::Short('T') => (switches.test, switches.dump) = (true, true),
             Arg::Short('q') => switches.quiet = true,
-            Arg::Short('c') => arguments.file = Some(value(&mut parser, "-c", FILE)?.into()),
-            Arg::Short('p') => arguments.prefix = Some(value(&mut parser, "-p", DIRECTORY)?.into()),
-            Arg::Short('e') => arguments.error_log = Some(value(&mut parser, "-e", FILE)?.into()),
-            Arg::Short('g') => arguments.globals = Some(value(&mut parser, "-g", PARAMETER)?),
             Arg::Short('s') => switches.order = Some(order(&value(&mut parser, "-s", PARAMETER)?)?),
+            Arg::Short(letter) => arguments.place(letter, &mut parser)?,
             other => return Err(unknown(&other)),
         }
     }
     arguments.command = switches.command();
     Ok(arguments)
+}
+
+impl Arguments {
+    /// An option that says which configuration is meant.
+    fn place(&mut self, letter: char, parser: &mut Parser) -> Result<(), Refused> {
+        match letter {
+            'c' => self.file = Some(value(parser, "-c", FILE)?.into()),
+            'p' => self.prefix = Some(value(parser, "-p", DIRECTORY)?.into()),
+            'e' => self.error_log = Some(value(parser, "-e", FILE)?.into()),
+            'g' => self.globals = Some(value(parser, "-g", PARAMETER)?),
+            other => return Err(unknown(&Arg::Short(other))),
+        }
+        Ok(())
+    }
 }
 
 const FILE: &str = "file name";
@@ -203,6 +221,19 @@ fn directives(mut parser: Parser) -> Result<Arguments, Refused> {
         }
     }
     Ok(plain(Command::Directives(name)))
+}
+
+fn status(mut parser: Parser) -> Result<Arguments, Refused> {
+    let mut arguments = plain(Command::Status { json: false });
+    while let Some(argument) = parser.next().map_err(refused)? {
+        match argument {
+            Arg::Long("json") => arguments.command = Command::Status { json: true },
+            Arg::Long("help") | Arg::Short('h' | '?') => return Ok(help()),
+            Arg::Short(letter) => arguments.place(letter, &mut parser)?,
+            other => return Err(unknown(&other)),
+        }
+    }
+    Ok(arguments)
 }
 
 fn help() -> Arguments {
@@ -281,6 +312,9 @@ mod tests {
             ("directives --help", Command::Help { long: true }),
             ("directives", Command::Directives(None)),
             ("directives root", Command::Directives(Some("root".into()))),
+            ("status", Command::Status { json: false }),
+            ("status -c x --json -p y", Command::Status { json: true }),
+            ("status --help", Command::Help { long: true }),
         ];
         for (line, expected) in cases {
             assert_eq!(command(line), Ok(expected), "{line}");
@@ -321,6 +355,9 @@ mod tests {
             ("serve", r#""serve" requires directory name"#),
             ("serve a b", r#"invalid option: "b""#),
             ("directives a b", r#"invalid option: "b""#),
+            ("status -t", r#"invalid option: "t""#),
+            ("status x", r#"invalid option: "x""#),
+            ("status -c", r#"option "-c" requires file name"#),
         ];
         for (line, expected) in cases {
             assert_eq!(command(line), Err(expected.into()), "{line}");

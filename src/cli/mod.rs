@@ -2,7 +2,7 @@
 //!
 //! - `arguments`: the words as a value
 //! - `source`: which configuration they mean
-//! - `order`: `-s`
+//! - `order`: `-s` and `status`; `trail`: which master they mean
 //! - `text`: help and version
 //! - `reference`: `directives`
 
@@ -11,13 +11,15 @@ mod order;
 mod reference;
 mod source;
 mod text;
+mod trail;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::panic;
 
-use crate::conf::diagnostic::Severity;
+use crate::conf::diagnostic::{Entry, Severity};
 use crate::log::{self, Level};
+use crate::master::door::Form;
 use crate::master::load::{self, Plan, Request};
 use crate::master::{self, Loaded, Outcome};
 use crate::sys::{OsError, signal};
@@ -52,6 +54,7 @@ fn obey(arguments: Arguments) -> Outcome {
         },
         Command::Test { dump, quiet } => with(found(), |named| test(&named, *dump, *quiet)),
         Command::Signal(order) => with(found(), |named| send(&named.request, *order)),
+        Command::Status { json } => with(found(), |named| status(&named.request, *json)),
         Command::Start => with(found(), |named| start(named.request)),
         Command::Serve { directory, listen } => {
             let named = source::of_directory(directory, listen.as_deref());
@@ -74,7 +77,7 @@ fn start(request: Request) -> Outcome {
         return Outcome::Exit(1);
     }
     match open(plan) {
-        Ok(loaded) => master::serve(loaded, Box::new(move || reload(&request))),
+        Ok(loaded) => master::serve(loaded),
         Err(text) => fail(format_args!("[emerg] {text}")),
     }
 }
@@ -84,30 +87,8 @@ fn open(plan: Plan) -> Result<Loaded, String> {
     let messages = plan.messages();
     let loaded = Loaded::open(plan)?;
     loaded.make_current();
-    write(&messages);
+    load::write(&messages);
     Ok(loaded)
-}
-
-/// The configuration anew. What is wrong with it is written to the log of the one that goes on.
-fn reload(request: &Request) -> Option<Loaded> {
-    let plan = load::read(request);
-    write(&plan.messages());
-    if plan.draft.diagnostics.errors() {
-        return None;
-    }
-    match Loaded::open(plan) {
-        Ok(loaded) => Some(loaded),
-        Err(text) => {
-            log::emerg!("{text}");
-            None
-        }
-    }
-}
-
-fn write(messages: &[(Level, String)]) {
-    for (level, text) in messages {
-        log::write(*level, format_args!("{text}"));
-    }
 }
 
 fn test(named: &Named, dump: bool, quiet: bool) -> Outcome {
@@ -145,34 +126,67 @@ fn test(named: &Named, dump: bool, quiet: bool) -> Outcome {
 }
 
 fn send(request: &Request, what: arguments::Order) -> Outcome {
-    let plan = load::read(request);
-    if plan.draft.diagnostics.errors() {
-        show(&plan, Severity::Error);
-        return Outcome::Exit(1);
-    }
-    match order::send(&plan.pid_or_default(), what) {
-        Ok(()) => Outcome::Exit(0),
-        Err((level, text)) => fail(format_args!("[{level}] {text}")),
+    let sent = match trail::find(request) {
+        Ok(trail) if trail.errors.is_empty() => order::send(&trail.pid_file, what),
+        Ok(trail) => {
+            eprint(trail.errors);
+            return Outcome::Exit(1);
+        }
+        Err(refused) => Err(refused),
+    };
+    match sent {
+        Ok(note) => {
+            note.iter().for_each(|note| say(Level::Notice, note));
+            Outcome::Exit(0)
+        }
+        Err((level, text)) => refuse(level, &text),
     }
 }
 
-/// Prints what is wrong with a configuration, with the source lines, down to this severity.
+/// A configuration that became wrong is no reason not to ask the master that has an older one.
+fn status(request: &Request, json: bool) -> Outcome {
+    let form = if json { Form::Json } else { Form::Text };
+    let trail = match trail::find(request) {
+        Ok(trail) => trail,
+        Err((level, text)) => return refuse(level, &text),
+    };
+    match order::status(&trail.pid_file, form) {
+        Ok(text) => print(text),
+        Err((level, text)) => {
+            eprint(trail.errors);
+            refuse(level, &text)
+        }
+    }
+}
+
+fn refuse(level: Level, text: &str) -> Outcome {
+    say(level, text);
+    Outcome::Exit(1)
+}
+
+fn say(level: Level, text: &str) {
+    log::startup(level, format_args!("{text}"));
+}
+
+/// Prints what is wrong with a configuration, see [`shown`].
 fn show(plan: &Plan, least: Severity) {
+    eprint(shown(plan, least));
+}
+
+/// What is wrong with a configuration, with the source lines, down to this severity.
+fn shown(plan: &Plan, least: Severity) -> String {
     let diagnostics = &plan.draft.diagnostics;
     let seen = diagnostics
         .entries()
         .iter()
         .filter(|entry| entry.severity as u8 <= least as u8);
-    for entry in seen {
+    let line = |entry: &Entry| {
         let level = load::level(entry.severity);
-        eprint(format!(
-            "forkful: [{level}] {}\n",
-            entry.render(&plan.sources)
-        ));
-    }
-    if let Some(more) = diagnostics.summary() {
-        eprint(format!("forkful: {more}\n"));
-    }
+        format!("forkful: [{level}] {}\n", entry.render(&plan.sources))
+    };
+    let more = diagnostics.summary();
+    let more = more.map(|more| format!("forkful: {more}\n"));
+    seen.map(line).chain(more).collect()
 }
 
 fn print(text: impl AsRef<[u8]>) -> Outcome {

@@ -1,4 +1,4 @@
-//! `-s`: a signal for the master that a pid file names.
+//! `-s` and `status`: what is said to the master that a pid file names.
 
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::arguments::Order;
 use crate::log::Level;
+use crate::master::door::{Answer, Form, Question, Unanswered, ask};
 use crate::master::pid_file;
 use crate::sys::OsError;
 use crate::sys::process::{self, Pid, pid};
@@ -22,12 +23,54 @@ impl Order {
     }
 }
 
-/// Sends it.
+/// A level and words of nginx's, to be printed.
+type Refused = (Level, String);
+
+/// Sends it to the master of a pid file. A reload waits for what comes of it where the master can
+/// be asked; else there is something to be noted.
 ///
 /// # Errors
-/// In nginx's words and at nginx's levels; and when the process of that number is another
-/// program's.
-pub fn send(path: &Path, order: Order) -> Result<(), (Level, String)> {
+/// In nginx's words and at nginx's levels; when the process of that number is another program's;
+/// and why a reload failed.
+pub fn send(path: &Path, order: Order) -> Result<Option<String>, Refused> {
+    let master = find(path)?;
+    if order != Order::Reload {
+        return kill(master, order.signal()).map(|()| None);
+    }
+    match ask(master, Question::Reload) {
+        Ok(Answer::Done(_)) => Ok(None),
+        Ok(Answer::Failed(why)) => Err((Level::Emerg, why)),
+        Err(why @ Unanswered::Unreachable(_)) => {
+            kill(master, Signal::Hup)?;
+            let text = "signal 1 (SIGHUP) was sent, what comes of it is in the error log: process";
+            Ok(Some(format!("{text} {master} cannot be asked, {why}")))
+        }
+        Err(why) => Err(unasked(master, &why)),
+    }
+}
+
+/// How the master of a pid file is.
+///
+/// # Errors
+/// As [`send`]; and when it cannot be asked.
+pub fn status(path: &Path, form: Form) -> Result<String, Refused> {
+    let master = find(path)?;
+    match ask(master, Question::Status(form)) {
+        Ok(Answer::Done(text)) => Ok(text),
+        Ok(Answer::Failed(why)) => Err((Level::Error, why)),
+        Err(why) => Err(unasked(master, &why)),
+    }
+}
+
+fn unasked(master: Pid, why: &Unanswered) -> Refused {
+    (
+        Level::Error,
+        format!("process {master} cannot be asked, {why}"),
+    )
+}
+
+/// The process that a pid file names, if it can be one of ours.
+fn find(path: &Path) -> Result<Pid, Refused> {
     let master = pid_file::read(path).map_err(|text| (Level::Error, text))?;
     let names = name(pid()).zip(name(master));
     if let Some((own, name)) = names.filter(|(own, name)| own != name && !same_program(master)) {
@@ -38,14 +81,16 @@ pub fn send(path: &Path, order: Order) -> Result<(), (Level, String)> {
         );
         return Err((Level::Error, text));
     }
-    let signal = order.signal();
+    Ok(master)
+}
+
+fn kill(master: Pid, signal: Signal) -> Result<(), Refused> {
     process::kill(master, signal).map_err(|error| {
-        let text = format!(
-            "kill({master}, {}) failed {}",
-            signal.number(),
-            OsError(&error)
-        );
-        (Level::Alert, text)
+        let (number, error) = (signal.number(), OsError(&error));
+        (
+            Level::Alert,
+            format!("kill({master}, {number}) failed {error}"),
+        )
     })
 }
 

@@ -7,6 +7,7 @@ use std::{env, fs};
 
 use super::arguments::{Arguments, Command};
 use crate::conf::diagnostic::Diagnostics;
+use crate::conf::outside::Outside;
 use crate::conf::parse::{Main, Start, parse};
 use crate::master::load::Request;
 use crate::sys::OsError;
@@ -58,8 +59,8 @@ pub fn find(arguments: &Arguments) -> Result<Named, String> {
     let missing = || matches!(fs::metadata(&file), Err(e) if e.kind() == io::ErrorKind::NotFound);
     let globals = arguments.globals.clone().map(OsStringExt::into_vec);
     let mut found = match named {
-        // There is no master to signal that would serve the embedded one.
-        None if missing() && !matches!(arguments.command, Command::Signal(_)) => {
+        // There is no master to talk to that would serve the embedded one.
+        None if missing() && !talks(&arguments.command) => {
             served(&prefix, ADDRESS, globals.as_deref().unwrap_or_default())?
         }
         _ => from_file(file, prefix, named.is_none() && arguments.prefix.is_none()),
@@ -67,6 +68,11 @@ pub fn find(arguments: &Arguments) -> Result<Named, String> {
     found.request.start.directives = globals;
     found.request.error_log = arguments.error_log.clone();
     Ok(found)
+}
+
+/// Whether it concerns a master that runs.
+fn talks(command: &Command) -> bool {
+    matches!(command, Command::Signal(_) | Command::Status { .. })
 }
 
 /// `of_clone`: it was found in the current directory, and not named: somebody tries it out.
@@ -117,7 +123,12 @@ fn served(directory: &Path, listen: &str, globals: &[u8]) -> Result<Named, Strin
 /// The directory is the prefix: its name, which may hold anything, need not be written.
 fn text(listen: &str, globals: &[u8]) -> String {
     // What is wrong with them is reported when they are read for good.
-    let given = parse(Start::embedded("", globals), &mut Diagnostics::default()).items;
+    let given = parse(
+        Start::embedded("", globals),
+        &Outside::system(),
+        &mut Diagnostics::default(),
+    )
+    .items;
     let own = TOP
         .iter()
         .filter(|(name, _)| !given.iter().any(|item| item.name.is(name)));

@@ -67,6 +67,7 @@ Usage: forkful [-?hvVtTq] [-s signal] [-p prefix]
                [-e filename] [-c filename] [-g directives]
        forkful serve DIRECTORY [--listen ADDRESS]
        forkful directives [NAME]
+       forkful status [--json] [-p prefix] [-c filename]
 
 Options:
   -?,-h         : this help
@@ -98,6 +99,11 @@ Commands:
       Print the reference of all directives.
   directives NAME
       Print the reference of one.
+  status
+      Print how the running server is: its generations, workers and addresses,
+      what was restarted and why, what came of the last reload.
+      --json            the same for programs, on one line
+      -p, -c, -g        as given to the start; they lead to the pid file
 
 Paths:
   -c, -e and the paths of the configuration are relative to the prefix; those
@@ -109,8 +115,9 @@ Paths:
 Signals to the master:
   TERM, INT     : stop at once (-s stop)
   QUIT          : finish the running requests, then stop (-s quit)
-  HUP           : load the configuration again (-s reload); if it has an error,
-                  the old one goes on serving
+  HUP           : load the configuration again (-s reload); if it cannot be
+                  served, the old one goes on. `-s reload` waits for the
+                  outcome: 0 if the new one serves, else 1 and the reason
   USR1          : reopen the logs (-s reopen)
   WINCH         : finish the running requests and retire the workers, until the
                   next HUP; only when daemonised
@@ -120,7 +127,7 @@ Environment:
   NGINX         : numbers of listening sockets to take over, as in \"3;4;\"
 
 Exit codes:
-  0             : stopped as asked, or the test passed
+  0             : stopped as asked, or the test passed, or reloaded
   1             : the command line, the configuration or the system refused;
                   standard error says why
 ";
@@ -148,7 +155,7 @@ mod tests {
         ] {
             assert!(help().contains(&format!("\n  {option} ")), "{option}");
         }
-        for word in ["serve", "--listen", "directives", "NGINX", "HUP"] {
+        for word in ["serve", "--listen", "directives", "status", "NGINX", "HUP"] {
             assert!(long_help().contains(word), "{word}");
         }
         assert!(long_help().lines().all(|line| line.len() <= 80));

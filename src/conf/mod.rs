@@ -9,6 +9,8 @@ pub mod directive;
 mod include;
 mod lexer;
 mod lua;
+pub mod outside;
+pub mod packed;
 pub mod parse;
 pub mod pattern;
 mod pcre;

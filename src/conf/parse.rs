@@ -9,6 +9,7 @@ use super::diagnostic::{Diagnostics, Reason};
 use super::include;
 use super::lexer::{Lexer, Token};
 use super::lua;
+use super::outside::Outside;
 use super::source::{Place, Sources};
 use super::tree::{Item, Tree, Word};
 
@@ -89,9 +90,9 @@ impl Default for Limits {
     }
 }
 
-/// Parses a configuration. When `diagnostics` has errors afterwards, the tree holds what could be
-/// understood.
-pub fn parse(start: Start, diagnostics: &mut Diagnostics) -> Tree {
+/// Parses a configuration, whose files come from `outside`. When `diagnostics` has errors
+/// afterwards, the tree holds what could be understood.
+pub fn parse(start: Start, outside: &Outside, diagnostics: &mut Diagnostics) -> Tree {
     let Start {
         directives,
         main,
@@ -99,6 +100,7 @@ pub fn parse(start: Start, diagnostics: &mut Diagnostics) -> Tree {
         limits,
     } = start;
     let mut parser = Parser {
+        outside,
         diagnostics,
         prefix,
         limits,
@@ -131,6 +133,7 @@ pub fn parse(start: Start, diagnostics: &mut Diagnostics) -> Tree {
 
 /// Everything that outlives one text.
 struct Parser<'d> {
+    outside: &'d Outside,
     diagnostics: &'d mut Diagnostics,
     prefix: PathBuf,
     limits: Limits,
@@ -158,7 +161,7 @@ impl Parser<'_> {
         if let Some(&source) = self.loaded.get(path) {
             return Ok(source);
         }
-        let text = include::read(path, self.limits.bytes)?;
+        let text = self.outside.text(path, self.limits.bytes)?;
         let source = self.sources.add(path, &text);
         self.loaded.insert(path.to_owned(), source);
         Ok(source)
@@ -205,10 +208,10 @@ impl Parser<'_> {
             return Vec::new();
         }
         let files = match std::str::from_utf8(&argument.text) {
-            Ok(name) => include::files(&self.prefix, name),
+            Ok(name) => self.outside.files(&self.prefix, name),
             Err(_) => Err("the file name is not UTF-8".into()),
         };
-        let files = files.unwrap_or_else(|reason| {
+        let files = files.unwrap_or_else(|reason: String| {
             self.diagnostics.error(place, reason);
             Vec::new()
         });

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::ops::{Deref, Range};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Bytes that are cheap to hand on.
 #[derive(Clone)]
@@ -11,7 +11,7 @@ pub enum Bytes {
     /// Part of the program.
     Static(&'static [u8]),
     /// Kept by several: a cached file, a value of the configuration.
-    Shared(Rc<[u8]>),
+    Shared(Arc<[u8]>),
     /// Made for this one answer.
     Owned(Vec<u8>),
 }
@@ -77,8 +77,8 @@ impl From<&'static str> for Bytes {
     }
 }
 
-impl From<Rc<[u8]>> for Bytes {
-    fn from(bytes: Rc<[u8]>) -> Bytes {
+impl From<Arc<[u8]>> for Bytes {
+    fn from(bytes: Arc<[u8]>) -> Bytes {
         Bytes::Shared(bytes)
     }
 }
@@ -163,7 +163,7 @@ pub enum Piece {
     /// Bytes of a file, by offset; they are read when they are sent.
     File {
         /// The open file; it is sent as it was opened, whatever its name means by then.
-        file: Rc<File>,
+        file: Arc<File>,
         /// Offsets of the first byte and past the last one.
         range: Range<u64>,
     },

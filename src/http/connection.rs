@@ -140,13 +140,24 @@ impl Connection {
     /// Nothing happens for now: perhaps nothing ever will, and the block is not needed.
     fn rest(&mut self) {
         let Some(block) = &self.block else { return };
-        let between = matches!(self.state, State::Idle | State::ReadingHead);
-        if between && self.ended && block.may_begin() {
+        if self.is_between() && self.ended && block.may_begin() {
             self.end(false);
         }
         if let Some(block) = self.block.take_if(|block| block.is_idle()) {
             self.pool.keep_block(block);
         }
+    }
+
+    /// The bytes that the next calls of `event` read as a head; none when they will not.
+    pub fn next_head(&self) -> &[u8] {
+        match &self.block {
+            Some(block) if self.is_between() && block.may_begin() => block.input.unread(),
+            _ => &[],
+        }
+    }
+
+    fn is_between(&self) -> bool {
+        matches!(self.state, State::Idle | State::ReadingHead)
     }
 
     fn read_head(&mut self) -> Option<Event> {

@@ -238,6 +238,11 @@ impl Head {
         asked && !self.says_close && self.fault.is_none()
     }
 
+    /// The bytes, as received.
+    pub fn raw(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Bytes received of this head.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {

@@ -1,20 +1,10 @@
 //! The error log of the process or of a location: where lines go, and from which level on.
 
 use std::fmt;
-use std::io::{self, Write};
 use std::sync::Arc;
 
 use super::line::Line;
 use super::{Level, LogFile};
-
-/// Where lines go.
-#[derive(Clone, Debug)]
-pub enum Target {
-    /// The terminal, or whatever stderr is.
-    Stderr,
-    /// A file.
-    File(Arc<LogFile>),
-}
 
 /// One `error_log` directive.
 #[derive(Clone, Debug)]
@@ -22,7 +12,7 @@ pub struct Sink {
     /// Lines of this level and graver ones are written.
     pub level: Level,
     /// Where to.
-    pub target: Target,
+    pub log: Arc<LogFile>,
 }
 
 /// The sinks that hold in one place of the configuration. A clone is cheap and is the same log.
@@ -47,8 +37,7 @@ impl ErrorLog {
         self.least_grave.is_some_and(|least| level <= least)
     }
 
-    /// Writes one line, about a connection or about none, with one system call to each sink. A line
-    /// that cannot be written is lost: there is nowhere left to say so.
+    /// Writes one line, about a connection or about none, to each sink.
     pub fn write(&self, level: Level, connection: Option<u64>, message: fmt::Arguments<'_>) {
         if !self.enabled(level) {
             return;
@@ -56,10 +45,7 @@ impl ErrorLog {
         let mut line = Line::dated(level, connection, message);
         let line = line.finish();
         for sink in self.sinks.iter().filter(|sink| level <= sink.level) {
-            let _ = match &sink.target {
-                Target::Stderr => io::stderr().write(line),
-                Target::File(file) => file.write(line),
-            };
+            sink.log.write(line);
         }
     }
 
@@ -70,7 +56,7 @@ impl ErrorLog {
 
     /// Whether lines of this level are seen on stderr.
     pub(super) fn reaches_stderr(&self, level: Level) -> bool {
-        let reaches = |sink: &Sink| level <= sink.level && matches!(sink.target, Target::Stderr);
+        let reaches = |sink: &Sink| level <= sink.level && sink.log.is_stderr();
         self.sinks.iter().any(reaches)
     }
 }
@@ -87,11 +73,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let mut files = LogFiles::default();
         let mut sink = |name: &str, level| {
-            let file = files.open(&folder.path().join(name)).expect("opened");
-            Sink {
-                level,
-                target: Target::File(file),
-            }
+            let log = files.open(&folder.path().join(name)).expect("opened");
+            Sink { level, log }
         };
         let log = ErrorLog::new(vec![sink("all", Level::Info), sink("grave", Level::Crit)]);
         assert!(log.enabled(Level::Info) && !log.enabled(Level::Debug));

@@ -1,23 +1,30 @@
-//! The error log in nginx's format, the files behind logs, and the writer of access logs.
+//! The error log in nginx's format, the files behind logs, the buffers of access logs, and the
+//! thread that writes them all.
 //!
 //! Knows nothing of requests: what an access log line says is made elsewhere.
 
+mod backlog;
 pub mod error;
 pub mod escape;
 pub mod file;
 mod level;
 mod line;
+mod losses;
 mod macros;
 pub mod process;
+mod queue;
+mod thread;
 pub mod writer;
 
 pub use crate::{
     log_alert as alert, log_crit as crit, log_debug as debug, log_emerg as emerg,
     log_error as error, log_info as info, log_notice as notice, log_warn as warn,
 };
-pub use error::{ErrorLog, Sink, Target};
+pub use error::{ErrorLog, Sink};
 pub use escape::{Escaped, Legible};
 pub use file::{LogFile, LogFiles};
 pub use level::Level;
+pub use losses::lost;
 pub use process::{default, install, set_default, started, startup, write};
+pub use queue::{finish, start};
 pub use writer::{Buffering, Writer};

@@ -2,11 +2,10 @@
 //! stderr.
 
 use std::fmt;
-use std::io::{self, Write};
 use std::sync::{Once, PoisonError, RwLock, RwLockReadGuard};
 
 use super::line::Line;
-use super::{ErrorLog, Level};
+use super::{ErrorLog, Level, LogFile};
 
 struct Process {
     /// None before any is known.
@@ -70,7 +69,7 @@ pub fn started() {
 
 /// Writes `forkful: [emerg] message` to stderr and nothing to the log.
 pub fn startup(level: Level, message: fmt::Arguments<'_>) {
-    let _ = io::stderr().write(Line::startup(level, message).finish());
+    LogFile::stderr().write(Line::startup(level, message).finish());
 }
 
 /// Writes a line to the process's log, as the macros do. During the start warnings and graver ones
@@ -109,7 +108,7 @@ impl log::Log for Logger {
 mod tests {
     use std::{env, fs, process::Command};
 
-    use super::super::{LogFiles, Sink, Target};
+    use super::super::{LogFiles, Sink};
     use super::*;
 
     const MARK: &str = "FORKFUL_TEST_LOG";
@@ -119,10 +118,10 @@ mod tests {
         install();
         crate::log::emerg!("before any log, {}", 1);
         crate::log::notice!("unseen");
-        let target = Target::File(LogFiles::default().open(path.as_ref()).expect("opened"));
+        let log = LogFiles::default().open(path.as_ref()).expect("opened");
         set_default(ErrorLog::new(vec![Sink {
             level: Level::Notice,
-            target,
+            log,
         }]));
         crate::log::warn!("in both");
         crate::log::notice!("in the log");
@@ -132,7 +131,7 @@ mod tests {
         crate::log::alert!("in the log, later: {number}");
         set_default(ErrorLog::new(vec![Sink {
             level: Level::Debug,
-            target: Target::Stderr,
+            log: LogFile::stderr(),
         }]));
         crate::log::debug!("dated on stderr");
     }

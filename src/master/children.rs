@@ -3,18 +3,20 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
+use super::scoreboard::Place;
 use crate::log;
 use crate::sys::OsError;
 use crate::sys::channel::{self, Channel, MAX_DESCRIPTORS};
 use crate::sys::process::{self, Fork, Pid};
 use crate::sys::signal::{self, Signal};
+use crate::sys::socket::Listener;
 use crate::worker::command::{Command, LONGEST, Report};
 
 /// The paths of a generation's logs, in the order of its log table.
@@ -32,29 +34,39 @@ pub(super) enum Birth {
 /// # Errors
 /// In nginx's words.
 pub(super) fn fork() -> Result<Birth, String> {
-    let failed = |call: &str, error| {
-        format!(
-            "{call} failed while spawning \"worker process\" {}",
-            OsError(&error)
-        )
-    };
-    let (ours, theirs) = channel::pair().map_err(|error| failed("socketpair()", error))?;
-    let mask = signal::block_all().map_err(|error| failed("sigprocmask()", error))?;
+    const NAME: &str = "worker process";
+    let (ours, theirs) = channel::pair().map_err(|error| failed("socketpair()", NAME, &error))?;
+    Ok(match fork_quietly(NAME)? {
+        Fork::Parent(pid) => Birth::Parent(pid, ours),
+        Fork::Child => Birth::Child(theirs),
+    })
+}
+
+/// Forks a process of this name; in it all signals are blocked.
+///
+/// # Errors
+/// In nginx's words.
+pub(super) fn fork_quietly(name: &str) -> Result<Fork, String> {
+    let mask = signal::block_all().map_err(|error| failed("sigprocmask()", name, &error))?;
     let forked = process::fork();
-    if matches!(forked, Ok(Fork::Child)) {
-        return Ok(Birth::Child(theirs));
+    if !matches!(forked, Ok(Fork::Child)) {
+        signal::restore(&mask).map_err(|error| failed("sigprocmask()", name, &error))?;
     }
-    signal::restore(&mask).map_err(|error| failed("sigprocmask()", error))?;
-    match forked {
-        Ok(Fork::Parent(pid)) => Ok(Birth::Parent(pid, ours)),
-        Ok(Fork::Child) => Ok(Birth::Child(theirs)),
-        Err(error) => Err(failed("fork()", error)),
-    }
+    forked.map_err(|error| failed("fork()", name, &error))
+}
+
+/// What a call says that failed on the way to a new process.
+pub(super) fn failed(call: &str, name: &str, error: &io::Error) -> String {
+    let error = OsError(error);
+    format!("{call} failed while spawning \"{name}\" {error}")
 }
 
 struct Child {
+    /// None if there was none left.
+    place: Option<Place>,
     /// `None` once the worker's end is closed.
     channel: Option<Channel>,
+    generation: u64,
     logs: LogTable,
 }
 
@@ -64,7 +76,15 @@ pub(super) struct Children(HashMap<Pid, Child>);
 
 impl Children {
     /// Listens to a new worker from now on; its token is its number.
-    pub fn add(&mut self, registry: &Registry, pid: Pid, channel: Channel, logs: LogTable) {
+    pub fn add(
+        &mut self,
+        registry: &Registry,
+        pid: Pid,
+        generation: u64,
+        channel: Channel,
+        logs: LogTable,
+        place: Option<Place>,
+    ) {
         let token = Token(pid.number() as usize);
         let source = &mut SourceFd(&channel.as_raw_fd());
         let registered = registry.register(source, token, Interest::READABLE);
@@ -76,12 +96,30 @@ impl Children {
             );
         }
         let channel = registered.is_ok().then_some(channel);
-        self.0.insert(pid, Child { channel, logs });
+        let child = Child {
+            place,
+            channel,
+            generation,
+            logs,
+        };
+        self.0.insert(pid, child);
     }
 
-    pub fn remove(&mut self, registry: &Registry, pid: Pid) {
+    /// Forgets one that is gone; its place on the scoreboard is to be given back.
+    pub fn remove(&mut self, registry: &Registry, pid: Pid) -> Option<Place> {
         self.close(registry, pid);
-        self.0.remove(&pid);
+        self.0.remove(&pid)?.place
+    }
+
+    /// The place of a worker on the scoreboard, if it has one.
+    pub fn place(&self, pid: Pid) -> Option<&Place> {
+        self.0.get(&pid)?.place.as_ref()
+    }
+
+    /// The workers that have a place on the scoreboard.
+    pub fn places(&self) -> impl Iterator<Item = (Pid, &Place)> {
+        let children = self.0.iter();
+        children.filter_map(|(pid, child)| Some((*pid, child.place.as_ref()?)))
     }
 
     fn close(&mut self, registry: &Registry, pid: Pid) {
@@ -128,6 +166,33 @@ impl Children {
         }
     }
 
+    /// Tells all workers of a generation something.
+    pub fn tell_all(&self, generation: u64, command: Command) {
+        let of = |child: &Child| child.generation == generation;
+        let pids = self.0.iter().filter(|(_, child)| of(child));
+        pids.for_each(|(pid, _)| self.tell(*pid, command));
+    }
+
+    /// Gives all workers of a generation further sockets of an endpoint.
+    pub fn hand_out(&self, generation: u64, endpoint: u32, first: u32, sockets: &[Rc<Listener>]) {
+        let of = |(_, child): &(&Pid, &Child)| child.generation == generation;
+        for (&pid, _) in self.0.iter().filter(of) {
+            for (number, part) in sockets.chunks(MAX_DESCRIPTORS).enumerate() {
+                let first = first + (number * MAX_DESCRIPTORS) as u32;
+                let descriptors: Vec<_> = part.iter().map(|socket| socket.as_fd()).collect();
+                let command = Command::Take { endpoint, first };
+                match self.send(pid, command, &descriptors) {
+                    // Another error says that it is gone, or going.
+                    Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                        let error = OsError(&error);
+                        log::alert!("worker process {pid} was given no further sockets {error}");
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
     fn send(
         &self,
         pid: Pid,
@@ -165,9 +230,12 @@ impl Children {
     }
 }
 
-/// Sends a signal to a worker.
+/// Sends a signal to a child. One that was reaped meanwhile needs none; its end is about to be heard
+/// of.
 pub(super) fn kill(pid: Pid, signal: Signal) {
-    if let Err(error) = process::kill(pid, signal) {
+    if let Err(error) = process::kill(pid, signal)
+        && !process::is_gone(&error)
+    {
         log::alert!(
             "kill({pid}, {}) failed {}",
             signal.number(),

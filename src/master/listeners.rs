@@ -9,6 +9,7 @@ mod open;
 
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -17,6 +18,7 @@ use crate::sys::{OsError, file};
 use crate::worker::Socket;
 
 pub use inherited::Inherited;
+use inherited::Origin;
 
 /// One address that a configuration listens on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,22 +39,26 @@ struct Group {
     sockets: Vec<Rc<Listener>>,
     /// The device and the inode of a unix socket's file.
     file: Option<(u64, u64)>,
+    origin: Origin,
 }
 
 impl Group {
-    /// Several sockets are shared out among the slots; one belongs to all.
-    fn of_slot(&self, slot: usize, workers: usize) -> impl Iterator<Item = &Rc<Listener>> {
-        let shared = self.sockets.len() == 1;
-        let own = move |number: usize| shared || number % workers == slot;
-        let numbered = self.sockets.iter().enumerate();
-        numbered
-            .filter(move |(number, _)| own(*number))
-            .map(|(_, socket)| socket)
+    /// What a worker gets for this endpoint. Several sockets are shared out among the slots; one
+    /// belongs to all.
+    fn sockets(&self, endpoint: usize, workers: usize) -> impl Iterator<Item = Socket> {
+        let several = self.sockets.len() > 1;
+        let socket = move |(number, listener): (usize, &Rc<Listener>)| Socket {
+            listener: Rc::clone(listener),
+            endpoint,
+            slot: several.then_some(number % workers),
+        };
+        self.sockets.iter().enumerate().map(socket)
     }
 
-    /// Removes the file of a unix socket that is still this socket's.
+    /// Removes the file of a unix socket that is this master's and still this socket's.
     fn remove_file(&self) {
         if let Some(path) = self.wanted.address.path()
+            && self.origin == Origin::Own
             && self.file.is_some()
             && file_of(path) == self.file
         {
@@ -65,6 +71,14 @@ impl Group {
 /// The sockets of one configuration, in the order in which it wants them.
 #[derive(Clone, Debug, Default)]
 pub struct Listeners(Vec<Group>);
+
+/// A socket for a successor.
+pub struct Heirloom {
+    /// It is not close-on-exec.
+    pub fd: OwnedFd,
+    /// Whether it is the service manager's.
+    pub lent: bool,
+}
 
 /// Why the sockets of a configuration cannot be had: a line for each, in nginx's words.
 #[derive(Debug)]
@@ -106,19 +120,25 @@ impl Listeners {
     }
 
     /// Starts to listen on every socket, and gives those that listen already the backlog and the
-    /// options wanted now.
+    /// options wanted now. New addresses come first: what fails does so before one that is `held`
+    /// has more sockets, whose queues nobody may ever see.
     ///
     /// # Errors
-    /// Those of the kernel, all of them; the other sockets listen.
-    pub fn listen(&self) -> Result<(), Refused> {
+    /// Those of the kernel, all of them. New sockets of addresses that are held do not listen then.
+    pub fn listen(&self, held: &Listeners) -> Result<(), Refused> {
         let mut refused = Refused {
             lines: Vec::new(),
             in_use: true,
         };
+        let is_held = |group: &&Group| held.find(&group.wanted.address).is_some();
+        let (kept, new): (Vec<&Group>, Vec<&Group>) = self.0.iter().partition(is_held);
         for Group {
             wanted, sockets, ..
-        } in &self.0
+        } in new.into_iter().chain(kept)
         {
+            if held.find(&wanted.address).is_some() && !refused.lines.is_empty() {
+                break;
+            }
             let listen = |socket: &Rc<Listener>| {
                 socket.configure(&wanted.options)?;
                 socket.listen(wanted.backlog)
@@ -134,14 +154,44 @@ impl Listeners {
         }
     }
 
-    /// What the worker of a slot accepts from. Endpoint `i` of the site is group `i` here.
-    pub fn sockets_of(&self, slot: usize, workers: usize) -> Vec<Socket> {
-        let of_group = |(endpoint, group): (usize, &Group)| {
-            let own: Vec<_> = group.of_slot(slot, workers).cloned().collect();
-            own.into_iter()
-                .map(move |listener| Socket { listener, endpoint })
-        };
-        self.0.iter().enumerate().flat_map(of_group).collect()
+    /// What workers accept from; each has all of it, so that it can stand in for another. Endpoint
+    /// `i` of the site is group `i` here.
+    pub fn sockets(&self, workers: usize) -> Vec<Socket> {
+        let groups = self.0.iter().enumerate();
+        groups
+            .flat_map(|(endpoint, group)| group.sockets(endpoint, workers))
+            .collect()
+    }
+
+    /// Takes over sockets of its own addresses that only `others` have, so that what waits there is
+    /// not lost. Returns them with their endpoints and the number of the first.
+    pub fn absorb(&mut self, others: &Listeners) -> Vec<(u32, u32, Vec<Rc<Listener>>)> {
+        let mut absorbed = Vec::new();
+        for (endpoint, group) in (0..).zip(&mut self.0) {
+            let first = group.sockets.len();
+            let other = others.find(&group.wanted.address);
+            let more = other.and_then(|other| other.sockets.get(first..));
+            if let Some(more) = more.filter(|more| !more.is_empty()) {
+                absorbed.push((endpoint, first as u32, more.to_vec()));
+                group.sockets.extend_from_slice(more);
+            }
+        }
+        absorbed
+    }
+
+    /// The endpoints that are not among the `others`.
+    pub fn without(&self, others: &Listeners) -> Vec<u32> {
+        let missing = |group: &Group| others.find(&group.wanted.address).is_none();
+        let groups = (0..).zip(&self.0);
+        groups
+            .filter(|(_, group)| missing(group))
+            .map(|(endpoint, _)| endpoint)
+            .collect()
+    }
+
+    /// Where and how they listen.
+    pub fn wanted(&self) -> impl Iterator<Item = &Wanted> {
+        self.0.iter().map(|group| &group.wanted)
     }
 
     /// The same without the sockets: what [`Listeners::close`] needs to remove their files.
@@ -160,6 +210,28 @@ impl Listeners {
                 group.remove_file();
             }
         }
+    }
+
+    /// The predecessor, if there was one, is gone: the files of its sockets are this master's.
+    pub fn own(&mut self) {
+        let before = |group: &&mut Group| group.origin == Origin::Predecessor;
+        let groups = self.0.iter_mut().filter(before);
+        groups.for_each(|group| group.origin = Origin::Own);
+    }
+
+    /// Copies of all sockets that stay open in a program executed next.
+    ///
+    /// # Errors
+    /// EMFILE.
+    pub fn inheritable(&self) -> io::Result<Vec<Heirloom>> {
+        let copy = |group: &Group, socket: &Rc<Listener>| {
+            let (fd, lent) = (socket.inheritable()?, group.origin == Origin::Lent);
+            Ok(Heirloom { fd, lent })
+        };
+        let groups = self.0.iter();
+        groups
+            .flat_map(|group| group.sockets.iter().map(move |socket| copy(group, socket)))
+            .collect()
     }
 
     fn find(&self, address: &Address) -> Option<&Group> {
@@ -186,15 +258,19 @@ fn bind_group(
     held: Option<&Group>,
     inherited: &Inherited,
 ) -> io::Result<Group> {
-    let mut sockets = match held {
-        Some(group) => group.sockets.clone(),
+    let (mut sockets, origin) = match held {
+        Some(group) => (group.sockets.clone(), group.origin),
         None => inherited.of(&wanted.address),
     };
     let count = if wanted.options.reuseport { workers } else { 1 };
+    if sockets.len() < count {
+        // A kernel that refuses this refuses the companions too.
+        sockets.iter().for_each(|it| drop(it.share_address()));
+    }
     while sockets.len() < count {
         match Listener::bind(&wanted.address, &wanted.options) {
             Ok(socket) => sockets.push(Rc::new(socket)),
-            // A socket that was bound without `reuseport` has no companions.
+            // The address is somebody else's as well, or the kernel lets no other share it.
             Err(error) if error.kind() == ErrorKind::AddrInUse && !sockets.is_empty() => break,
             Err(error) => return Err(error),
         }
@@ -207,6 +283,7 @@ fn bind_group(
         wanted: wanted.clone(),
         sockets,
         file,
+        origin,
     })
 }
 

@@ -1,22 +1,27 @@
 //! From texts to a plan: parse, tables, what the site needs. Nothing is opened here but the texts.
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::OnceLock;
 
 use super::settings::{Settings, User};
 use crate::conf::diagnostic::{Entry, Reason, Severity};
+use crate::conf::outside::Outside;
 use crate::conf::parse::{self, Start};
 use crate::conf::source::Sources;
 use crate::conf::table::{
     Arity, Call, Directive, EVENTS, Holds, Inherit, MAIN, Setter, Shape, Table,
 };
 use crate::conf::tree::{Item, Tree};
-use crate::log::Level;
+use crate::log::{self, Level};
 use crate::site::draft::{Draft, World};
 use crate::site::error_log::Planned;
 use crate::site::{scope, unbuilt};
-use crate::sys::{OsError, file, host, privilege};
+use crate::sys::{OsError, file, privilege};
 use crate::worker;
+use crate::worker::disks::{Disks, FileCache, Pools};
+use crate::worker::settings::Sandbox;
 
 /// nginx's default for `pid` and the directory that it and the default error log stand in.
 const PID: &str = "logs/nginx.pid";
@@ -75,6 +80,24 @@ impl Holds<worker::settings::Process> for Top {
     }
 }
 
+impl Holds<worker::settings::Isolation> for Top {
+    fn module(&mut self) -> &mut worker::settings::Isolation {
+        &mut self.worker.isolation
+    }
+}
+
+impl Holds<Pools> for Top {
+    fn module(&mut self) -> &mut Pools {
+        &mut self.worker.disks.pools
+    }
+}
+
+impl Holds<FileCache> for Top {
+    fn module(&mut self) -> &mut FileCache {
+        &mut self.worker.disks.cache
+    }
+}
+
 impl Holds<worker::settings::Events> for Top {
     fn module(&mut self) -> &mut worker::settings::Events {
         &mut self.worker.events
@@ -87,7 +110,10 @@ pub fn table() -> &'static Table<Top, Draft> {
     TABLE.get_or_init(|| {
         let mut rows = Settings::directives();
         rows.extend(worker::settings::Process::directives());
+        rows.extend(worker::settings::Isolation::directives());
         rows.extend(worker::settings::Events::directives());
+        rows.extend(Pools::directives());
+        rows.extend(FileCache::directives());
         rows.push(block(
             "events",
             "ngx_event_core_module",
@@ -135,33 +161,39 @@ fn http(_: &mut Top, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
 
 /// Reads a configuration. Opens nothing but its texts.
 pub fn read(request: &Request) -> Plan {
+    read_from(request, Outside::system().into())
+}
+
+/// The same, with whatever the system is asked for answered by `outside`.
+pub fn read_from(request: &Request, outside: Rc<Outside>) -> Plan {
     let mut draft = Draft::new(World {
         prefix: request.prefix.clone(),
-        hostname: host::name().unwrap_or_default().to_lowercase().into_bytes(),
+        hostname: outside.host_name().to_ascii_lowercase(),
         privileged: privilege::is_root(),
+        outside: Rc::clone(&outside),
     });
     draft.known = |name| table().knows(name) || scope::table().knows(name);
-    let Tree { sources, items } = parse::parse(request.start.clone(), &mut draft.diagnostics);
+    let start = request.start.clone();
+    let Tree { sources, items } = parse::parse(start, &outside, &mut draft.diagnostics);
     // The first set of logs is the process's, whatever is read first.
     draft.error_logs.set_default(Vec::new());
     let mut top = Top::default();
     table().apply(&mut top, &mut draft, &items, MAIN);
     require_events(&items, &mut draft);
+    require_pools(&top.worker.disks, &mut draft);
     let Top {
         mut settings,
         worker,
     } = top;
-    if request.keep_user && settings.user == User::Default {
-        settings.user = User::Keep;
+    if worker.isolation.sandbox == Sandbox::Strict {
+        require_known_paths(&mut draft);
     }
-    if settings.error_log.is_empty() {
-        settings
-            .error_log
-            .push(default_error_log(request, &mut draft));
-    }
-    draft.error_logs.set_default(settings.error_log.clone());
-    let pid = pid_path(&settings, &draft, &request.prefix);
+    fill_in(&mut settings, request, &mut draft);
+    let pid = pid_path(&settings, &mut draft, &request.prefix);
     let workers = settings.workers();
+    for question in outside.missing() {
+        draft.diagnostics.error(None, question);
+    }
     draft.diagnostics.sort();
     Plan {
         sources,
@@ -183,6 +215,39 @@ fn require_events(items: &[Item], draft: &mut Draft) {
     }
 }
 
+/// What may be read is settled before there is a request.
+fn require_known_paths(draft: &mut Draft) {
+    let what = "\"worker_sandbox strict\" has to know where files are, and this path begins with a \
+                variable";
+    for place in std::mem::take(&mut draft.needs.reach.anywhere) {
+        draft.diagnostics.error(Some(place), what);
+    }
+}
+
+/// Every pool of threads that a location uses has to be declared, before or after it.
+fn require_pools(disks: &Disks, draft: &mut Draft) {
+    let needs = std::mem::take(&mut draft.needs.pools);
+    for (name, place) in needs.iter().filter(|(name, _)| disks.pool(name).is_none()) {
+        let what = format!("unknown thread pool \"{}\"", name.escape_ascii());
+        draft.diagnostics.error(*place, Reason::from(what));
+    }
+    draft.needs.pools = needs;
+}
+
+/// What holds where the configuration says nothing.
+fn fill_in(settings: &mut Settings, request: &Request, draft: &mut Draft) {
+    if request.keep_user && settings.user == User::Default {
+        settings.user = User::Keep;
+    }
+    if let Err(why) = settings.find_user(draft.outside()) {
+        draft.diagnostics.error(None, why);
+    }
+    if settings.error_log.is_empty() {
+        settings.error_log.push(default_error_log(request, draft));
+    }
+    draft.error_logs.set_default(settings.error_log.clone());
+}
+
 /// The error log of a configuration that names none: that of `-e`, nginx's, or stderr.
 fn default_error_log(request: &Request, draft: &mut Draft) -> Planned {
     let file = match &request.error_log {
@@ -196,16 +261,29 @@ fn default_error_log(request: &Request, draft: &mut Draft) -> Planned {
     }
 }
 
-fn has_directory(path: &Path) -> bool {
-    path.parent().is_some_and(Path::is_dir)
+/// nginx's default is written only where its directory exists and is on no read-only file system.
+fn pid_path(settings: &Settings, draft: &mut Draft, prefix: &Path) -> Option<PathBuf> {
+    if let Some(path) = &settings.pid {
+        return Some(draft.path(path.as_os_str().as_encoded_bytes()));
+    }
+    let path = prefix.join(PID);
+    if !draft.has_directory(&path) {
+        return None;
+    }
+    let read_only = |error: &io::Error| error.kind() == io::ErrorKind::ReadOnlyFilesystem;
+    if file::check_writable(&path).is_err_and(|error| read_only(&error)) {
+        let name = path.display();
+        let what = format!("\"{name}\" is not written: its file system is read-only");
+        draft.diagnostics.notice(Severity::Notice, None, what);
+        return None;
+    }
+    Some(path)
 }
 
-/// nginx's default is written only where its directory exists.
-fn pid_path(settings: &Settings, draft: &Draft, prefix: &Path) -> Option<PathBuf> {
-    match &settings.pid {
-        Some(path) => Some(draft.path(path.as_os_str().as_encoded_bytes())),
-        None => Some(prefix.join(PID)).filter(|path| has_directory(path)),
-    }
+/// Whether the pid file is nginx's default and its file system is read-only: then there is none.
+pub(super) fn has_no_place(settings: &Settings, pid: &Path) -> bool {
+    let read_only = |error: io::Error| error.kind() == io::ErrorKind::ReadOnlyFilesystem;
+    settings.pid.is_none() && file::check_writable(pid).is_err_and(read_only)
 }
 
 impl Plan {
@@ -241,7 +319,9 @@ impl Plan {
             file::check_writable(path).map_err(failed)
         };
         let logs = self.draft.needs.logs.things();
-        logs.iter().chain(&self.pid).try_for_each(check)
+        let pid = self.pid.iter();
+        let pid = pid.filter(|path| !has_no_place(&self.settings, path));
+        logs.iter().chain(pid).try_for_each(check)
     }
 
     /// Every file it was read from, each after a line with its name (`-T`).
@@ -257,6 +337,13 @@ impl Plan {
             text.push(b'\n');
         }
         text
+    }
+}
+
+/// Writes such lines to the process's log.
+pub fn write(lines: &[(Level, String)]) {
+    for (level, text) in lines {
+        log::write(*level, format_args!("{text}"));
     }
 }
 

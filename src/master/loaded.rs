@@ -5,8 +5,11 @@ use std::path::PathBuf;
 
 use super::children::LogTable;
 use super::listeners::Wanted;
-use super::load::{Plan, Request};
+use super::load::{self, Plan, Request, has_no_place};
+use super::pid_file::PidFile;
 use super::settings::Settings;
+use super::state::Terms;
+use crate::conf::outside::Outside;
 use crate::log::{self, LogFiles};
 use crate::site::draft::Site;
 use crate::sys::OsError;
@@ -28,7 +31,9 @@ pub struct Loaded {
     pub pid: Option<PathBuf>,
     /// What is served.
     pub site: Site,
-    request: Request,
+    /// What its workers are left with.
+    pub enclosure: Option<worker::Enclosure>,
+    pub(super) request: Request,
 }
 
 impl Loaded {
@@ -67,6 +72,8 @@ impl Loaded {
             });
         let listeners = wanted.collect();
         let (site, workers) = (draft.open(&files), workers.0);
+        let directory = settings.working_directory.as_deref();
+        let enclosure = worker::Enclosure::plan(&worker, &site, directory);
         Ok(Loaded {
             workers,
             settings,
@@ -75,8 +82,34 @@ impl Loaded {
             logs,
             pid,
             site,
+            enclosure,
             request,
         })
+    }
+
+    /// What takes the place of this one, from what its checker read. What is said about it goes to
+    /// the log of this one.
+    ///
+    /// # Errors
+    /// One line.
+    pub(super) fn reload(&self, outside: Outside) -> Result<Loaded, Vec<String>> {
+        let plan = load::read_from(&self.request, outside.into());
+        load::write(&plan.messages());
+        if plan.draft.diagnostics.errors() {
+            return Err(vec!["the configuration is not what was checked".into()]);
+        }
+        Loaded::open(plan).map_err(|why| vec![why])
+    }
+
+    /// What the master needs to know to run it.
+    pub(super) fn terms(&self) -> Terms {
+        Terms {
+            workers: self.workers,
+            probation: self.settings.reload_probation,
+            generations: self.settings.worker_generations,
+            stall: self.settings.worker_stall_timeout,
+            check: self.settings.reload_timeout,
+        }
     }
 
     /// From now on the process logs where this configuration says.
@@ -84,6 +117,22 @@ impl Loaded {
         if let Some(log) = self.site.error_logs.first() {
             log::set_default(log.clone());
         }
+    }
+
+    /// Writes the pid file, if there is to be one.
+    ///
+    /// # Errors
+    /// Those of [`PidFile::write`].
+    pub(super) fn write_pid(&self) -> Result<Option<PidFile>, String> {
+        let Some(path) = &self.pid else {
+            return Ok(None);
+        };
+        if has_no_place(&self.settings, path) {
+            let name = path.display();
+            log::notice!("\"{name}\" is not written: its file system is read-only");
+            return Ok(None);
+        }
+        PidFile::write(path).map(Some)
     }
 
     /// The paths of its logs, in the order of their table.

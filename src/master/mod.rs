@@ -4,25 +4,38 @@
 //! - `run`: the loop that feeds it and does what it says
 //! - `start`: what comes before the loop
 //! - `load`: from texts to a plan; `loaded`: the plan with its logs opened
+//! - `check`: the child that loads a new configuration first
 //! - `settings`: the directives of the process
+//! - `scoreboard`: what workers leave for it to read
 //! - `children`: forks and channels
 //! - `listeners`: the sockets, which belong to it
+//! - `notify`: what the service manager is told
+//! - `door`: where an operator asks; `status`: how things are
+//! - `report`: what is known of a worker's end; `poison`: requests that keep causing it
 //! - `pid_file`: where others find it
 //! - `reopen`: logs, after a rotation
 //! - `terminal`: what a hang-up means
+//! - `upgrade`: the second master of another binary
 
+mod check;
 mod children;
+pub mod door;
 pub mod listeners;
 pub mod load;
 pub mod loaded;
+mod notify;
 pub mod pid_file;
+pub mod poison;
 mod reopen;
+pub mod report;
 mod run;
+pub mod scoreboard;
 pub mod settings;
 pub mod start;
 pub mod state;
+pub mod status;
 mod terminal;
+mod upgrade;
 
 pub use loaded::Loaded;
-pub use run::Loader;
 pub use start::{Estate, Outcome, serve};

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use crate::log;
 use crate::sys::OsError;
 use crate::sys::file;
 use crate::sys::process::{Pid, pid};
@@ -16,7 +17,11 @@ const LONGEST: u64 = 64;
 /// It is removed by [`PidFile::remove`] and by nothing else: a fork of the master drops its copy
 /// without effect.
 #[derive(Debug)]
-pub struct PidFile(PathBuf);
+pub struct PidFile {
+    path: PathBuf,
+    /// Where it is instead while a successor has its own at `path`.
+    aside: Option<PathBuf>,
+}
 
 impl PidFile {
     /// Writes the number of this process, atomically; what is no regular file is written in place.
@@ -26,22 +31,57 @@ impl PidFile {
     pub fn write(path: &Path) -> Result<PidFile, String> {
         let text = format!("{}\n", pid());
         file::write_atomically(path, text.as_bytes()).map_err(|error| open_failed(path, &error))?;
-        Ok(PidFile(path.into()))
+        let (path, aside) = (path.into(), None);
+        Ok(PidFile { path, aside })
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.0
+    /// Makes room for that of a successor: renames it, with nginx's `.oldbin` at its end. What is
+    /// not ours, or no regular file, stays.
+    ///
+    /// # Errors
+    /// In nginx's words: `rename() "x.pid" to "x.pid.oldbin" failed (...)`.
+    pub fn set_aside(&mut self) -> Result<(), String> {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(".oldbin");
+        let aside = PathBuf::from(name);
+        if is_ours(&self.path) {
+            rename(&self.path, &aside)?;
+            self.aside = Some(aside);
+        }
+        Ok(())
+    }
+
+    /// Puts it back in the place of that of a successor, which has ended.
+    pub fn put_back(&mut self) {
+        if let Some(aside) = self.aside.take_if(|aside| is_ours(aside))
+            && let Err(line) = rename(&aside, &self.path)
+        {
+            log::alert!("{line}");
+            self.aside = Some(aside);
+        }
     }
 
     /// Removes the file, unless another process has put its own there meanwhile, or it is no
     /// regular file.
     pub fn remove(self) {
-        if matches!(read(&self.0), Ok(owner) if owner == pid()) {
+        let path = self.aside.unwrap_or(self.path);
+        if is_ours(&path) {
             // Somebody else may have removed it; there is nothing left to do.
-            let _ = fs::remove_file(&self.0);
+            let _ = fs::remove_file(path);
         }
     }
+}
+
+/// Whether it is a pid file and names this process.
+fn is_ours(path: &Path) -> bool {
+    read(path) == Ok(pid())
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), String> {
+    fs::rename(from, to).map_err(|error| {
+        let (from, to, error) = (from.display(), to.display(), OsError(&error));
+        format!("rename() \"{from}\" to \"{to}\" failed {error}")
+    })
 }
 
 /// The process that a pid file names.
@@ -104,8 +144,30 @@ mod tests {
     }
 
     #[test]
+    fn it_makes_room_for_a_successor_and_comes_back() {
+        let directory = tempfile::tempdir().expect("directory");
+        let (path, aside) = (
+            directory.path().join("x.pid"),
+            directory.path().join("x.pid.oldbin"),
+        );
+        let mut file = PidFile::write(&path).expect("written");
+        file.set_aside().expect("renamed");
+        assert_eq!((path.exists(), read(&aside)), (false, Ok(pid())));
+        fs::write(&path, "1\n").expect("the successor's");
+        file.put_back();
+        assert_eq!((read(&path), aside.exists()), (Ok(pid()), false));
+
+        file.set_aside().expect("renamed again");
+        fs::write(&path, "1\n").expect("the successor's");
+        file.remove();
+        assert_eq!((path.exists(), aside.exists()), (true, false));
+    }
+
+    #[test]
     fn a_device_is_written_in_place() {
-        let file = PidFile::write(Path::new("/dev/null")).expect("written");
+        let mut file = PidFile::write(Path::new("/dev/null")).expect("written");
+        file.set_aside().expect("it stays");
+        file.put_back();
         file.remove();
         assert!(!fs::metadata("/dev/null").expect("still there").is_file());
     }

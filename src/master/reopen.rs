@@ -9,12 +9,12 @@ use super::children::Children;
 use crate::log::{self, LogFiles};
 use crate::sys::{OsError, file};
 
-/// Opens the logs of this process and of all workers anew; one that cannot be opened goes on in its
-/// old file.
-pub(super) fn reopen(own: &LogFiles, children: &Children) {
+/// Opens the logs of this process, which may be several sets, and of all workers anew; one that
+/// cannot be opened goes on in its old file.
+pub(super) fn reopen(own: &[&LogFiles], children: &Children) {
+    let own = || own.iter().flat_map(|logs| logs.iter());
     let mut opened: HashMap<PathBuf, File> = HashMap::new();
-    for path in own
-        .iter()
+    for path in own()
         .map(|log| log.path())
         .chain(children.logs().map(PathBuf::as_path))
     {
@@ -24,7 +24,7 @@ pub(super) fn reopen(own: &LogFiles, children: &Children) {
             opened.insert(path.into(), file);
         }
     }
-    for log in own.iter() {
+    for log in own() {
         if let Some(new) = opened.get(log.path())
             && let Err(error) = log.replace(new.as_fd())
         {
@@ -37,7 +37,7 @@ pub(super) fn reopen(own: &LogFiles, children: &Children) {
     }
     children.reopen(|path| match opened.get(path) {
         Some(new) => Some(new.as_fd()),
-        None => own.iter().find(|log| log.path() == path).map(AsFd::as_fd),
+        None => own().find(|log| log.path() == path).map(AsFd::as_fd),
     });
 }
 

@@ -12,24 +12,33 @@ use std::time::Instant;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
+use super::check::{self, Checks, Examination};
 use super::children::{self, Birth, Children};
+use super::door::{Answer, Door, Question};
 use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
+use super::notify::Notify;
 use super::pid_file::PidFile;
 use super::reopen::reopen;
+use super::report::{self, Reports};
+use super::scoreboard::{Place, Scoreboard};
 use super::state::{Action, Event, FIRST, Master, Seat};
+use super::status::History;
 use super::terminal::Terminal;
+use super::upgrade::Upgrade;
 use crate::log;
 use crate::sys::OsError;
 use crate::sys::channel::Channel;
+use crate::sys::clock;
 use crate::sys::process::{self, Pid};
 use crate::sys::signal::{Signal, Signals};
 use crate::worker::command::Report;
+use crate::worker::scoreboard::Tally;
+
+mod stages;
+mod survey;
 
 const SIGNALS: Token = Token(0);
-
-/// Reads the configuration anew; `None` when it is refused, which it has logged.
-pub type Loader = Box<dyn FnMut() -> Option<Loaded>>;
 
 /// What the master has before its loop begins.
 pub(super) struct Belongings {
@@ -37,22 +46,28 @@ pub(super) struct Belongings {
     pub listeners: Listeners,
     pub pid_file: Option<PidFile>,
     pub terminal: Terminal,
+    pub upgrade: Upgrade,
+    pub notify: Notify,
     /// Caught since before others can know of this process.
     pub signals: Signals,
     pub poll: Poll,
-    pub loader: Loader,
+    /// Open since before others can know of this process.
+    pub door: Door,
+    pub scoreboard: Scoreboard,
 }
 
-/// How the loop ends: the master exits, or this process is a new worker.
+/// How the loop ends: the master exits, or this process is a new worker, or a checker.
 pub(super) enum End {
     Exit(i32),
     Worker(Box<Recruit>),
+    Checker(Box<Examination>),
 }
 
 /// What becomes a worker.
 pub(super) struct Recruit {
     pub slot: usize,
     pub channel: Option<Channel>,
+    pub tally: Tally,
     pub loaded: Loaded,
     pub listeners: Listeners,
 }
@@ -60,6 +75,7 @@ pub(super) struct Recruit {
 /// A configuration, its sockets and its pid file.
 struct Stage {
     number: u64,
+    born: Instant,
     loaded: Loaded,
     listeners: Listeners,
     /// None yet, if it is to be that of the configuration before.
@@ -69,7 +85,8 @@ struct Stage {
 /// Why the loop is left.
 enum Leave {
     Exit(i32),
-    Child(Seat, Channel),
+    Child(Seat, Channel, Tally),
+    Checker(Box<Examination>),
 }
 
 pub(super) struct Loop {
@@ -78,13 +95,19 @@ pub(super) struct Loop {
     master: Master,
     events: VecDeque<Event>,
     children: Children,
+    scoreboard: Scoreboard,
+    reports: Reports,
     current: Stage,
     /// The configuration whose workers start.
     next: Option<Stage>,
-    /// The sockets of the configuration before the current one, until its workers know.
-    former: Listeners,
+    /// The configuration before the current one, while it may have to be restored.
+    former: Option<Stage>,
     terminal: Terminal,
-    loader: Loader,
+    upgrade: Upgrade,
+    notify: Notify,
+    door: Door,
+    history: History,
+    checks: Checks,
 }
 
 /// A poll that sees signals; workers are added later.
@@ -106,40 +129,55 @@ impl Loop {
             listeners,
             pid_file,
             terminal,
+            upgrade,
+            notify,
             signals,
             poll,
-            loader,
+            door,
+            scoreboard,
         } = belongings;
+        let succeeds = upgrade.predecessor().map(Event::Succeeds);
+        let now = Instant::now();
         let first = Event::Loaded {
             generation: FIRST,
-            workers: Some(loaded.workers),
+            plan: Ok(loaded.terms()),
         };
         Loop {
             poll,
             signals,
-            master: Master::new(daemon, Instant::now()),
-            events: VecDeque::from([first]),
+            master: Master::new(daemon, now),
+            events: succeeds.into_iter().chain([first]).collect(),
             children: Children::default(),
+            scoreboard,
+            reports: Reports::new(now),
             current: Stage {
                 number: FIRST,
+                born: now,
                 loaded,
                 listeners,
                 pid_file,
             },
             next: None,
-            former: Listeners::default(),
+            former: None,
             terminal,
-            loader,
+            upgrade,
+            notify,
+            door,
+            history: History::begin(clock::wall().seconds, now),
+            checks: Checks::default(),
         }
     }
 
-    /// Runs until the master exits; returns in each new worker too.
+    /// Runs until the master exits; returns in each new worker and checker too.
     pub fn run(mut self) -> End {
         loop {
             match self.work() {
                 ControlFlow::Break(Leave::Exit(code)) => return self.exit(code),
-                ControlFlow::Break(Leave::Child(seat, channel)) => {
-                    return self.into_worker(seat, channel);
+                ControlFlow::Break(Leave::Child(seat, channel, tally)) => {
+                    return self.into_worker(seat, channel, tally);
+                }
+                ControlFlow::Break(Leave::Checker(examination)) => {
+                    return End::Checker(examination);
                 }
                 ControlFlow::Continue(()) => self.wait(),
             }
@@ -148,7 +186,11 @@ impl Loop {
 
     fn work(&mut self) -> ControlFlow<Leave> {
         while let Some(event) = self.events.pop_front() {
-            for action in self.master.handle(event, Instant::now()) {
+            let now = Instant::now();
+            let actions = self.master.handle(event, now);
+            // Before the actions: they may take their time.
+            self.notify.update(self.master.standing(), now);
+            for action in actions {
                 self.execute(action)?;
             }
         }
@@ -157,17 +199,29 @@ impl Loop {
 
     fn execute(&mut self, action: Action) -> ControlFlow<Leave> {
         match action {
+            Action::Check(number) => return self.check(number),
             Action::Load(number) => self.load(number),
             Action::Spawn(seat) => return self.spawn(seat),
             Action::Listen(number) => self.listen(number),
             Action::Adopt(_) => self.adopt(),
-            Action::Settle(_) => std::mem::take(&mut self.former).close(&self.current.listeners),
-            Action::Discard(_) => self.discard(),
+            Action::Settle(_) => self.settle(),
+            Action::Discard(number) => self.discard(number),
             Action::Close => self.close(),
             Action::Tell(pid, command) => self.children.tell(pid, command),
+            Action::Revive(number) => self.current.number = number,
+            Action::Execute => self.execute_binary(),
             Action::Kill(pid) => children::kill(pid, Signal::Kill),
-            Action::ReopenLogs => reopen(&self.current.loaded.logs, &self.children),
+            Action::Abort(pid) => {
+                if let Some(place) = self.children.place(pid) {
+                    log::alert!("{}", report::stalled(pid, place));
+                }
+                children::kill(pid, Signal::Abrt);
+            }
+            Action::ReopenLogs => self.reopen_logs(),
             Action::Log(level, text) => log::write(level, format_args!("{text}")),
+            Action::Answer(client, outcome) => {
+                self.door.answer(client, &outcome.into(), Instant::now());
+            }
             Action::Exit(code) => return ControlFlow::Break(Leave::Exit(code)),
         }
         ControlFlow::Continue(())
@@ -175,7 +229,12 @@ impl Loop {
 
     /// Waits for whatever comes first and notes it.
     fn wait(&mut self) {
-        let deadline = self.master.deadline();
+        let deadline = [
+            self.master.deadline(),
+            self.door.deadline(),
+            self.notify.deadline(),
+        ];
+        let deadline = deadline.into_iter().flatten().min();
         let timeout = deadline.map(|due| due.saturating_duration_since(Instant::now()));
         let mut ready = Events::with_capacity(64);
         if let Err(error) = self.poll.poll(&mut ready, timeout)
@@ -187,19 +246,42 @@ impl Loop {
             .iter()
             .filter_map(|event| Pid::new(event.token().0 as i32));
         workers.for_each(|pid| self.hear(pid));
+        self.notify.beat(Instant::now());
         self.take_signals();
+        self.attend(&ready);
         self.events.push_back(Event::Time);
     }
 
+    /// What is asked at the door.
+    fn attend(&mut self, ready: &Events) {
+        let now = Instant::now();
+        for (client, question) in self.door.serve(self.poll.registry(), ready, now) {
+            match question {
+                Question::Reload => self.events.push_back(Event::ReloadAsked(client)),
+                Question::Status(form) => {
+                    let answer = Answer::Done(self.status(now).print(form));
+                    self.door.answer(client, &answer, now);
+                }
+            }
+        }
+    }
+
     fn hear(&mut self, pid: Pid) {
-        while let Some(Report::Ready) = self.children.report(self.poll.registry(), pid) {
-            self.events.push_back(Event::Ready(pid));
+        self.checks.hear(pid);
+        while let Some(report) = self.children.report(self.poll.registry(), pid) {
+            self.events.push_back(match report {
+                Report::Ready => Event::Ready(pid),
+                Report::Pong => Event::Pong(pid),
+            });
         }
     }
 
     /// Exits come last: a worker may end because of the same signal from the terminal.
     fn take_signals(&mut self) {
         let arrived: Vec<Signal> = self.signals.take().collect();
+        if arrived.contains(&Signal::Chld) {
+            self.succeed();
+        }
         for signal in &arrived {
             match signal {
                 Signal::Hup => self.events.push_back(self.terminal.hangup()),
@@ -212,61 +294,152 @@ impl Loop {
         }
     }
 
+    /// The end of the master before this one is announced as that of a child.
+    fn succeed(&mut self) {
+        let Some(predecessor) = self.upgrade.predecessor_left() else {
+            return;
+        };
+        self.events.push_back(Event::PredecessorLeft(predecessor));
+        let others = self.next.iter_mut().chain(&mut self.former);
+        others
+            .chain([&mut self.current])
+            .for_each(|stage| stage.listeners.own());
+    }
+
+    fn execute_binary(&mut self) {
+        let Stage {
+            loaded,
+            listeners,
+            pid_file,
+            ..
+        } = &mut self.current;
+        let daemon = loaded.settings.daemon;
+        let executed = self.upgrade.execute(listeners, pid_file.as_mut(), daemon);
+        self.events.push_back(match executed {
+            Ok(pid) => Event::Executed(pid),
+            Err(why) => Event::ExecuteFailed(why),
+        });
+    }
+
     /// One SIGCHLD may stand for several exits.
     fn reap(&mut self) {
         while let Some(exit) = process::wait_any() {
+            if let Some((generation, verdict)) = self.checks.reaped(exit) {
+                self.events.push_back(Event::Checked {
+                    generation,
+                    verdict,
+                });
+                continue;
+            }
             self.hear(exit.pid);
-            self.children.remove(self.poll.registry(), exit.pid);
-            self.events.push_back(Event::Exited(exit));
+            let pid_file = self.current.pid_file.as_mut();
+            self.upgrade.ended(exit.pid, pid_file);
+            let place = self.children.remove(self.poll.registry(), exit.pid);
+            let death = self.reports.death(exit, place.as_ref(), Instant::now());
+            if let Some(place) = &place {
+                let life = place.entry().snapshot();
+                self.history.ended(&death, &life, clock::wall().seconds);
+            }
+            self.events.push_back(Event::Exited(death));
+            place.into_iter().for_each(|it| self.scoreboard.release(it));
         }
     }
 
+    fn check(&mut self, generation: u64) -> ControlFlow<Leave> {
+        let registry = self.poll.registry();
+        let event = match self
+            .checks
+            .start(registry, generation, &self.current.loaded)
+        {
+            Ok(check::Birth::Child(examination)) => {
+                return ControlFlow::Break(Leave::Checker(examination));
+            }
+            Ok(check::Birth::Parent(pid)) => Event::CheckStarted { generation, pid },
+            Err(why) => Event::Checked {
+                generation,
+                verdict: Err(why),
+            },
+        };
+        self.events.push_back(event);
+        ControlFlow::Continue(())
+    }
+
     fn load(&mut self, number: u64) {
-        self.next = (self.loader)().and_then(|loaded| self.stage(number, loaded));
-        let workers = self.next.as_ref().map(|stage| stage.loaded.workers);
+        let unchecked = || vec!["the configuration was not checked".into()];
+        let checked = self.checks.take(number).ok_or_else(unchecked);
+        let loaded = checked.and_then(|outside| self.current.loaded.reload(outside));
+        let plan = match loaded.and_then(|loaded| self.stage(number, loaded)) {
+            Ok(stage) => Ok(self.next.insert(stage).loaded.terms()),
+            Err(mut lines) => {
+                lines.iter().for_each(|line| log::emerg!("{line}"));
+                Err(lines.swap_remove(0))
+            }
+        };
         self.events.push_back(Event::Loaded {
             generation: number,
-            workers,
+            plan,
         });
     }
 
     /// Binds and writes what a new configuration wants; what it shares with the current one is
     /// kept.
-    fn stage(&self, number: u64, loaded: Loaded) -> Option<Stage> {
-        let refuse = |lines: &[String]| lines.iter().for_each(|line| log::emerg!("{line}"));
+    ///
+    /// # Errors
+    /// At least one line, in nginx's words.
+    fn stage(&self, number: u64, loaded: Loaded) -> Result<Stage, Vec<String>> {
         let held = &self.current.listeners;
         let none = Inherited::default();
         let listeners = Listeners::bind(&loaded.listeners, loaded.workers, held, &none)
-            .map_err(|refused| refuse(&refused.lines))
-            .ok()?;
-        let path = loaded.pid.as_deref();
-        let moved = path.filter(|_| path != self.current.loaded.pid.as_deref());
-        match moved.map(PidFile::write).transpose() {
-            Ok(pid_file) => Some(Stage {
+            .map_err(|refused| refused.lines)?;
+        let moved = loaded.pid != self.current.loaded.pid;
+        let pid_file = moved.then(|| loaded.write_pid()).transpose();
+        match pid_file.map(Option::flatten) {
+            Ok(pid_file) => Ok(Stage {
                 number,
+                born: Instant::now(),
                 loaded,
                 listeners,
                 pid_file,
             }),
             Err(line) => {
                 listeners.close(held);
-                refuse(&[line]);
-                None
+                Err(vec![line])
             }
         }
     }
 
     fn spawn(&mut self, seat: Seat) -> ControlFlow<Leave> {
+        let place = self.claim(seat);
+        let tally = place.as_ref().map(Place::tally);
         match children::fork() {
-            Ok(Birth::Child(channel)) => return ControlFlow::Break(Leave::Child(seat, channel)),
+            Ok(Birth::Child(channel)) => {
+                let tally = tally.unwrap_or(self.scoreboard.nobodys());
+                return ControlFlow::Break(Leave::Child(seat, channel, tally));
+            }
             Ok(Birth::Parent(pid, channel)) => {
+                place.iter().for_each(|place| place.born(pid));
                 let logs = self.stage_of(seat).loaded.log_table();
-                self.children.add(self.poll.registry(), pid, channel, logs);
+                let registry = self.poll.registry();
+                let generation = seat.generation;
+                self.children
+                    .add(registry, pid, generation, channel, logs, place);
                 self.events.push_back(Event::Spawned { seat, pid });
             }
-            Err(error) => self.events.push_back(Event::SpawnFailed { seat, error }),
+            Err(error) => {
+                place.into_iter().for_each(|it| self.scoreboard.release(it));
+                self.events.push_back(Event::SpawnFailed { seat, error });
+            }
         }
         ControlFlow::Continue(())
+    }
+
+    /// A worker without a place serves as well; only nobody sees how.
+    fn claim(&mut self, seat: Seat) -> Option<Place> {
+        let place = self.scoreboard.claim(seat, Instant::now());
+        let unseen = |error: &io::Error| {
+            log::alert!("mmap() failed {}, a worker goes unseen", OsError(error));
+        };
+        place.inspect_err(unseen).ok()
     }
 
     fn stage_of(&self, seat: Seat) -> &Stage {
@@ -277,43 +450,12 @@ impl Loop {
         next.unwrap_or(&self.current)
     }
 
-    fn listen(&mut self, number: u64) {
-        let Some(next) = &self.next else { return };
-        self.events.push_back(match next.listeners.listen() {
-            Ok(()) => Event::Listening(number),
-            Err(refused) => {
-                refused.lines.iter().for_each(|line| log::emerg!("{line}"));
-                // What both share gets its options back; it has listened with them before.
-                let _ = self.current.listeners.listen();
-                Event::ListenFailed(number)
-            }
-        });
-    }
-
-    /// The next configuration becomes the current one.
-    fn adopt(&mut self) {
-        let Some(mut next) = self.next.take() else {
-            return;
-        };
-        if next.loaded.pid == self.current.loaded.pid {
-            next.pid_file = self.current.pid_file.take();
-        }
-        let former = std::mem::replace(&mut self.current, next);
-        self.former = former.listeners;
-        former.pid_file.into_iter().for_each(PidFile::remove);
-        self.current.loaded.make_current();
-    }
-
-    fn discard(&mut self) {
-        if let Some(stage) = self.next.take() {
-            stage.listeners.close(&self.current.listeners);
-            stage.pid_file.into_iter().for_each(PidFile::remove);
-        }
-    }
-
     fn close(&mut self) {
-        self.discard();
-        std::mem::take(&mut self.current.listeners).close(&Listeners::default());
+        let listeners = std::mem::take(&mut self.current.listeners);
+        // The files of the sockets are the successor's then.
+        if self.upgrade.successor().is_none() {
+            listeners.close(&Listeners::default());
+        }
     }
 
     fn exit(self, code: i32) -> End {
@@ -322,7 +464,7 @@ impl Loop {
     }
 
     /// In a new worker: keeps what is the worker's and drops all that is the master's.
-    fn into_worker(self, seat: Seat, channel: Channel) -> End {
+    fn into_worker(self, seat: Seat, channel: Channel, tally: Tally) -> End {
         let next = self.next.filter(|stage| stage.number == seat.generation);
         let Stage {
             loaded, listeners, ..
@@ -330,6 +472,7 @@ impl Loop {
         End::Worker(Box::new(Recruit {
             slot: seat.slot,
             channel: Some(channel),
+            tally,
             loaded,
             listeners,
         }))

@@ -1,11 +1,13 @@
 //! The directives of the process: what the master does before and beside serving.
 
+use std::env;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::{env, io};
+use std::time::Duration;
 
 use crate::conf::diagnostic::{Reason, Severity};
+use crate::conf::outside::Outside;
 use crate::conf::table::{Call, Shared};
 use crate::conf::tree::Word;
 use crate::conf::value;
@@ -18,6 +20,8 @@ use crate::worker::Who;
 
 /// More workers than any machine has use for; a slip of the pen must not exhaust this one.
 const MOST_WORKERS: u64 = 4096;
+/// The least that `reload_memory` takes.
+const LEAST_MEMORY: u64 = 16 << 20;
 
 directives! {
     /// What concerns the process as a whole.
@@ -28,7 +32,7 @@ directives! {
         /// started it; it is meant for debugging and does not reload.
         master_process: bool = true => "master_process" [MAIN] 1, Once, "on", set(value::flag);
         /// The file that holds the number of the master process while it runs. The default is
-        /// written only if its directory exists.
+        /// written only if its directory exists and is on no read-only file system.
         pid: Option<PathBuf> = None => "pid" [MAIN] 1, Once, "logs/nginx.pid", set(some_path);
         /// The user, and the group, that the workers run as; without a group it is the one of the
         /// user's name.
@@ -47,6 +51,26 @@ directives! {
         /// the smaller of its affinity and the quota of its control group, rounded up.
         worker_processes: Workers = Workers::Count(1) =>
             "worker_processes" [MAIN] 1, Once, "1", set(workers);
+        /// Time that the check of a new configuration may take, before a reload is given up.
+        reload_timeout: Duration = Duration::from_secs(10) =>
+            "reload_timeout" [MAIN] 1, Once, "10s", set(value::milliseconds);
+        /// How much memory the check of a new configuration may use beyond what the server has. As
+        /// with the other limits of a reload, the configuration that serves says how much.
+        reload_memory: u64 = 1 << 30 => "reload_memory" [MAIN] 1, Once, "1g", set(memory);
+        /// Time that new workers must live after a reload, before the old ones are told to leave.
+        /// Until then one that dies by itself ends the reload: the old workers, which kept their
+        /// connections, serve again.
+        reload_probation: Duration = Duration::from_secs(1) =>
+            "reload_probation" [MAIN] 1, Once, "1s", set(value::milliseconds);
+        /// How many generations of workers there may be beside the one that serves: those that
+        /// still finish their requests, and during a reload the new one. Beyond it the oldest is
+        /// cut. 0 means any number.
+        worker_generations: usize = 16 =>
+            "worker_generations" [MAIN] 1, Once, "16", set(count);
+        /// How long the loop of a worker may stand still, and how long a worker may take to start,
+        /// before it is aborted and replaced. 0 means for ever.
+        worker_stall_timeout: Duration = Duration::from_secs(30) =>
+            "worker_stall_timeout" [MAIN] 1, Once, "30s", set(value::milliseconds);
     }
     also {
         /// Accepted: no lock file is needed.
@@ -101,16 +125,24 @@ impl Settings {
 
     /// Whom the workers become. The only process has the pid file, the sockets and the logs to look
     /// after, and stays who it is, as in nginx.
+    pub fn who(&self) -> Who {
+        match &self.user {
+            _ if !self.master_process => Who::Unchanged,
+            User::Named(identity) if is_root() => Who::Other(identity.clone()),
+            _ => Who::Powerless,
+        }
+    }
+
+    /// Names the user that workers become where none is named; it must have been found before
+    /// there are any.
     ///
     /// # Errors
-    /// No user is named, and the system has no `nobody`.
-    pub fn who(&self) -> io::Result<Who> {
-        match &self.user {
-            _ if !self.master_process => Ok(Who::Unchanged),
-            User::Named(identity) if is_root() => Ok(Who::Other(identity.clone())),
-            User::Default if is_root() => nobody().map(Who::Other),
-            _ => Ok(Who::Powerless),
+    /// The system has no `nobody`.
+    pub(super) fn find_user(&mut self, outside: &Outside) -> Result<(), String> {
+        if self.user == User::Default && self.master_process && is_root() {
+            self.user = User::Named(nobody(outside)?);
         }
+        Ok(())
     }
 
     /// The environment of the workers, made from the one of the master.
@@ -133,8 +165,9 @@ impl Settings {
 }
 
 /// Debian's group of `nobody` is `nogroup`.
-fn nobody() -> io::Result<Identity> {
-    Identity::find("nobody", None).or_else(|_| Identity::find("nobody", Some("nogroup")))
+fn nobody(outside: &Outside) -> Result<Identity, String> {
+    let found = outside.identity("nobody", None);
+    found.or_else(|_| outside.identity("nobody", Some("nogroup")))
 }
 
 fn described(count: usize, available: cpu::Available) -> String {
@@ -172,8 +205,10 @@ fn user(this: &mut Settings, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
         return Ok(());
     }
     let group = call.args().get(1).map(Word::str);
-    let found = Identity::find(&call.arg(0).str(), group.as_deref());
-    let found = found.map_err(|error| Reason::from(error.to_string()).at(call.arg(0).place))?;
+    let found = draft
+        .outside()
+        .identity(&call.arg(0).str(), group.as_deref());
+    let found = found.map_err(|why| Reason::from(why).at(call.arg(0).place))?;
     this.user = User::Named(found);
     Ok(())
 }
@@ -199,6 +234,21 @@ fn variable(this: &mut Settings, _: &mut Draft, call: &Call<'_>) -> Result<(), R
         value,
     });
     Ok(())
+}
+
+/// With less, no configuration could be loaded any more, nor one that allows more.
+fn memory(word: &Word) -> Result<u64, Reason> {
+    let bytes = value::offset(word)?;
+    if bytes < LEAST_MEMORY {
+        let what = format!("invalid amount of memory \"{}\"", word.str());
+        return Err(Reason::from(what).at(word.place).help("at least 16m"));
+    }
+    Ok(bytes)
+}
+
+fn count(word: &Word) -> Result<usize, Reason> {
+    let count = value::number(word)?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
 fn workers(word: &Word) -> Result<Workers, Reason> {
@@ -259,6 +309,14 @@ mod tests {
     }
 
     #[test]
+    fn a_check_has_room_to_begin_with() {
+        assert_eq!(memory(&word("16m")), Ok(16 << 20));
+        for wrong in ["15m", "0", "much"] {
+            assert!(memory(&word(wrong)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn workers_have_the_variables_that_are_named() {
         let variable = |name: &str, value: Option<&str>| Variable {
             name: name.into(),
@@ -286,12 +344,12 @@ mod tests {
     #[test]
     fn the_user_is_kept_when_asked_to_or_when_there_is_no_choice() {
         let who = |user| {
-            Settings {
+            let mut settings = Settings {
                 user,
                 ..Settings::default()
-            }
-            .who()
-            .expect("known")
+            };
+            settings.find_user(&Outside::system()).expect("found");
+            settings.who()
         };
         assert!(matches!(who(User::Keep), Who::Powerless));
         assert_eq!(matches!(who(User::Default), Who::Other(_)), is_root());
@@ -299,6 +357,6 @@ mod tests {
             master_process: false,
             ..Settings::default()
         };
-        assert!(matches!(alone.who().expect("known"), Who::Unchanged));
+        assert!(matches!(alone.who(), Who::Unchanged));
     }
 }

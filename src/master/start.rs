@@ -3,56 +3,72 @@
 use std::env;
 use std::io::{self, Write};
 
-use super::listeners::Listeners;
+use super::door::Door;
+use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
+use super::notify::Notify;
 use super::pid_file::PidFile;
-use super::run::{Belongings, End, Loader, Loop, Recruit, watch};
+use super::run::{Belongings, End, Loop, Recruit, watch};
+use super::scoreboard::Scoreboard;
 use super::settings::Settings;
 use super::terminal::Terminal;
+use super::upgrade::Upgrade;
 use crate::log;
 use crate::sys::OsError;
-use crate::sys::process::{self, Readiness};
+use crate::sys::process;
 use crate::sys::signal::{self, Signal, Signals};
 use crate::worker::Setup;
 use crate::worker::command::START_FAILED;
 
 /// What comes of serving. It is returned twice, like a fork: in the master, and in each worker.
 pub enum Outcome {
-    /// In the master, at its end: the exit code.
+    /// In the master, or in another process of it, at its end: the exit code.
     Exit(i32),
     /// In a new worker. Its signals are blocked until it takes them.
     Worker(Box<Setup>),
     /// In the only process, with `master_process off`.
-    Alone(Box<Setup>, Estate),
+    Alone(Box<(Setup, Estate)>),
 }
 
 /// What the only process leaves behind and has to remove at its end.
 pub struct Estate {
     listeners: Listeners,
     pid_file: Option<PidFile>,
+    notify: Notify,
 }
 
 impl Estate {
     /// Removes it.
-    pub fn remove(self) {
+    pub fn remove(mut self) {
+        self.notify.say("STOPPING=1\n");
         self.listeners.close(&Listeners::default());
         self.pid_file.into_iter().for_each(PidFile::remove);
     }
 }
 
-/// Serves until a signal ends it; `loader` is asked for the configuration of each reload.
-pub fn serve(loaded: Loaded, loader: Loader) -> Outcome {
+/// Serves until a signal ends it.
+pub fn serve(loaded: Loaded) -> Outcome {
     let (daemon, forks) = (loaded.settings.daemon, loaded.settings.master_process);
-    match begin(loaded, loader) {
+    match begin(loaded) {
         Ok(belongings) if forks => match Loop::new(belongings, daemon).run() {
             End::Exit(code) => Outcome::Exit(code),
-            End::Worker(recruit) => match recruit.equip() {
-                Ok(setup) => Outcome::Worker(Box::new(setup)),
-                Err(line) => fail(&[line], START_FAILED),
-            },
+            End::Checker(examination) => Outcome::Exit(examination.run()),
+            End::Worker(recruit) => enlist(*recruit),
         },
         Ok(belongings) => alone(belongings),
         Err(lines) => fail(&lines, 1),
+    }
+}
+
+/// In a new worker; one that cannot begin says why to the log and to the master.
+fn enlist(recruit: Recruit) -> Outcome {
+    let tally = recruit.tally;
+    match recruit.equip() {
+        Ok(setup) => Outcome::Worker(Box::new(setup)),
+        Err(line) => {
+            tally.give_up(&line);
+            fail(&[line], START_FAILED)
+        }
     }
 }
 
@@ -62,19 +78,30 @@ fn fail(lines: &[String], code: i32) -> Outcome {
 }
 
 /// Everything that can fail is done before the process that was started says that it has not.
-fn begin(loaded: Loaded, loader: Loader) -> Result<Belongings, Vec<String>> {
-    let daemon = loaded.settings.daemon.then(process::daemonize).transpose();
+fn begin(loaded: Loaded) -> Result<Belongings, Vec<String>> {
+    let inherited = Inherited::from_environment();
+    let upgrade = Upgrade::new(inherited.by_master());
+    // A successor stays the child of the master that has to know how it fares.
+    let leaves = loaded.settings.daemon && !inherited.by_master();
+    let daemon = leaves.then(process::daemonize).transpose();
     let readiness = daemon.map_err(|error| failed("daemon()", &error))?;
     // Asked before the signals are caught: it looks at how SIGHUP was left to this process.
-    let terminal = if readiness.is_some() {
+    let terminal = if loaded.settings.daemon {
         Terminal::NONE
     } else {
         Terminal::of_process()
     };
     let signals = Signals::new(&Signal::CATCHABLE).map_err(|e| failed("sigaction()", &e))?;
+    // nginx executes its successor with all of them blocked.
+    signal::unblock_all().map_err(|e| failed("sigprocmask()", &e))?;
     let poll = watch(&signals).map_err(|e| failed("epoll_create()", &e))?;
-    let listeners = Listeners::open(&loaded.listeners, loaded.workers)?;
-    let pid_file = match loaded.pid.as_deref().map(PidFile::write).transpose() {
+    let door = Door::open(poll.registry());
+    let scoreboard = Scoreboard::new().map_err(|e| failed("mmap()", &e))?;
+    let mut listeners = Listeners::open(&loaded.listeners, loaded.workers, inherited)?;
+    if upgrade.predecessor().is_none() {
+        listeners.own();
+    }
+    let pid_file = match loaded.write_pid() {
         Ok(pid_file) => pid_file,
         Err(line) => {
             listeners.close(&Listeners::default());
@@ -85,7 +112,12 @@ fn begin(loaded: Loaded, loader: Loader) -> Result<Belongings, Vec<String>> {
         // Whoever closed stderr does not want to know.
         let _ = writeln!(io::stderr(), "forkful: {line}");
     }
-    if let Some(Err(error)) = readiness.map(Readiness::ready) {
+    let left = match readiness {
+        Some(readiness) => readiness.ready(),
+        None if loaded.settings.daemon => process::leave_terminal(),
+        None => Ok(()),
+    };
+    if let Err(error) = left {
         log::alert!("the terminal could not be left {}", OsError(&error));
     }
     log::started();
@@ -94,9 +126,12 @@ fn begin(loaded: Loaded, loader: Loader) -> Result<Belongings, Vec<String>> {
         listeners,
         pid_file,
         terminal,
+        upgrade,
+        notify: Notify::from_environment(),
         signals,
         poll,
-        loader,
+        door,
+        scoreboard,
     })
 }
 
@@ -110,12 +145,17 @@ fn alone(belongings: Belongings) -> Outcome {
         loaded,
         listeners,
         pid_file,
+        mut notify,
         signals,
+        scoreboard,
         ..
     } = belongings;
+    // Connections wait from now on; it has no other moment to say so.
+    notify.say("READY=1\n");
     let estate = Estate {
         listeners: listeners.files(),
         pid_file,
+        notify,
     };
     let blocked = signal::block_all().map_err(|e| format!("sigprocmask() failed {}", OsError(&e)));
     // What has arrived by now waits for the worker that this process becomes.
@@ -127,11 +167,12 @@ fn alone(belongings: Belongings) -> Outcome {
     let recruit = Recruit {
         slot: 0,
         channel: None,
+        tally: scoreboard.nobodys(),
         loaded,
         listeners,
     };
     match blocked.and_then(|_| recruit.equip()) {
-        Ok(setup) => Outcome::Alone(Box::new(setup), estate),
+        Ok(setup) => Outcome::Alone(Box::new((setup, estate))),
         Err(line) => {
             estate.remove();
             fail(&[line], 1)
@@ -146,22 +187,24 @@ impl Recruit {
         let Recruit {
             slot,
             channel,
+            tally,
             loaded,
             listeners,
         } = self;
         loaded.make_current();
         surround(&loaded.settings)?;
-        let who = loaded.settings.who().map_err(|error| error.to_string())?;
         Ok(Setup {
             slot,
             workers: loaded.workers,
             // It is there until the process ends, and so needs no owner.
             site: Box::leak(Box::new(loaded.site)),
             settings: loaded.worker,
-            who,
-            sockets: listeners.sockets_of(slot, loaded.workers),
+            who: loaded.settings.who(),
+            sockets: listeners.sockets(loaded.workers),
+            enclosure: loaded.enclosure,
             logs: loaded.logs,
             channel,
+            tally,
         })
     }
 }

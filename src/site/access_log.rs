@@ -18,7 +18,7 @@ use crate::conf::template::{self, Part as Written};
 use crate::conf::tree::Word;
 use crate::conf::value;
 use crate::directives;
-use crate::log::{Buffering, ErrorLog, LogFile, Writer};
+use crate::log::{Buffering, LogFile, Writer};
 
 directives! {
     /// Where requests are logged.
@@ -52,9 +52,9 @@ pub struct Target {
 }
 
 impl Target {
-    /// Its writer; failures are told to `alerts`.
-    pub fn open(&self, files: &[Arc<LogFile>], alerts: &ErrorLog) -> Writer {
-        Writer::new(files[self.file].clone(), self.buffering, alerts.clone())
+    /// Its writer.
+    pub fn open(&self, files: &[Arc<LogFile>]) -> Writer {
+        Writer::new(files[self.file].clone(), self.buffering)
     }
 }
 

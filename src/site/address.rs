@@ -1,8 +1,9 @@
 //! Addresses as `listen` writes them: ports, hosts, IPv6, unix sockets, ranges of ports.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use crate::conf::outside::Outside;
 use crate::sys::socket::Address;
 
 /// Parses what nginx's `listen` takes; several addresses for a range of ports, or for a host
@@ -10,14 +11,14 @@ use crate::sys::socket::Address;
 ///
 /// # Errors
 /// What is wrong, in nginx's words: `invalid port`, `host not found`, `no path`.
-pub fn parse(text: &str, default_port: u16) -> Result<Vec<Address>, &'static str> {
+pub fn parse(text: &str, default_port: u16, outside: &Outside) -> Result<Vec<Address>, String> {
     if let Some(path) = text.strip_prefix("unix:") {
-        return unix(path);
+        return Ok(unix(path)?);
     }
     let (host, ports) = split(text, default_port)?;
     let hosts = match host {
         None => vec![IpAddr::from(Ipv4Addr::UNSPECIFIED)],
-        Some(host) => resolve(host)?,
+        Some(host) => outside.addresses(host)?,
     };
     let (first, last) = parse_ports(ports)?;
     let addresses = (first..=last).flat_map(|port| {
@@ -86,30 +87,12 @@ fn parse_ports(ports: Ports<'_>) -> Result<(u16, u16), &'static str> {
     }
 }
 
-fn resolve(host: &str) -> Result<Vec<IpAddr>, &'static str> {
-    if let Ok(ip) = host.parse() {
-        return Ok(vec![ip]);
-    }
-    let found = (host, 0).to_socket_addrs().map_err(|_| "host not found")?;
-    let mut hosts: Vec<IpAddr> = Vec::new();
-    for address in found {
-        if !hosts.contains(&address.ip()) {
-            hosts.push(address.ip());
-        }
-    }
-    if hosts.is_empty() {
-        Err("host not found")
-    } else {
-        Ok(hosts)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn shown(text: &str) -> Result<String, &'static str> {
-        let addresses = parse(text, 80)?;
+    fn shown(text: &str) -> Result<String, String> {
+        let addresses = parse(text, 80, &Outside::system())?;
         Ok(addresses
             .iter()
             .map(Address::to_string)
@@ -140,14 +123,18 @@ mod tests {
             ("unix:", Err("no path in the unix domain socket")),
             ("no.such.host.invalid", Err("host not found")),
         ] {
-            assert_eq!(shown(text), expected.map(str::to_owned), "{text}");
+            assert_eq!(
+                shown(text),
+                expected.map(str::to_owned).map_err(str::to_owned),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn localhost_is_resolved() {
         assert!(
-            parse("localhost:80", 80)
+            parse("localhost:80", 80, &Outside::system())
                 .unwrap()
                 .contains(&Address::Ip(([127, 0, 0, 1], 80).into()))
         );

@@ -1,8 +1,6 @@
 //! An answer as a phase gives it, and the response it becomes after the filters.
 
-use std::fs::File;
-use std::rc::Rc;
-
+use crate::files::Content;
 use crate::http::{Bytes, Piece};
 use crate::http::{Length, ResponseHead};
 use crate::sys::file::Meta;
@@ -37,7 +35,7 @@ pub enum Body {
     /// These bytes.
     Bytes(Bytes),
     /// All of a file, as long as it was when it was opened.
-    File(Rc<File>, Meta),
+    File(Content, Meta),
     /// These pieces.
     Pieces(Vec<Piece>),
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::iter;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::access_log::{self, Format};
@@ -15,10 +16,13 @@ use super::endpoints;
 use super::error_log::ErrorLogs;
 use super::location::Location;
 use super::numbering::Numbering;
+use super::reach::Reach;
 use super::scope::{self, Scope};
 use super::server::{Endpoint, Server};
+use super::transport::DEFAULT_POOL;
 use super::variables::Registry;
 use crate::conf::diagnostic::{Diagnostics, Reason, Severity};
+use crate::conf::outside::Outside;
 use crate::conf::source::Place;
 use crate::conf::table::{HTTP, Shared};
 use crate::conf::tree::Item;
@@ -34,6 +38,8 @@ pub struct World {
     pub hostname: Vec<u8>,
     /// Whether ports below 1024 can be bound; decides the default port.
     pub privileged: bool,
+    /// What else is asked of the system.
+    pub outside: Rc<Outside>,
 }
 
 /// A socket that the site wants to listen.
@@ -56,6 +62,10 @@ pub struct Needs {
     pub listeners: Vec<ListenerNeed>,
     /// Log files.
     pub logs: Numbering<PathBuf>,
+    /// What workers reach by path.
+    pub reach: Reach,
+    /// Pools of threads by name, each where it is named first; the default comes first.
+    pub pools: Vec<(Vec<u8>, Option<Place>)>,
 }
 
 /// A site while it is read.
@@ -128,7 +138,14 @@ impl Draft {
         Draft {
             diagnostics: Diagnostics::default(),
             variables: Registry::default(),
-            needs: Needs::default(),
+            needs: Needs {
+                reach: Reach {
+                    prefix: world.prefix.clone(),
+                    ..Reach::default()
+                },
+                pools: vec![(DEFAULT_POOL.into(), None)],
+                ..Needs::default()
+            },
             hostname: world.hostname.clone(),
             match_limit: super::matching::LIMIT,
             formats: access_log::formats(),
@@ -144,6 +161,11 @@ impl Draft {
         }
     }
 
+    /// What the configuration asks of the system.
+    pub fn outside(&self) -> &Outside {
+        &self.world.outside
+    }
+
     /// A path of the configuration; a relative one starts from the prefix.
     pub fn path(&self, text: &[u8]) -> PathBuf {
         self.world
@@ -151,16 +173,37 @@ impl Draft {
             .join(Path::new(std::ffi::OsStr::from_bytes(text)))
     }
 
+    /// Whether the directory that this path is in exists.
+    pub fn has_directory(&self, path: &Path) -> bool {
+        path.parent()
+            .is_some_and(|parent| self.outside().is_directory(parent))
+    }
+
     /// The number of the log file at one of nginx's default paths; none where its directory does
     /// not exist, and then it is said what happens `otherwise`.
     pub fn default_log(&mut self, path: &str, otherwise: &str) -> Option<usize> {
         let path = self.path(path.as_bytes());
-        if path.parent().is_some_and(Path::is_dir) {
+        if self.has_directory(&path) {
             return Some(self.needs.logs.number(path));
         }
         let what = format!("\"{}\" has no directory, {otherwise}", path.display());
         self.diagnostics.notice(Severity::Notice, None, what);
         None
+    }
+
+    /// Where files are unless `root` says otherwise.
+    fn default_root(&self) -> PathBuf {
+        self.path(b"html")
+    }
+
+    /// The number of the pool of threads of this name.
+    pub fn pool(&mut self, name: &[u8], place: Place) -> usize {
+        let pools = &mut self.needs.pools;
+        let known = pools.iter().position(|(known, _)| known == name);
+        known.unwrap_or_else(|| {
+            pools.push((name.to_vec(), Some(place)));
+            pools.len() - 1
+        })
     }
 
     /// The port where a server listens that does not say where.
@@ -173,6 +216,10 @@ impl Draft {
         scope::read(&Scope::default(), self, http, HTTP);
         self.endpoints = endpoints::assemble(self);
         self.default_access_log = access_log::plan_default(self);
+        let default_root = self.default_root();
+        if self.outside().is_directory(&default_root) {
+            self.needs.reach.reads.number(default_root);
+        }
         for (name, place) in self.variables.unknown() {
             self.diagnostics
                 .error(place, Reason::from(format!("unknown \"{name}\" variable")));
@@ -180,16 +227,23 @@ impl Draft {
     }
 
     /// The site, with what was opened for it: one log file for each of [`Needs::logs`].
-    pub fn open(self, files: &[Arc<LogFile>]) -> Site {
+    pub fn open(mut self, files: &[Arc<LogFile>]) -> Site {
         let error_logs = self.error_logs.open(files);
-        let default_root = self.path(b"html");
-        let writer = |target: &access_log::Target| RefCell::new(target.open(files, &error_logs[0]));
+        let default_root = self.default_root();
+        // A worker that is told to reopen its logs, and not by the master, finds them by path.
+        for path in self.needs.logs.things() {
+            self.needs.reach.writes.number(path.clone());
+        }
+        let writer = |target: &access_log::Target| RefCell::new(target.open(files));
         Site {
             access_logs: self.access_logs.things().iter().map(writer).collect(),
             error_logs,
             slots: self.variables.slots(),
+            real_root: self.variables.real_root,
+            pools: self.needs.pools.into_iter().map(|(name, _)| name).collect(),
             hostname: self.hostname,
             default_root,
+            reach: self.needs.reach,
             default_access_log: self.default_access_log,
             endpoints: self.endpoints,
             servers: self.servers,
@@ -211,10 +265,16 @@ pub struct Site {
     pub error_logs: Vec<ErrorLog>,
     /// Variables that an exchange has room for.
     pub slots: usize,
+    /// Whether anything asks for `$realpath_root`.
+    pub real_root: bool,
+    /// Names of the pools of threads that locations use, the default first.
+    pub pools: Vec<Vec<u8>>,
     /// The name of this machine.
     pub hostname: Vec<u8>,
     /// The directory of files where no `root` is set.
     pub default_root: PathBuf,
+    /// What workers reach by path.
+    pub reach: Reach,
 }
 
 impl Site {

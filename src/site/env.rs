@@ -26,6 +26,8 @@ pub enum Wake {
     Start,
     /// The answer it waited for.
     Found(Found),
+    /// There is no answer, and will be none: too many wait already, or it took too long.
+    Refused,
     /// The body has ended, or never will as it should.
     Body(Result<(), Fault>),
 }

@@ -7,7 +7,7 @@ use crate::conf::diagnostic::Reason;
 use crate::conf::table::Call;
 use crate::conf::tree::Word;
 use crate::directives;
-use crate::log::{self, Level, LogFile, Sink, Target};
+use crate::log::{self, Level, LogFile, Sink};
 
 directives! {
     /// Where errors are logged.
@@ -45,9 +45,9 @@ impl ErrorLogs {
     pub fn open(&self, files: &[Arc<LogFile>]) -> Vec<log::ErrorLog> {
         let sink = |planned: &Planned| Sink {
             level: planned.level,
-            target: match planned.file {
-                Some(file) => Target::File(files[file].clone()),
-                None => Target::Stderr,
+            log: match planned.file {
+                Some(file) => files[file].clone(),
+                None => LogFile::stderr(),
             },
         };
         self.sets

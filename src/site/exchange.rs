@@ -3,7 +3,7 @@
 use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -132,6 +132,8 @@ pub struct Exchange {
     pub(super) unsatisfied: Option<u64>,
     /// Where the redirect leads that is the answer.
     pub(super) leads_to: Option<Vec<u8>>,
+    /// The directory of files, and what it is without symlinks, if somebody may ask.
+    pub(super) real_root: Option<(PathBuf, PathBuf)>,
     /// `try_files` found a name below an `alias` that replaces the whole path.
     pub(super) alias_keeps_uri: bool,
     found: Option<Found>,
@@ -165,6 +167,7 @@ impl Exchange {
             must_close: false,
             unsatisfied: None,
             leads_to: None,
+            real_root: None,
             alias_keeps_uri: false,
             found: None,
             link,
@@ -221,6 +224,18 @@ impl Exchange {
     ) -> Result<io::Result<Vec<Entry>>, Need> {
         match self.look(env, Query::List(path.to_owned()))? {
             Found::Entries(found) => Ok(found),
+            other => Ok(Err(mistaken(&other))),
+        }
+    }
+
+    /// As [`Exchange::stat`]: the path without symlinks.
+    pub(super) fn real(
+        &mut self,
+        env: &mut dyn Env,
+        path: &Path,
+    ) -> Result<io::Result<PathBuf>, Need> {
+        match self.look(env, Query::Real(path.to_owned()))? {
+            Found::Real(found) => Ok(found),
             other => Ok(Err(mistaken(&other))),
         }
     }

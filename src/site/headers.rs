@@ -70,7 +70,7 @@ fn add_header(this: &mut Headers, draft: &mut Draft, call: &Call<'_>) -> Result<
         Some(word) => return Err(Reason::about("invalid parameter", word)),
     };
     let value = Template::compile(call.arg(1), draft)?;
-    let name = Bytes::from(std::rc::Rc::from(&call.arg(0).text[..]));
+    let name = Bytes::from(std::sync::Arc::from(&call.arg(0).text[..]));
     this.added.push(Added {
         name,
         value,

@@ -56,13 +56,13 @@ impl Entry {
     }
 }
 
-fn listen(this: &mut Listen, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+fn listen(this: &mut Listen, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
     let word = call.arg(0);
-    let refused = |why| {
+    let refused = |why: String| {
         let what = format!("{why} in \"{}\" of the \"listen\" directive", word.str());
         Reason::from(what).at(word.place)
     };
-    let addresses = address::parse(&word.str(), 80).map_err(refused)?;
+    let addresses = address::parse(&word.str(), 80, draft.outside()).map_err(refused)?;
     let mut entry = Entry {
         place: Some(word.place),
         ..Entry::plain(addresses[0].clone())

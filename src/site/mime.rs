@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::draft::Draft;
 use crate::conf::diagnostic::{Reason, Severity};
@@ -25,7 +26,7 @@ directives! {
 
 /// Media types by extension, in lower case.
 #[derive(Clone, Debug)]
-pub struct Types(Rc<HashMap<Vec<u8>, Rc<[u8]>>>);
+pub struct Types(Rc<HashMap<Vec<u8>, Arc<[u8]>>>);
 
 impl Types {
     fn built_in() -> Types {
@@ -43,7 +44,7 @@ impl Types {
 }
 
 fn media_type(word: &Word) -> Result<Bytes, Reason> {
-    Ok(Bytes::from(Rc::from(&word.text[..])))
+    Ok(Bytes::from(Arc::from(&word.text[..])))
 }
 
 fn types(this: &mut Mime, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
@@ -55,7 +56,7 @@ fn types(this: &mut Mime, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reas
         if item.block.is_some() {
             return Err(Reason::from("unexpected \"{\"").at(item.name.place));
         }
-        let media: Rc<[u8]> = item.name.text[..].into();
+        let media: Arc<[u8]> = item.name.text[..].into();
         for word in &item.args {
             let extension = word.text.to_ascii_lowercase();
             if let Some(before) = types.insert(extension, media.clone())

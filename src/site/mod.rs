@@ -33,6 +33,7 @@ pub mod names;
 pub mod numbering;
 pub mod pages;
 pub mod ranges;
+pub mod reach;
 pub mod redirect;
 pub mod returning;
 pub mod root;

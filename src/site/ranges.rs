@@ -5,14 +5,13 @@ use super::draft::Draft;
 use super::exchange::Exchange;
 use crate::conf::value;
 use crate::directives;
+use crate::files::Content;
 use crate::http::multipart::{self, Multipart};
 use crate::http::range::{self, Ranges as Asked};
 use crate::http::validator::{self, Validators};
 use crate::http::{Bytes, Method, Piece};
 use crate::sys::random;
-use std::fs::File;
 use std::ops::Range;
-use std::rc::Rc;
 
 directives! {
     /// Parts of a file.
@@ -27,7 +26,7 @@ directives! {
 /// # Errors
 /// 416 where nothing asked for exists; `Content-Range` is then to be sent with the error.
 pub fn filter(x: &mut Exchange, answer: &mut Answer) -> Result<(), u16> {
-    let Body::File(file, meta) = &answer.body else {
+    let Body::File(content, meta) = &answer.body else {
         return Ok(());
     };
     let max = x.location.values.ranges.max;
@@ -36,7 +35,7 @@ pub fn filter(x: &mut Exchange, answer: &mut Answer) -> Result<(), u16> {
     if answer.status != 200 || !answer.ranges || max == 0 {
         return Ok(());
     }
-    let (file, size) = (file.clone(), meta.size);
+    let (content, size) = (content.clone(), meta.size);
     let asked = if defined {
         asked(x, answer, size, max)
     } else {
@@ -47,10 +46,10 @@ pub fn filter(x: &mut Exchange, answer: &mut Answer) -> Result<(), u16> {
         Asked::One(range) => {
             let value = multipart::content_range(&range, size);
             answer.fields.push(("Content-Range".into(), value.into()));
-            answer.body = Body::Pieces(vec![Piece::File { file, range }]);
+            answer.body = Body::Pieces(vec![content.piece(range)]);
             answer.status = 206;
         }
-        Asked::Many(ranges) => several(answer, file, &ranges, size),
+        Asked::Many(ranges) => several(answer, &content, &ranges, size),
         Asked::Unsatisfiable => {
             x.unsatisfied = Some(size);
             return Err(416);
@@ -73,7 +72,7 @@ fn asked(x: &Exchange, answer: &Answer, size: u64, max: u64) -> Asked {
     range::parse(value, size, max)
 }
 
-fn several(answer: &mut Answer, file: Rc<File>, ranges: &[Range<u64>], size: u64) {
+fn several(answer: &mut Answer, content: &Content, ranges: &[Range<u64>], size: u64) {
     let mut boundary = [0; 8];
     // Without entropy it is only easier to guess.
     random::fill(&mut boundary).unwrap_or_default();
@@ -85,10 +84,7 @@ fn several(answer: &mut Answer, file: Rc<File>, ranges: &[Range<u64>], size: u64
     let mut pieces = Vec::with_capacity(2 * ranges.len() + 1);
     for range in ranges {
         pieces.push(Piece::Bytes(Bytes::from(multipart.part_head(range)).into()));
-        pieces.push(Piece::File {
-            file: file.clone(),
-            range: range.clone(),
-        });
+        pieces.push(content.piece(range.clone()));
     }
     pieces.push(Piece::Bytes(Bytes::from(multipart.end()).into()));
     answer.content_type = Some(multipart.content_type().into());

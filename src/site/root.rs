@@ -1,10 +1,13 @@
 //! `root` and `alias`: from a request's path to a path in the file system.
 
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use super::draft::{AliasOf, Draft};
+use super::env::Env;
 use super::exchange::Exchange;
+use super::run::Flow;
 use super::template::Template;
 use crate::conf::diagnostic::Reason;
 use crate::conf::table::Call;
@@ -79,6 +82,7 @@ fn set(
         let what = format!("the ${variable} variable cannot be used in the \"{name}\" directive");
         return Err(Reason::from(what).at(word.place));
     }
+    draft.needs.reach.read(&path, word.place);
     this.base = Base {
         path: Some(path),
         replaces,
@@ -94,6 +98,26 @@ fn without_trailing_slash<'a>((prefix, text): (&'a [u8], &'a [u8])) -> (&'a [u8]
         (_, [start @ .., b'/']) if !(prefix.is_empty() && start.is_empty()) => (prefix, start),
         whole => whole,
     }
+}
+
+/// Runs a phase once the directory of files is known without symlinks, for `$realpath_root`, which
+/// nobody may wait for while it is read. Asked anew each time: a deployment switches a link.
+pub fn resolved(x: &mut Exchange, env: &mut dyn Env, phase: fn(&mut Exchange) -> Flow) -> Flow {
+    if x.site.real_root {
+        let root = directory(x);
+        match x.real(env, &root) {
+            Ok(found) => x.real_root = found.ok().map(|real| (root, real)),
+            Err(need) => return Flow::Wait(need),
+        }
+    }
+    phase(x)
+}
+
+/// The directory of files (`$document_root`).
+pub fn directory(x: &Exchange) -> PathBuf {
+    let mut out = Vec::new();
+    x.location.values.root.write_root(x, &mut out);
+    OsString::from_vec(out).into()
 }
 
 impl Root {

@@ -6,7 +6,8 @@ use super::env::{Env, Need, Wake};
 use super::exchange::Exchange;
 use super::location::Location;
 use super::{
-    access, body, error_page, filter, index, listing, locate, returning, static_file, try_files,
+    access, body, error_page, filter, index, listing, locate, returning, root, static_file,
+    try_files,
 };
 use crate::log::Level;
 
@@ -92,6 +93,7 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
             x.wake(found);
             phase(x, env)
         }
+        Wake::Refused => Flow::Fail(503),
         Wake::Body(Ok(())) => Flow::Next,
         Wake::Body(Err(fault)) => {
             x.log(Level::Info, format_args!("{}", fault.reason));
@@ -124,10 +126,10 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
 fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
     match x.phase {
         Phase::Start => locate::server(x),
-        Phase::ServerRewrite => returning::server(x),
+        Phase::ServerRewrite => root::resolved(x, env, returning::server),
         Phase::Locate => locate::location(x),
         Phase::Body => body::discard(x),
-        Phase::Rewrite => returning::location(x),
+        Phase::Rewrite => root::resolved(x, env, returning::location),
         Phase::Access => access::check(x),
         Phase::TryFiles(at) => try_files::run(x, env, at),
         Phase::Index(at) => index::run(x, env, at),

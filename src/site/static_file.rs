@@ -80,7 +80,7 @@ fn answer(x: &mut Exchange, path: &Path, opened: Opened) -> Flow {
         content_type: Some(values.mime.of(&x.uri)),
         last_modified: Some(meta.mtime),
         etag,
-        body: Body::File(opened.file, meta),
+        body: Body::File(opened.content, meta),
         ranges: true,
         ..Answer::default()
     }))

@@ -73,11 +73,12 @@ impl Template {
     }
 
     /// What it starts with, whatever the request.
-    pub fn prefix(&self) -> &[u8] {
-        match self.0.first() {
-            Some(Part::Literal(text)) => text,
-            _ => b"",
-        }
+    pub fn prefix(&self) -> Vec<u8> {
+        let literals = self.0.iter().map_while(|part| match part {
+            Part::Literal(text) => Some(&**text),
+            _ => None,
+        });
+        literals.collect::<Vec<_>>().concat()
     }
 
     /// Names of the computed variables in it, in lower case.

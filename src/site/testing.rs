@@ -18,6 +18,7 @@ use super::error_log::Planned;
 use super::exchange::Link;
 use super::server::Endpoint;
 use crate::conf::diagnostic::{Entry, Severity};
+use crate::conf::outside::Outside;
 use crate::conf::parse::{self, Start};
 use crate::files::Query;
 use crate::http::{Connection, Pool};
@@ -62,13 +63,19 @@ pub fn draft(prefix: &Path, http: &str) -> Draft {
         prefix: prefix.to_owned(),
         hostname: b"machine".to_vec(),
         privileged: true,
+        outside: Outside::system().into(),
     });
     let log = draft.needs.logs.number(prefix.join("error.log"));
     draft.error_logs.set_default(vec![Planned {
         level: Level::Info,
         file: Some(log),
     }]);
-    let items = parse::parse(Start::embedded("test", http), &mut draft.diagnostics).items;
+    let items = parse::parse(
+        Start::embedded("test", http),
+        &Outside::system(),
+        &mut draft.diagnostics,
+    )
+    .items;
     draft.read(&items);
     draft
 }
@@ -176,7 +183,7 @@ impl Kit {
     /// The last line of a log.
     pub fn logged(&self, name: &str) -> String {
         for log in &self.site.access_logs {
-            log.borrow_mut().flush(Instant::now());
+            log.borrow_mut().flush();
         }
         let text = std::fs::read_to_string(self.folder.path().join(name)).expect("a log");
         text.lines().last().unwrap_or_default().to_owned()

@@ -1,6 +1,6 @@
 //! How the server names itself, in a field and on its pages.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::draft::Draft;
 use super::exchange::Exchange;
@@ -50,7 +50,7 @@ impl Tokens {
         match &self.text {
             Text::Full => FULL.into(),
             Text::Name => NAME.into(),
-            Text::Own(template) => Bytes::from(Rc::from(&*template.value(x))),
+            Text::Own(template) => Bytes::from(Arc::from(&*template.value(x))),
         }
     }
 }

@@ -64,6 +64,11 @@ directives! {
         /// Bytes that one connection may send before the others get their turn.
         sendfile_max_chunk: u64 = 2 << 20 =>
             "sendfile_max_chunk" [HTTP | SERVER | LOCATION] 1, Clone, "2m", set(value::size);
+        /// Where files are read. `threads` reads what is not in memory in a pool of threads, and sends
+        /// nothing by sendfile. `off` reads files of this machine's own disks without looking whether
+        /// they are in memory; without it, and with `on`, those that are not are read in a pool.
+        aio: Aio = Aio::Probe =>
+            "aio" [HTTP | SERVER | LOCATION] 1, Clone, "", with(aio);
         /// Sends small answers at once (TCP_NODELAY).
         tcp_nodelay: bool = true =>
             "tcp_nodelay" [HTTP | SERVER | LOCATION] 1, Clone, "on", set(value::flag);
@@ -75,6 +80,30 @@ directives! {
     also {
         /// Accepted: the head always travels with the first bytes of the body.
         "tcp_nopush" [HTTP | SERVER | LOCATION] 1, Clone, "off", check(value::flag);
+    }
+}
+
+/// The name of the pool of threads that is used where none is named.
+pub const DEFAULT_POOL: &[u8] = b"default";
+
+/// Where files are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aio {
+    /// Here, unless that would block.
+    Probe,
+    /// Here.
+    Off,
+    /// In the pool of this number, unless it is at hand.
+    Threads(usize),
+}
+
+impl Aio {
+    /// The number of the pool for what would block.
+    pub fn pool(self) -> usize {
+        match self {
+            Aio::Threads(pool) => pool,
+            Aio::Probe | Aio::Off => 0,
+        }
     }
 }
 
@@ -131,6 +160,24 @@ fn lingering_close(word: &Word) -> Result<Linger, Reason> {
 
 fn output_buffers(this: &mut Transport, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
     this.output_buffers = value::buffers(call.arg(0), call.arg(1))?;
+    Ok(())
+}
+
+fn aio(this: &mut Transport, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    let word = call.arg(0);
+    this.aio = match &word.text[..] {
+        b"on" => Aio::Probe,
+        b"off" => Aio::Off,
+        b"threads" => Aio::Threads(0),
+        text => match text.strip_prefix(b"threads=") {
+            Some(name) if name.contains(&b'$') => {
+                let what = "variables in the name of a thread pool are not supported";
+                return Err(Reason::from(what).at(word.place));
+            }
+            Some(name) if !name.is_empty() => Aio::Threads(draft.pool(name, word.place)),
+            _ => return Err(Reason::about("invalid value", word)),
+        },
+    };
     Ok(())
 }
 

@@ -86,6 +86,8 @@ struct Slot {
 #[derive(Default)]
 pub struct Registry {
     slots: HashMap<Vec<u8>, Slot>,
+    /// Whether `$realpath_root` is among the names.
+    pub real_root: bool,
 }
 
 impl Registry {
@@ -94,6 +96,7 @@ impl Registry {
     pub fn reference(&mut self, name: &[u8], place: Option<Place>) -> Variable {
         let name = name.to_ascii_lowercase();
         if let Some((name, read)) = plain(&name) {
+            self.real_root |= name == "realpath_root";
             return Variable::Plain(name, read);
         }
         if let Some((read, rest)) = one_of_family(&name) {

@@ -1,7 +1,10 @@
-//! Wall-clock and local time. Monotonic time is `std::time::Instant`.
+//! Wall-clock and local time. Monotonic time is `std::time::Instant`, but for what other processes
+//! compare with theirs.
 
 use std::sync::Once;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::time::ClockId;
 
 /// A moment of the wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +25,14 @@ pub fn wall() -> Wall {
         seconds,
         millis: since.subsec_millis() as u16,
     }
+}
+
+/// The monotonic clock as other processes of this machine read it: since some moment in the past.
+pub fn monotonic() -> Duration {
+    ClockId::CLOCK_MONOTONIC
+        .now()
+        .map(Duration::from)
+        .unwrap_or_default()
 }
 
 /// A moment as a clock on the wall of this machine shows it.

@@ -10,9 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::unistd::{AccessFlags, eaccess};
+use nix::sys::stat::fstat;
+use nix::unistd::{self, AccessFlags, eaccess};
 
-use super::error::check;
+use super::error::{check, check_size};
+use super::wake::is_writable;
+
+mod followed;
 
 /// What a file is, for the purposes of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +97,11 @@ pub fn meta(file: &File) -> io::Result<Meta> {
     Ok(Meta::from(&file.metadata()?))
 }
 
+/// The device number that [`Meta::device`] shows for these two parts.
+pub fn device(major: u32, minor: u32) -> u64 {
+    libc::makedev(major, minor)
+}
+
 /// Reads at an offset; fewer bytes than asked for only at the file's end, 0 past it.
 ///
 /// # Errors
@@ -141,19 +150,57 @@ pub fn list(path: &Path) -> io::Result<Vec<Entry>> {
 }
 
 /// Opens a log, made when missing (0644 but for the umask): every write goes to its end. Only the
-/// writes may block, not the opening.
+/// writes may block, not the opening. Root follows no link that somebody else has made.
 ///
 /// # Errors
-/// The kernel's; ENXIO for a FIFO that nobody reads.
+/// The kernel's; ENXIO for a FIFO that nobody reads; one of ours for such a link.
 pub fn open_log(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o644)
-        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
-        .open(path)?;
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o644);
+    let file = followed::open(path, &options, OFlag::O_NOCTTY | OFlag::O_NONBLOCK)?;
     fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
     Ok(file)
+}
+
+/// Whether it is a pipe, a socket or a device: what takes bytes when somebody reads them.
+pub fn is_stream(file: BorrowedFd<'_>) -> bool {
+    fstat(file).is_ok_and(|meta| meta.st_mode & libc::S_IFMT != libc::S_IFREG)
+}
+
+/// Writes to a file with one call, which may take less than all.
+///
+/// # Errors
+/// ENOSPC, EIO, EDQUOT, ...
+pub fn write(file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    Ok(unistd::write(file, bytes)?)
+}
+
+/// Writes to a stream what it takes without waiting. Where neither the kernel nor the kind of
+/// stream can promise that, it may wait if another process fills the stream at this very moment.
+///
+/// # Errors
+/// EAGAIN when it takes nothing now; EPIPE, ENOSPC, EIO, ...
+pub fn write_now(stream: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    let piece = libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
+    // SAFETY: the piece names bytes that are borrowed and only read; -1 is the stream's position.
+    let written = unsafe { libc::pwritev2(stream.as_raw_fd(), &piece, 1, -1, libc::RWF_NOWAIT) };
+    match check_size(written) {
+        Err(error) if cannot_promise(&error) => match is_writable(stream) {
+            true => write(stream, bytes),
+            false => Err(io::ErrorKind::WouldBlock.into()),
+        },
+        other => other,
+    }
+}
+
+fn cannot_promise(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL)
+    )
 }
 
 /// Looks whether a file could be written, or made where there is none, and touches nothing.

@@ -1,8 +1,10 @@
 //! Resource limits of the process.
 
-use std::io;
+use std::{fs, io};
 
 use nix::sys::resource::{Resource as System, getrlimit, setrlimit};
+
+use super::error::check;
 
 /// No limit.
 pub const INFINITE: u64 = nix::sys::resource::RLIM_INFINITY;
@@ -14,6 +16,8 @@ pub enum Resource {
     Descriptors,
     /// Bytes of a core file (nginx: `worker_rlimit_core`).
     Core,
+    /// Bytes of the address space.
+    Memory,
 }
 
 impl Resource {
@@ -21,6 +25,7 @@ impl Resource {
         match self {
             Resource::Descriptors => System::RLIMIT_NOFILE,
             Resource::Core => System::RLIMIT_CORE,
+            Resource::Memory => System::RLIMIT_AS,
         }
     }
 }
@@ -32,6 +37,16 @@ pub struct Limit {
     pub soft: u64,
     /// What `soft` may be raised to without privileges.
     pub hard: u64,
+}
+
+impl Limit {
+    /// One that cannot be raised.
+    pub fn of(value: u64) -> Limit {
+        Limit {
+            soft: value,
+            hard: value,
+        }
+    }
 }
 
 /// The limit now.
@@ -62,6 +77,37 @@ pub fn raise_descriptors() -> io::Result<u64> {
         set(Resource::Descriptors, Limit { soft: hard, hard })?;
     }
     Ok(hard)
+}
+
+/// Sets how the process competes for processors (nginx: `worker_priority`): -20 gets most, 19
+/// least, and what is beyond these counts as the nearest.
+///
+/// # Errors
+/// EACCES for more than it has now, without privileges.
+pub fn set_priority(nice: i32) -> io::Result<()> {
+    // SAFETY: the call takes numbers; 0 is the calling process.
+    check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) }).map(drop)
+}
+
+/// Lets the process take at most `more` bytes of memory beyond what it has, for good.
+///
+/// # Errors
+/// Those of reading /proc/self/status.
+pub fn confine_memory(more: u64) -> io::Result<()> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let kilobytes = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmSize:")?.split_whitespace().next());
+    let kilobytes: Option<u64> = kilobytes.and_then(|number| number.parse().ok());
+    let now = kilobytes.ok_or_else(|| io::Error::other("/proc/self/status has no VmSize"))? << 10;
+    let bytes = now.saturating_add(more).min(get(Resource::Memory)?.hard);
+    set(
+        Resource::Memory,
+        Limit {
+            soft: bytes,
+            hard: bytes,
+        },
+    )
 }
 
 #[cfg(test)]
@@ -99,6 +145,23 @@ mod tests {
                 };
                 let error = set(Resource::Descriptors, above).unwrap_err();
                 assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
+            },
+        );
+    }
+
+    #[test]
+    fn confined_memory_grows_no_further() {
+        alone(
+            "sys::limit::tests::confined_memory_grows_no_further",
+            || {
+                // More than an allocator may have reserved for a thread.
+                const PIECE: usize = 256 << 20;
+                let reserve = |bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
+                assert!(reserve(2 * PIECE));
+                confine_memory(PIECE as u64 + (1 << 20)).expect("confined");
+                assert!(reserve(PIECE) && !reserve(2 * PIECE));
+                confine_memory(4 * PIECE as u64).expect("no wider");
+                assert!(!reserve(2 * PIECE));
             },
         );
     }

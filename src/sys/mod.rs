@@ -5,19 +5,26 @@
 //! close-on-exec.
 #![allow(unsafe_code)]
 
+pub mod at_hand;
 pub mod channel;
 pub mod clock;
 pub mod cpu;
+pub mod crash;
 mod error;
 pub mod file;
 pub mod host;
 pub mod limit;
+pub mod oom;
 pub mod poll;
 pub mod privilege;
 pub mod process;
 pub mod random;
+pub mod sandbox;
+pub mod scratch;
+pub mod shared;
 pub mod signal;
 pub mod socket;
+pub mod wake;
 
 #[cfg(test)]
 mod alone;

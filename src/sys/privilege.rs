@@ -1,11 +1,12 @@
 //! Who the process is: users, groups, and giving up what it may do for good. Not which user a
 //! configuration wants.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Group, Uid, User, geteuid, initgroups, setgroups, setresgid, setresuid};
 
 use super::OsError;
@@ -34,6 +35,20 @@ impl Identity {
         let (name, uid) = find_user(user)?;
         let gid = find_group(group.unwrap_or(user))?;
         Ok(Identity { name, uid, gid })
+    }
+
+    /// A user and a group that were found before, see [`Identity::name`].
+    pub fn known(name: Option<Vec<u8>>, uid: u32, gid: u32) -> Identity {
+        Identity {
+            name: name.and_then(|name| CString::new(name).ok()),
+            uid: Uid::from_raw(uid),
+            gid: Gid::from_raw(gid),
+        }
+    }
+
+    /// The user's name in the system's table; `None` for a mere number.
+    pub fn name(&self) -> Option<&CStr> {
+        self.name.as_deref()
     }
 
     /// The user's number.
@@ -89,7 +104,7 @@ pub fn is_root() -> bool {
 }
 
 /// Becomes that user, for good: its groups, then its group, then itself, and makes sure that there
-/// is no way back.
+/// is no way back. Root is left without capabilities: a name, and the files that it owns.
 ///
 /// # Errors
 /// They name the call that failed: `setgid(33) failed (1: Operation not permitted)`. The process
@@ -105,7 +120,7 @@ pub fn drop_privileges(to: &Identity) -> io::Result<()> {
     setresgid(gid, gid, gid).map_err(|e| failed(&format!("setgid({gid})"), e))?;
     setresuid(uid, uid, uid).map_err(|e| failed(&format!("setuid({uid})"), e))?;
     if uid.is_root() {
-        Ok(())
+        drop_capabilities()
     } else {
         verify_dropped()
     }
@@ -134,6 +149,20 @@ fn verify_dropped() -> io::Result<()> {
 /// EINVAL on a kernel before 3.5.
 pub fn set_no_new_privileges() -> io::Result<()> {
     Ok(prctl::set_no_new_privs()?)
+}
+
+/// What the process makes can be written by itself alone, whatever its parent had in mind.
+pub fn set_umask() {
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
+}
+
+/// Whether the process may leave a core file and be looked into by others of its user. A process
+/// that became somebody else may not, until it says otherwise.
+///
+/// # Errors
+/// None that the kernel documents.
+pub fn set_dumpable(dumpable: bool) -> io::Result<()> {
+    Ok(prctl::set_dumpable(dumpable)?)
 }
 
 #[cfg(test)]

@@ -3,9 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::num::NonZeroI32;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::{env, fmt, fs, process};
 
+use nix::sys::prctl;
+use nix::sys::signal::Signal as SystemSignal;
 use nix::unistd::{self, ForkResult, dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::error::check;
@@ -40,9 +43,29 @@ pub fn pid() -> Pid {
     from_system(unistd::getpid())
 }
 
+/// The process that started this one, or adopted it since; `None` where that is no process of this
+/// namespace.
+pub fn parent() -> Option<Pid> {
+    Pid::new(unistd::getppid().as_raw())
+}
+
+/// Has the end of the parent announced by a SIGCHLD, as that of a child is.
+///
+/// # Errors
+/// None that the kernel documents for these arguments.
+pub fn hear_of_parent_end() -> io::Result<()> {
+    Ok(prctl::set_pdeathsig(SystemSignal::SIGCHLD)?)
+}
+
 /// The number of the calling thread; the process's own in its first thread.
 pub fn thread() -> i32 {
     unistd::gettid().as_raw()
+}
+
+/// Where messages for people go, whatever stands there by now.
+pub fn stderr() -> BorrowedFd<'static> {
+    // SAFETY: descriptor 2 is open from the start of the program, and only ever replaced.
+    unsafe { BorrowedFd::borrow_raw(2) }
 }
 
 fn from_system(pid: unistd::Pid) -> Pid {
@@ -104,6 +127,16 @@ pub enum ExitStatus {
         /// Whether the kernel wrote a core file.
         core: bool,
     },
+}
+
+impl ExitStatus {
+    /// The signal that ended it, if one did.
+    pub fn signal(self) -> Option<i32> {
+        match self {
+            ExitStatus::Code(_) => None,
+            ExitStatus::Signal { number, .. } => Some(number),
+        }
+    }
 }
 
 impl fmt::Display for ExitStatus {
@@ -170,6 +203,31 @@ pub fn kill(pid: Pid, signal: Signal) -> io::Result<()> {
     check(unsafe { libc::kill(pid.number(), signal.number()) }).map(drop)
 }
 
+/// Whether an error of [`kill`] says that there is no such process.
+pub fn is_gone(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ESRCH)
+}
+
+/// The process is killed when its parent ends.
+///
+/// # Errors
+/// ESRCH when `parent` is not its parent, because that has ended already.
+pub fn end_with(parent: Pid) -> io::Result<()> {
+    prctl::set_pdeathsig(SystemSignal::SIGKILL)?;
+    match unistd::getppid().as_raw() == parent.number() {
+        true => Ok(()),
+        false => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+    }
+}
+
+/// From now on what this process writes to stderr goes there.
+///
+/// # Errors
+/// None that the kernel documents for an open descriptor.
+pub fn redirect_stderr(to: impl AsFd) -> io::Result<()> {
+    Ok(dup2_stderr(to)?)
+}
+
 /// Replaces the environment by exactly `variables`, in preparation of nginx's `env`.
 ///
 /// # Errors
@@ -207,17 +265,25 @@ impl Readiness {
     /// # Errors
     /// Those of opening and duplicating /dev/null.
     pub fn ready(mut self) -> io::Result<()> {
-        let null = fs::File::options()
-            .read(true)
-            .write(true)
-            .open("/dev/null")?;
-        dup2_stdin(&null)?;
-        dup2_stdout(&null)?;
-        dup2_stderr(&null)?;
+        leave_terminal()?;
         // Nobody is left to tell when the process that was started has been killed.
         let _ = self.0.write_all(b"r");
         Ok(())
     }
+}
+
+/// Makes stdin, stdout and stderr /dev/null.
+///
+/// # Errors
+/// Those of opening and duplicating it.
+pub fn leave_terminal() -> io::Result<()> {
+    let null = fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
+    dup2_stdin(&null)?;
+    dup2_stdout(&null)?;
+    Ok(dup2_stderr(&null)?)
 }
 
 /// Continues as a daemon: in a new session, as a child of the process that was started.

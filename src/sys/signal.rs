@@ -19,6 +19,7 @@ pub enum Signal {
     Hup = libc::SIGHUP,
     Int = libc::SIGINT,
     Quit = libc::SIGQUIT,
+    Abrt = libc::SIGABRT,
     Kill = libc::SIGKILL,
     Usr1 = libc::SIGUSR1,
     Usr2 = libc::SIGUSR2,
@@ -29,7 +30,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// Every signal that can be caught: all but [`Signal::Kill`].
+    /// Every signal that is caught.
     pub const CATCHABLE: [Signal; 9] = [
         Signal::Hup,
         Signal::Int,

@@ -2,18 +2,21 @@
 
 use std::cell::{Cell, OnceCell};
 use std::io;
-use std::os::fd::AsFd;
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mio::Token;
 
 use super::client::Client;
+use super::command::Slots;
 use super::event_loop::{LISTENERS, Worker};
+use super::scoreboard::State;
 use super::setup::Socket;
 use crate::log;
 use crate::site::exchange::Link;
-use crate::sys::socket::{PeerAddress, Stream, is_of_the_connection};
+use crate::sys::socket::{Listener, PeerAddress, Stream, is_of_the_connection};
 use crate::sys::{OsError, poll};
 
 /// Time that accepting rests when the process or the system has no descriptors left; nginx's.
@@ -22,16 +25,41 @@ const REST: Duration = Duration::from_millis(500);
 const SILENCE: Duration = Duration::from_secs(10);
 /// Idle connections that are closed at once to make room.
 const RECLAIMED: usize = 32;
+/// Connections that can wait at a listener, at the most.
+const MOST_QUEUED: usize = 65_535;
+
+/// What a worker is to accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// Nothing.
+    Nothing,
+    /// What comes to endpoints that it was told to keep.
+    Kept,
+    /// What comes to shared sockets and to those of these slots.
+    Of(Slots),
+}
 
 /// Where accepting stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepting {
-    /// The listeners are not watched.
-    Off,
-    /// They are.
+    /// What is to be accepted is watched.
     On,
-    /// They will be, then: there were no descriptors left.
+    /// It will be, then: there were no descriptors left.
     Resting(Instant),
+}
+
+/// A socket, and whether it is watched.
+pub struct Watch {
+    socket: Socket,
+    watched: bool,
+}
+
+impl Watch {
+    /// Not watched yet.
+    pub fn new(socket: Socket) -> Watch {
+        let watched = false;
+        Watch { socket, watched }
+    }
 }
 
 /// Lines about a shortage, at a bounded rate.
@@ -42,7 +70,8 @@ pub struct Shortage {
 }
 
 impl Shortage {
-    fn tell(&mut self, now: Instant, what: std::fmt::Arguments<'_>) {
+    /// Writes a line, unless there was one lately.
+    pub fn tell(&mut self, now: Instant, what: std::fmt::Arguments<'_>) {
         if self.told.is_some_and(|told| now < told + SILENCE) {
             self.untold += 1;
             return;
@@ -57,44 +86,123 @@ impl Shortage {
 }
 
 impl Worker {
-    /// Starts to watch the listeners. Doing so anew shows connections whose wake-up went to a
-    /// worker that died.
-    pub fn admit(&mut self) {
-        self.pause();
-        for (index, socket) in self.sockets.iter().enumerate() {
-            let fd = socket.listener.as_fd();
-            if let Err(error) = poll::add_exclusive(&self.poll, fd, Token(LISTENERS + index)) {
-                log::alert!("epoll_ctl() failed {}", OsError(&error));
-            }
-        }
-        self.accepting = Accepting::On;
+    /// Accepts for these slots from now on.
+    pub fn admit(&mut self, slots: Slots) {
+        self.kept.clear();
+        self.share = Share::Of(slots);
+        self.watch();
+        self.tally.state(State::Serving);
     }
 
-    /// Stops watching the listeners. Closing them would not do: others hold them, too.
+    /// Goes on accepting for the endpoints that no other worker accepts for, in any slot.
     pub fn pause(&mut self) {
-        if self.accepting == Accepting::On {
-            for socket in &self.sockets {
-                // It was added; if the kernel knows better, it is not watched, as wanted.
-                let _ = poll::remove(&self.poll, socket.listener.as_fd());
+        self.share = Share::Kept;
+        self.watch();
+        self.tally.state(State::Paused);
+    }
+
+    /// Watches what is to be accepted and nothing else. To do so anew shows connections whose
+    /// wake-up went to a worker that died; who only hands sockets back need not.
+    pub fn watch(&mut self) {
+        self.accepting = Accepting::On;
+        let wanted: Vec<bool> = self.sockets.iter().map(|it| self.is_wanted(it)).collect();
+        let pairs = || self.sockets.iter().zip(&wanted);
+        let hands_back = pairs().any(|(watch, wanted)| watch.watched && !wanted);
+        for (index, wanted) in wanted.into_iter().enumerate() {
+            if !(wanted && hands_back) {
+                self.unwatch(index);
+            }
+            if wanted && !self.sockets[index].watched {
+                self.add(index);
             }
         }
-        self.accepting = Accepting::Off;
+    }
+
+    /// Adds sockets, numbered from `first`, to those of an endpoint.
+    pub fn take_sockets(&mut self, endpoint: usize, first: usize, descriptors: Vec<OwnedFd>) {
+        for (number, descriptor) in (first..).zip(descriptors) {
+            let slot = Some(number % self.workers);
+            match Listener::received(descriptor).map(Rc::new) {
+                Ok(listener) => self.sockets.push(Watch::new(Socket {
+                    listener,
+                    endpoint,
+                    slot,
+                })),
+                Err(error) => log::alert!("getsockname() failed {}", OsError(&error)),
+            }
+        }
+    }
+
+    fn is_wanted(&self, Watch { socket, .. }: &Watch) -> bool {
+        match self.share {
+            Share::Nothing => false,
+            Share::Kept => self.kept.contains(&socket.endpoint),
+            Share::Of(slots) => socket
+                .slot
+                .is_none_or(|slot| slots.contain(slot, self.workers)),
+        }
+    }
+
+    fn add(&mut self, index: usize) {
+        let Watch { socket, watched } = &mut self.sockets[index];
+        let fd = socket.listener.as_fd();
+        match poll::add_exclusive(&self.poll, fd, Token(LISTENERS + index)) {
+            Ok(()) => *watched = true,
+            Err(error) => log::alert!("epoll_ctl() failed {}", OsError(&error)),
+        }
+    }
+
+    /// Closing would not do: others hold it, too.
+    fn unwatch(&mut self, index: usize) {
+        let Watch { socket, watched } = &mut self.sockets[index];
+        if std::mem::take(watched) {
+            // It was added; if the kernel knows better, it is not watched, as wanted.
+            let _ = poll::remove(&self.poll, socket.listener.as_fd());
+        }
+    }
+
+    fn unwatch_all(&mut self) {
+        (0..self.sockets.len()).for_each(|index| self.unwatch(index));
+    }
+
+    /// Gives up all sockets, after taking what waits where no other worker would.
+    pub fn drop_sockets(&mut self) {
+        for index in 0..self.sockets.len() {
+            if self.kept.contains(&self.sockets[index].socket.endpoint) {
+                // A bound, since others may connect as fast as this takes their connections.
+                let _ = (0..MOST_QUEUED).try_for_each(|_| self.accept_one(index));
+            }
+        }
+        self.share = Share::Nothing;
+        self.unwatch_all();
+        self.sockets.clear();
     }
 
     /// Accepts from a listener that has connections waiting.
     pub fn accept(&mut self, index: usize) {
-        while self.accepting == Accepting::On {
-            let Socket { listener, endpoint } = self.sockets[index].clone();
-            match listener.accept() {
-                Ok((stream, peer)) => self.take(endpoint, stream, peer),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if is_of_the_connection(&error) => {}
-                Err(error) => return self.rest(&error),
-            }
-            if !self.multi_accept {
+        while self.sockets.get(index).is_some_and(|it| it.watched) {
+            if self.accept_one(index).is_break() || !self.multi_accept {
                 return;
             }
         }
+    }
+
+    fn accept_one(&mut self, index: usize) -> ControlFlow<()> {
+        let Socket {
+            listener, endpoint, ..
+        } = self.sockets[index].socket.clone();
+        match listener.accept() {
+            Ok((stream, peer)) => self.take(endpoint, stream, peer),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return ControlFlow::Break(());
+            }
+            Err(error) if is_of_the_connection(&error) => {}
+            Err(error) => {
+                self.rest(&error);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     fn take(&mut self, endpoint: usize, stream: Stream, peer: PeerAddress) {
@@ -127,8 +235,12 @@ impl Worker {
             local,
             stream,
         });
-        let client = Client::new(link, self.site, self.pool.clone());
-        let key = self.clients.insert(client);
+        let place = self.clients.vacant_entry();
+        let key = place.key();
+        let (pool, disk) = (self.pool.clone(), self.disk.clone());
+        place.insert(Client::new(key, link, self.site, pool, disk, self.tally));
+        self.tally.accepted();
+        self.tally.connections(self.clients.len());
         if self.is_leaving() {
             self.clients[key].http.quit();
         }
@@ -161,7 +273,7 @@ impl Worker {
         let now = self.clock.now();
         self.shortage
             .tell(now, format_args!("accept4() failed {}", OsError(error)));
-        self.pause();
+        self.unwatch_all();
         self.accepting = Accepting::Resting(now + REST);
     }
 }

@@ -6,12 +6,15 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::deadlines::Deadline;
-use crate::files;
+use super::disk::Disk;
+use super::scoreboard::Tally;
+use super::send::Source;
+use super::waiting::{Loading, Waiting};
 use crate::http::{Chunk, Clock, Connection, Event, Head, Id, Piece, Pool, SentBytes, Timeout};
 use crate::site::access_log;
 use crate::site::answer::{Body, Response};
 use crate::site::draft::Site;
-use crate::site::env::{Env, Need, Wake};
+use crate::site::env::{Need, Wake};
 use crate::site::exchange::{Exchange, Link};
 use crate::site::run::{Step, run};
 use crate::site::transport::Transport;
@@ -21,17 +24,13 @@ const CLIENT_GONE: u16 = 499;
 /// nginx's status for a request that is closed without an answer.
 const DROPPED: u16 = 444;
 
-/// What the file system answers at once.
-pub struct Reach;
-
-impl Env for Reach {
-    fn look(&mut self, query: &files::Query) -> Option<files::Found> {
-        Some(files::look(query))
-    }
-}
+/// The event loop among the threads of its worker.
+const LOOP: usize = 0;
 
 /// A connection to a client.
 pub struct Client {
+    /// Its place among the clients.
+    pub key: usize,
     /// What its requests can see of it.
     pub link: Rc<Link>,
     /// The protocol.
@@ -54,8 +53,17 @@ pub struct Client {
     pub shut: bool,
     /// Until when it is unclear whether the file being sent was changed: nothing is sent till then.
     pub unclear_until: Cell<Option<Instant>>,
+    /// The file systems.
+    pub disk: Rc<Disk>,
+    /// How the file is read that is being sent.
+    pub source: Source,
+    /// The part of it that a thread reads.
+    pub loading: Loading,
+    /// The answer of a file system that a request waits for.
+    pub(super) waiting: Option<Waiting>,
     site: &'static Site,
     pool: Rc<Pool>,
+    tally: Tally,
     exchanges: VecDeque<(Id, Box<Exchange>)>,
     feeding: Option<(Id, std::vec::IntoIter<Piece>)>,
     timer: Timer,
@@ -78,10 +86,18 @@ struct Timer {
 
 impl Client {
     /// A connection that was just accepted.
-    pub fn new(link: Rc<Link>, site: &'static Site, pool: Rc<Pool>) -> Client {
+    pub fn new(
+        key: usize,
+        link: Rc<Link>,
+        site: &'static Site,
+        pool: Rc<Pool>,
+        disk: Rc<Disk>,
+        tally: Tally,
+    ) -> Client {
         let location = &site.servers[link.hosts.default].location;
         let now = link.clock.now();
         Client {
+            key,
             http: Connection::new(location.protocol.clone(), pool.clone()),
             readable: true,
             end_announced: false,
@@ -92,8 +108,13 @@ impl Client {
             transport: &location.values.transport,
             shut: false,
             unclear_until: Cell::new(None),
+            disk,
+            source: Source::default(),
+            loading: Loading::Idle,
+            waiting: None,
             site,
             pool,
+            tally,
             exchanges: VecDeque::new(),
             feeding: None,
             timer: Timer {
@@ -119,12 +140,14 @@ impl Client {
     /// So many bytes went out.
     pub fn sent(&mut self, count: u64) {
         self.timer.moved = true;
+        self.tally.sent(count);
         self.http.sent(count);
     }
 
     /// Lets the protocol and the site do what they can.
     pub fn work(&mut self) {
         loop {
+            self.take_head();
             while let Some(event) = self.http.event() {
                 self.happened(event);
             }
@@ -132,6 +155,26 @@ impl Client {
                 return;
             }
         }
+    }
+
+    /// A head is in hand before it is read: reading it may be what goes wrong.
+    fn take_head(&self) {
+        let head = self.http.next_head();
+        if !head.is_empty() {
+            self.tally.take(LOOP, head, &self.link.peer);
+        }
+    }
+
+    /// Takes the request in hand again that is being answered.
+    pub fn take_up(&self) {
+        if let Some(x) = self.sending() {
+            self.tally.take(LOOP, x.head.raw(), &self.link.peer);
+        }
+    }
+
+    /// Has no request in hand any more.
+    pub fn put_down(&self) {
+        self.tally.put_down(LOOP);
     }
 
     fn happened(&mut self, event: Event) {
@@ -146,6 +189,7 @@ impl Client {
 
     fn begin(&mut self, id: Id, head: Head) {
         self.timer.turned = true;
+        self.tally.request();
         self.link.requests.set(self.link.requests.get() + 1);
         let now = self.link.clock.now();
         let first_byte = self.first_byte.take();
@@ -161,15 +205,23 @@ impl Client {
     }
 
     /// Runs an exchange as far as it goes.
-    fn run(&mut self, id: Id, why: Wake) {
-        let Some((_, x)) = self.exchanges.iter_mut().find(|(known, _)| *known == id) else {
-            return;
-        };
-        let mut why = why;
+    pub(super) fn run(&mut self, id: Id, mut why: Wake) {
+        if !matches!(why, Wake::Start) {
+            self.take_up();
+        }
         loop {
-            match run(x, &mut Reach, why) {
+            let Some((_, x)) = self.exchanges.iter_mut().find(|(known, _)| *known == id) else {
+                return;
+            };
+            match run(x, &mut &*self.disk, why) {
                 Step::Answer(response) => return self.answer(id, *response),
-                Step::Wait(Need::Lookup(query)) => why = Wake::Found(files::look(&query)),
+                Step::Wait(Need::Lookup(query)) => {
+                    let pool = x.location.values.transport.aio.pool();
+                    match self.ask(id, query, pool) {
+                        Some(answer) => why = answer,
+                        None => return,
+                    }
+                }
                 Step::Wait(Need::Body(limit)) => {
                     self.http.body_limit(id, limit);
                     return self.http.discard_body(id);
@@ -186,6 +238,8 @@ impl Client {
         let Some((_, x)) = self.exchanges.iter_mut().find(|(known, _)| *known == id) else {
             return;
         };
+        #[cfg(debug_assertions)]
+        super::crash_route::follow(&x.head);
         let Response { head, length, body } = response;
         self.transport = &x.location.values.transport;
         self.http.set_limits(x.location.protocol.clone());
@@ -197,6 +251,9 @@ impl Client {
         let date = self.link.clock.date();
         self.http.answer(id, &head, length, &Clock { date: &date });
         x.answered(head, length);
+        let device = x.promised.map_or(0, |meta| meta.device);
+        self.source = Source::of(device, self.transport, &self.disk);
+        self.loading = Loading::Idle;
         self.feeding = Some((id, pieces(body).into_iter()));
     }
 
@@ -228,7 +285,9 @@ impl Client {
             return;
         };
         x.ended(sent, CLIENT_GONE);
+        self.tally.response(x.sent.status);
         access_log::write(&x);
+        self.wait_no_more(id);
         if self
             .feeding
             .as_ref()
@@ -280,7 +339,12 @@ impl Client {
             _ => None,
         };
         let unclear = self.unclear_until.get().filter(|until| *until > now);
-        due.into_iter().chain(idle).chain(unclear).min()
+        let waiting = self.waiting.as_ref().map(|waiting| waiting.due(transport));
+        due.into_iter()
+            .chain(idle)
+            .chain(unclear)
+            .chain(waiting)
+            .min()
     }
 
     fn restart_timer(&mut self, now: Instant) {
@@ -301,6 +365,9 @@ impl Client {
 
     /// Its time-out is over.
     pub fn timed_out(&mut self) {
+        if self.waited_enough() {
+            return; // If another time-out is over as well, it comes back.
+        }
         if self.writable && self.unclear_until.get().is_some() {
             return; // It is looked at again; if a time-out is over as well, it comes back.
         }
@@ -334,10 +401,7 @@ fn pieces(body: Body) -> Vec<Piece> {
     match body {
         Body::Empty => Vec::new(),
         Body::Bytes(bytes) => vec![Piece::Bytes(Chunk::from(bytes))],
-        Body::File(file, meta) => vec![Piece::File {
-            file,
-            range: 0..meta.size,
-        }],
+        Body::File(content, meta) => vec![content.piece(0..meta.size)],
         Body::Pieces(pieces) => pieces,
     }
 }

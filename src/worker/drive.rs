@@ -24,6 +24,13 @@ const READS: usize = 16;
 /// Drives a connection until its socket is dry, it had its share, or it is over. It never waits
 /// unless the socket was found dry since its last edge.
 pub fn drive(client: &mut Client, buffer: &mut [u8]) -> Wants {
+    client.take_up();
+    let wants = go_on(client, buffer);
+    client.put_down();
+    wants
+}
+
+fn go_on(client: &mut Client, buffer: &mut [u8]) -> Wants {
     let mut budget = client.transport.sendfile_max_chunk.max(1);
     for _ in 0..READS {
         client.work();

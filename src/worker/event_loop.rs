@@ -10,12 +10,14 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use super::accept::{Accepting, Shortage};
+use super::accept::{Accepting, Share, Shortage, Watch};
 use super::client::Client;
-use super::command::Report;
+use super::command::{Report, Slots};
 use super::deadlines::Deadlines;
+use super::disk::Disk;
 use super::drive::{Wants, drive};
 use super::leave::Stage;
+use super::scoreboard::Tally;
 use super::setup::{Setup, Socket};
 use crate::http::Pool;
 use crate::log::{self, LogFiles};
@@ -32,6 +34,8 @@ const BUFFER: usize = 64 << 10;
 
 const SIGNALS: Token = Token(usize::MAX - 1);
 const CHANNEL: Token = Token(usize::MAX - 2);
+const RESULTS: Token = Token(usize::MAX - 3);
+const MOUNTS: Token = Token(usize::MAX - 4);
 /// The token of the first listener. Those below are connections.
 pub(super) const LISTENERS: usize = usize::MAX / 2;
 
@@ -39,18 +43,24 @@ pub(super) const LISTENERS: usize = usize::MAX / 2;
 pub struct Worker {
     pub(super) poll: Poll,
     pub(super) site: &'static Site,
-    pub(super) sockets: Vec<Socket>,
+    pub(super) sockets: Vec<Watch>,
+    pub(super) share: Share,
+    /// Endpoints that no other generation accepts for.
+    pub(super) kept: Vec<usize>,
+    pub(super) workers: usize,
     pub(super) logs: LogFiles,
     pub(super) signals: Signals,
     pub(super) channel: Option<Channel>,
     pub(super) clock: Rc<Clock>,
     pub(super) pool: Rc<Pool>,
+    pub(super) disk: Rc<Disk>,
     pub(super) clients: Slab<Client>,
     pub(super) max_clients: usize,
     pub(super) multi_accept: bool,
     pub(super) shutdown_timeout: Option<Duration>,
     pub(super) accepting: Accepting,
     pub(super) shortage: Shortage,
+    pub(super) tally: Tally,
     pub(super) stage: Stage,
     /// The number of the latest connection, and how far the next one's is from it: workers count
     /// in step, so that no two connections have the same number.
@@ -82,24 +92,41 @@ impl Worker {
             registry.register(&mut SourceFd(&fd), CHANNEL, Interest::READABLE)?;
         }
         let site = setup.site;
-        let fixed = setup.sockets.len() + usize::from(setup.channel.is_some());
+        let clock: Rc<Clock> = Rc::default();
+        let tokens = (RESULTS, MOUNTS);
+        let disk = Disk::new(
+            &setup.settings.disks,
+            &site.pools,
+            registry,
+            tokens,
+            clock.clone(),
+            setup.tally,
+        )?;
+        let own = |socket: &&Socket| socket.slot.is_none_or(|slot| slot == setup.slot);
+        let own = setup.sockets.iter().filter(own).count();
+        let fixed = own + usize::from(setup.channel.is_some());
         Ok(Worker {
             poll,
             site,
-            sockets: setup.sockets,
+            sockets: setup.sockets.into_iter().map(Watch::new).collect(),
+            share: Share::Nothing,
+            kept: Vec::new(),
+            workers: setup.workers.max(1),
             logs: setup.logs,
             signals,
             channel: setup.channel,
-            clock: Rc::default(),
+            clock,
             pool: Pool::new(),
+            disk: Rc::new(disk),
             clients: Slab::new(),
             max_clients: (setup.settings.events.connections as usize)
                 .saturating_sub(fixed)
                 .max(1),
             multi_accept: setup.settings.events.multi_accept,
             shutdown_timeout: setup.settings.process.shutdown_timeout,
-            accepting: Accepting::Off,
+            accepting: Accepting::On,
             shortage: Shortage::default(),
+            tally: setup.tally,
             stage: Stage::Serving,
             accepted: setup.slot as u64 + 1,
             stride: setup.workers.max(1) as u64,
@@ -113,22 +140,33 @@ impl Worker {
 
     /// Serves until it is time to leave.
     pub fn run(mut self) -> i32 {
-        match &self.channel {
-            Some(channel) => match channel.send(&Report::Ready.message(), &[]) {
-                // A master that has gone is seen as the end of the channel.
-                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                    log::alert!("the master cannot be told: {}", OsError(&error));
-                }
-                _ => {}
-            },
-            None => self.admit(),
+        match self.channel {
+            Some(_) => self.say(Report::Ready),
+            None => self.admit(Slots::ALL),
         }
         let mut events = Events::with_capacity(EVENTS);
         while !self.is_done() {
             self.turn(&mut events);
         }
         self.flush_all();
+        log::finish(self.patience_with_logs());
+        // Closing a file may wait for a dead disk: that is left to the kernel.
+        std::mem::forget(self.disk.clone());
         0
+    }
+
+    /// Tells the master something.
+    pub(super) fn say(&self, report: Report) {
+        let sent = self
+            .channel
+            .as_ref()
+            .map(|it| it.send(&report.message(), &[]));
+        // A master that has gone is seen as the end of the channel.
+        if let Some(Err(error)) = sent
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            log::alert!("the master cannot be told: {}", OsError(&error));
+        }
     }
 
     fn turn(&mut self, events: &mut Events) {
@@ -144,6 +182,8 @@ impl Worker {
             match event.token() {
                 SIGNALS => self.take_signals(),
                 CHANNEL => self.take_commands(),
+                RESULTS => self.take_results(),
+                MOUNTS => self.disk.read_mounts(),
                 Token(token) if token >= LISTENERS => self.accept(token - LISTENERS),
                 Token(key) => {
                     let Some(client) = self.clients.get_mut(key) else {
@@ -167,6 +207,16 @@ impl Worker {
         self.pass_time();
     }
 
+    /// Hands what threads have done to those who waited for it, if they still do.
+    fn take_results(&mut self) {
+        for (ticket, outcome) in self.disk.take() {
+            if let Some(client) = self.clients.get_mut(ticket.key) {
+                client.told(ticket, outcome);
+                self.drive(ticket.key);
+            }
+        }
+    }
+
     fn timeout(&self) -> Option<Duration> {
         if !self.ready.is_empty() {
             return Some(Duration::ZERO);
@@ -180,6 +230,7 @@ impl Worker {
             resting,
             self.stage.deadline(),
             self.next_flush(),
+            self.disk.deadline(),
         ];
         let now = Instant::now();
         due.into_iter()
@@ -200,15 +251,18 @@ impl Worker {
             }
         }
         if matches!(self.accepting, Accepting::Resting(until) if until <= now) {
-            self.admit();
+            self.watch();
         }
         if self.stage.deadline().is_some_and(|due| due <= now) {
-            self.cut();
+            self.cut("worker_shutdown_timeout is over");
+        }
+        if self.disk.deadline().is_some_and(|due| due <= now) {
+            self.disk.tidy();
         }
         for &log in &self.timed_logs {
             let mut writer = self.site.access_logs[log].borrow_mut();
             if writer.deadline().is_some_and(|due| due <= now) {
-                writer.flush(now);
+                writer.flush();
             }
         }
     }
@@ -218,11 +272,10 @@ impl Worker {
         self.timed_logs.iter().filter_map(writer).min()
     }
 
-    /// Writes all that waits in buffers of logs.
+    /// Hands on all that waits in buffers of logs.
     pub(super) fn flush_all(&self) {
-        let now = self.clock.now();
         for writer in &self.site.access_logs {
-            writer.borrow_mut().flush(now);
+            writer.borrow_mut().flush();
         }
     }
 
@@ -277,6 +330,7 @@ impl Worker {
     fn remove(&mut self, key: usize) -> Option<Client> {
         let mut client = self.clients.try_remove(key)?;
         self.deadlines.remove(&mut client.deadline, key);
+        self.tally.connections(self.clients.len());
         Some(client)
     }
 }

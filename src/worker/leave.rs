@@ -1,14 +1,18 @@
 //! Being told: commands of the master, signals, and the ways to leave.
 
-use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::client::Leave;
-use super::command::{Command, LONGEST};
+use super::command::{Command, LONGEST, Report};
 use super::event_loop::Worker;
+use super::scoreboard::State;
 use crate::log;
-use crate::sys::OsError;
 use crate::sys::signal::Signal;
+
+/// How long logs may hold up an end that is not told to hurry.
+const LOG_LIMIT: Duration = Duration::from_secs(5);
+/// The same for one that is; a master kills a worker that takes twice as long.
+const LOG_GRACE: Duration = Duration::from_millis(500);
 
 /// Where a worker's life stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,20 +93,33 @@ impl Worker {
                 Err(_) => return,
             };
             match Command::read(&message[..count]) {
-                Some(Command::Admit) if !self.is_leaving() => self.admit(),
-                Some(Command::Admit) | None => {}
+                Some(Command::Admit { slots }) => self.admit(slots),
+                Some(Command::Keep { endpoint }) => self.kept.push(endpoint as usize),
+                Some(Command::Take { endpoint, first }) => {
+                    self.take_sockets(endpoint as usize, first as usize, descriptors);
+                }
+                Some(Command::Ping) => self.answer_ping(),
                 Some(Command::Pause) => self.pause(),
                 Some(Command::Retire) => self.leave(Leave::Soon),
                 Some(Command::Quit) => self.leave(Leave::Now),
-                Some(Command::Stop) => self.stage = Stage::Stopped,
+                Some(Command::Stop) => self.stop(),
                 Some(Command::Reopen { first }) => {
                     self.flush_all();
-                    for (place, descriptor) in (first as usize..).zip(&descriptors) {
-                        self.replace_log(place, descriptor.as_fd());
+                    for (place, descriptor) in (first as usize..).zip(descriptors) {
+                        if let Some(log) = self.logs.at(place) {
+                            log.go_on_in(descriptor);
+                        }
                     }
                 }
+                None => {}
             }
         }
+    }
+
+    /// What is counted elsewhere is told now and then.
+    fn answer_ping(&mut self) {
+        self.tally.log_lines_lost(log::lost());
+        self.say(Report::Pong);
     }
 
     /// Stops accepting, finishes what it has, then leaves.
@@ -118,9 +135,9 @@ impl Worker {
             Stage::Leaving { leave, .. } if how == Leave::Now => *leave = how,
             _ => return,
         }
+        self.tally.state(State::Draining);
         // No other worker may accept in its place: only then are connections refused.
-        self.pause();
-        self.sockets.clear();
+        self.drop_sockets();
         let keys: Vec<usize> = self.clients.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.clients[key].http.quit();
@@ -128,42 +145,42 @@ impl Worker {
         }
     }
 
+    /// Ends at once. What a worker that leaves has left would have ended by itself.
+    fn stop(&mut self) {
+        if self.is_leaving() {
+            self.cut("it was told to stop");
+        }
+        self.stage = Stage::Stopped;
+    }
+
     /// Ends what is left.
-    pub fn cut(&mut self) {
+    pub fn cut(&mut self, why: &str) {
         if !self.clients.is_empty() {
             let count = self.clients.len();
-            log::notice!("worker_shutdown_timeout is over, {count} connections are cut");
+            log::notice!("{why}, {count} connections are cut");
         }
         let keys: Vec<usize> = self.clients.iter().map(|(key, _)| key).collect();
         keys.into_iter().for_each(|key| self.close(key));
         self.stage = Stage::Stopped;
     }
 
-    fn replace_log(&self, place: usize, with: std::os::fd::BorrowedFd<'_>) {
-        let Some(log) = self.logs.at(place) else {
-            return;
-        };
-        if let Err(error) = log.replace(with) {
-            log::alert!(
-                "dup3() for \"{}\" failed {}",
-                log.path().display(),
-                OsError(&error)
-            );
-        }
-    }
-
     /// A worker that is told directly opens its logs itself, if it may.
     fn reopen_by_path(&self) {
         self.flush_all();
-        for log in self.logs.iter() {
-            let replaced = log.reopen().and_then(|file| log.replace(file.as_fd()));
-            if let Err(error) = replaced {
-                log::emerg!(
-                    "open() \"{}\" failed {}",
-                    log.path().display(),
-                    OsError(&error)
-                );
-            }
+        self.logs.iter().for_each(|log| log.reopen_in_turn());
+    }
+
+    /// How long the end of the process may wait for logs that do not take their lines.
+    pub(super) fn patience_with_logs(&self) -> Duration {
+        match self.stage {
+            Stage::Leaving { deadline: None, .. } => LOG_LIMIT,
+            Stage::Leaving {
+                deadline: Some(due),
+                ..
+            } => due
+                .saturating_duration_since(self.clock.now())
+                .clamp(LOG_GRACE, LOG_LIMIT),
+            _ => LOG_GRACE,
         }
     }
 }

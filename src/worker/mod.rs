@@ -1,15 +1,25 @@
-//! A worker: one process, one thread, one event loop. It accepts connections, drives them, keeps
-//! their deadlines and leaves when it is told to. How it was started it does not know.
+//! A worker: one process, one event loop, and threads for what can block. It accepts connections,
+//! drives them, keeps their deadlines and leaves when it is told to. How it was started it does not know.
 
 mod accept;
 mod client;
 pub mod command;
+#[cfg(debug_assertions)]
+mod crash_route;
 mod deadlines;
+mod disk;
 mod drive;
 mod event_loop;
+pub mod in_hand;
 mod leave;
+mod pool;
+mod sandbox;
+pub mod scoreboard;
 mod send;
 pub mod settings;
 mod setup;
+mod waiting;
 
+pub use disk::settings as disks;
+pub use sandbox::Enclosure;
 pub use setup::{Setup, Socket, Who, run};

@@ -8,6 +8,10 @@ use crate::conf::tree::Word;
 use crate::conf::value;
 use crate::directives;
 use crate::site::draft::Draft;
+use crate::worker::disks::Disks;
+
+/// A few of the longest lines.
+const LEAST_QUEUE: u64 = 16 << 10;
 
 directives! {
     /// What concerns each worker process.
@@ -16,6 +20,12 @@ directives! {
         /// hard one.
         descriptors: Option<u64> = None =>
             "worker_rlimit_nofile" [MAIN] 1, Clone, "", set(some_number);
+        /// The largest core file that a worker which crashes may leave, in its working directory or
+        /// where the system keeps them. Without it workers that changed their user leave none.
+        core: Option<u64> = None => "worker_rlimit_core" [MAIN] 1, Clone, "", set(some_offset);
+        /// The priority of the workers, as `nice` has it: the lower, the more of a processor they
+        /// get. What is below 0 takes root.
+        priority: i32 = 0 => "worker_priority" [MAIN] 1, Clone, "0", set(priority);
         /// The CPUs that workers run on: a mask for each (`0101`), or `auto` with an optional mask
         /// of those that may be used.
         affinity: Affinity = Affinity::Any =>
@@ -23,6 +33,22 @@ directives! {
         /// Time that a worker has to finish its requests once it was told to leave.
         shutdown_timeout: Option<Duration> = None =>
             "worker_shutdown_timeout" [MAIN] 1, Clone, "", set(some_time);
+        /// Bytes of log lines that may wait, in each worker, for the disk to take them. While the
+        /// disk moves, a worker waits for room rather than lose a line. When it has not moved for 200ms
+        /// lines are dropped, counted, and reported in the error log.
+        log_queue: usize = 1 << 20 =>
+            "log_queue" [MAIN] 1, Clone, "1m", set(queue_size);
+    }
+}
+
+directives! {
+    /// How a worker is kept from doing anything but serving.
+    pub struct Isolation in "forkful" with Draft {
+        /// What workers may not do, whoever they run as. `on`: start programs, change files, manage
+        /// the machine; logs may be written. `strict`: nor read outside of roots and aliases, as
+        /// they are when the configuration is loaded. It has no effect with `master_process off`.
+        sandbox: Sandbox = Sandbox::On =>
+            "worker_sandbox" [MAIN] 1, Once, "on", set(sandbox);
     }
 }
 
@@ -53,8 +79,23 @@ directives! {
 pub struct Settings {
     /// The process.
     pub process: Process,
+    /// What it may not do.
+    pub isolation: Isolation,
     /// Its event loop.
     pub events: Events,
+    /// Its file systems.
+    pub disks: Disks,
+}
+
+/// What a worker gives up before it serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sandbox {
+    /// Nothing but its privileges.
+    Off,
+    /// System calls that it never makes, and changes to files.
+    On,
+    /// Reading, too, but for what the configuration names.
+    Strict,
 }
 
 /// Which CPUs workers run on.
@@ -75,12 +116,45 @@ fn connections(word: &Word) -> Result<u64, Reason> {
     }
 }
 
+fn sandbox(word: &Word) -> Result<Sandbox, Reason> {
+    let choices = [
+        ("off", Sandbox::Off),
+        ("on", Sandbox::On),
+        ("strict", Sandbox::Strict),
+    ];
+    value::one_of(word, &choices)
+}
+
+/// As in nginx with either sign, and of any size: the system takes what is nearest.
+fn priority(word: &Word) -> Result<i32, Reason> {
+    let (sign, digits) = match &word.text[..] {
+        [b'-', digits @ ..] => (-1, digits),
+        [b'+', digits @ ..] => (1, digits),
+        digits => (1, digits),
+    };
+    let number = value::decimal(digits).and_then(|number| i32::try_from(number).ok());
+    let invalid = || Reason::from(format!("invalid number \"{}\"", word.str())).at(word.place);
+    number.map(|number| sign * number).ok_or_else(invalid)
+}
+
+fn some_offset(word: &Word) -> Result<Option<u64>, Reason> {
+    value::offset(word).map(Some)
+}
+
 fn some_number(word: &Word) -> Result<Option<u64>, Reason> {
     value::number(word).map(Some)
 }
 
 fn some_time(word: &Word) -> Result<Option<Duration>, Reason> {
     value::milliseconds(word).map(Some)
+}
+
+fn queue_size(word: &Word) -> Result<usize, Reason> {
+    let size = value::size(word)?;
+    if size < LEAST_QUEUE {
+        return Err(Reason::from("a queue of less than 16k is too small").at(word.place));
+    }
+    usize::try_from(size).map_err(|_| Reason::about("invalid size", word))
 }
 
 fn method(word: &Word) -> Result<(), Reason> {
@@ -150,12 +224,25 @@ impl Affinity {
 mod tests {
     use super::*;
 
-    #[test]
-    fn masks_are_read_from_the_right() {
-        let word = |text: &str| Word {
+    fn word(text: &str) -> Word {
+        Word {
             text: text.into(),
             place: Default::default(),
-        };
+        }
+    }
+
+    #[test]
+    fn priorities_have_a_sign() {
+        for (text, expected) in [("-10", -10), ("+5", 5), ("0", 0), ("19", 19)] {
+            assert_eq!(priority(&word(text)), Ok(expected));
+        }
+        for wrong in ["", "-", "--1", "high", "99999999999"] {
+            assert!(priority(&word(wrong)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn masks_are_read_from_the_right() {
         assert_eq!(mask(&word("0101")).unwrap(), [0, 2]);
         assert_eq!(mask(&word("1000")).unwrap(), [3]);
         assert!(mask(&word("0121")).is_err());

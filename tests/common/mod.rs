@@ -6,6 +6,10 @@
 
 mod checkout;
 mod client;
+mod fuse;
+mod inject;
+mod json;
+mod lease;
 mod load;
 mod process;
 mod response;
@@ -17,11 +21,19 @@ mod wrk;
 
 pub use checkout::{Checkout, Foreground};
 pub use client::{Client, Ending};
+pub use fuse::SlowDisk;
+pub use inject::{Call, inject};
+pub use json::Json;
+pub use lease::Lease;
 pub use load::{Load, Reuse};
-pub use process::{children, descriptors, run, signal, stop, tool_is_installed};
+pub use process::{
+    children, descriptors, install, install_script, run, signal, stop, tool_is_installed,
+};
 pub use response::Response;
 pub use scale::{possible, scale, scaled, scaled_count, skip};
-pub use server::{MTIME, Setup, TestServer, binary, is_forkful, listener, spawn_with};
+pub use server::{
+    MTIME, Setup, TestServer, binary, is_forkful, listener, severe_lines, spawn_with,
+};
 pub use usage::{anonymous_memory, private_memory, processor_time};
 pub use wait::{LIMIT, holds_for, wait_until, within};
 pub use wrk::{Wrk, WrkReport};

@@ -60,6 +60,21 @@ pub fn run(command: &mut Command) -> Output {
     child.wait_with_output().unwrap()
 }
 
+/// Copies a program to where it can be executed at once: while this process writes to a file, a
+/// child of another test may have it open for a moment, and then it cannot be executed.
+pub fn install(from: &Path, to: &Path) {
+    let mut command = Command::new("install");
+    let output = run(command.args(["-m", "755"]).arg(from).arg(to));
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// The same of a script.
+pub fn install_script(text: &str, to: &Path) {
+    let source = to.with_extension("text");
+    fs::write(&source, text).unwrap();
+    install(&source, to);
+}
+
 /// Whether a tool that a test compares with exists.
 pub fn tool_is_installed(path: &str) -> bool {
     Path::new(path).exists()

@@ -5,6 +5,7 @@ use std::fs::{self, File, Permissions};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -12,6 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
+use nix::unistd::{User, chown, geteuid};
 use tempfile::TempDir;
 
 use super::client::Client;
@@ -46,6 +48,9 @@ pub struct Setup {
     listeners: Vec<TcpListener>,
     arguments: Vec<String>,
     environment: Vec<(String, OsString)>,
+    stderr: Option<Stdio>,
+    user: Option<User>,
+    wrapper: Vec<OsString>,
 }
 
 impl Setup {
@@ -56,7 +61,7 @@ impl Setup {
 
     /// The same, with directives of the main context.
     pub fn with_main(main: &str, http: &str) -> Self {
-        let user = if nix::unistd::geteuid().is_root() {
+        let user = if geteuid().is_root() {
             "user nobody nogroup;"
         } else {
             ""
@@ -84,6 +89,9 @@ impl Setup {
             listeners: Vec::new(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            stderr: None,
+            user: None,
+            wrapper: Vec::new(),
         };
         for name in ["%LISTEN%", "%LISTEN2%", "%LISTEN3%"] {
             if text.contains(name) {
@@ -113,9 +121,33 @@ impl Setup {
         self
     }
 
+    /// Makes something else than a file of the prefix its standard error.
+    pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
+        self.stderr = Some(stderr.into());
+        self
+    }
+
     /// Chooses another program than the one under test.
     pub fn program(mut self, path: &str) -> Self {
         self.program = path.into();
+        self
+    }
+
+    /// Starts it as `nobody` where the tests run as root.
+    pub fn by_nobody(mut self) -> Self {
+        if geteuid().is_root() {
+            let user = User::from_name("nobody")
+                .unwrap()
+                .expect("the system has it");
+            chown(self.prefix(), Some(user.uid), Some(user.gid)).unwrap();
+            self.user = Some(user);
+        }
+        self
+    }
+
+    /// Starts it by this command, which is to become it.
+    pub fn under(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(OsString::from).collect();
         self
     }
 
@@ -138,11 +170,22 @@ impl Setup {
     }
 
     /// Starts the server and waits for nothing.
-    pub fn spawn(self) -> TestServer {
+    pub fn spawn(mut self) -> TestServer {
         let path = self.prefix.path().join("server.conf");
         write_file(&path, self.config.as_bytes());
-        let stderr = File::create(self.prefix.path().join("stderr")).unwrap();
-        let mut command = Command::new(&self.program);
+        let file = || {
+            File::create(self.prefix.path().join("stderr"))
+                .unwrap()
+                .into()
+        };
+        let stderr = self.stderr.take().unwrap_or_else(file);
+        let mut words = self
+            .wrapper
+            .iter()
+            .map(OsString::as_os_str)
+            .chain([self.program.as_os_str()]);
+        let mut command = Command::new(words.next().expect("a program"));
+        command.args(words);
         command
             .arg("-p")
             .arg(self.prefix.path())
@@ -152,6 +195,9 @@ impl Setup {
             .arg("-e")
             .arg(self.prefix.path().join("error.log"))
             .args(&self.arguments);
+        if let Some(user) = &self.user {
+            command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+        }
         command.envs(self.environment);
         command
             .stdin(Stdio::null())
@@ -316,6 +362,15 @@ impl TestServer {
         self.over = true;
     }
 
+    /// The program as an operator calls it, told of this server: these words, then which one.
+    pub fn operator(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(words).arg("-p").arg(self.path(""));
+        command.arg("-c").arg(self.path("server.conf"));
+        command.arg("-e").arg(self.path("error.log"));
+        command
+    }
+
     /// The number of workers in the configuration file; 1 where it says `auto` or nothing.
     fn workers_asked_for(&self) -> usize {
         let config = fs::read_to_string(self.path("server.conf")).unwrap();
@@ -403,11 +458,26 @@ impl TestServer {
     }
 }
 
+impl TestServer {
+    /// A master that took this one's place would outlive a test that fails.
+    fn kill_successor(&self) {
+        let text = fs::read_to_string(self.path("pid")).unwrap_or_default();
+        let pid = text.trim().parse().ok();
+        if let Some(pid) = pid.filter(|&pid| pid != self.pid()) {
+            let all = children(pid).into_iter().chain([pid]);
+            all.for_each(|pid| signal(pid, Signal::SIGKILL));
+        }
+    }
+}
+
 impl Drop for TestServer {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             self.judge();
-        } else if !self.over {
+            return;
+        }
+        self.kill_successor();
+        if !self.over {
             stop(&mut self.child);
             eprintln!("the server's log:\n{}", self.log());
         }

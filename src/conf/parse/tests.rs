@@ -13,7 +13,7 @@ fn parsed(text: impl Into<Vec<u8>>) -> (String, Vec<String>) {
 
 fn run(start: Start) -> (String, Vec<String>) {
     let mut diagnostics = Diagnostics::default();
-    let tree = parse(start, &mut diagnostics);
+    let tree = parse(start, &Outside::system(), &mut diagnostics);
     let told = diagnostics.entries().iter().map(|entry| match entry.place {
         Some(place) => format!("{}:{} {}", place.line, place.column, entry.message),
         None => entry.message.clone(),
@@ -177,7 +177,7 @@ fn the_command_line_comes_first_and_has_no_blocks() {
         directives: Some(b"a;;".to_vec()),
         ..Start::embedded("test", "")
     };
-    let tree = parse(start, &mut diagnostics);
+    let tree = parse(start, &Outside::system(), &mut diagnostics);
     let line = diagnostics.entries()[0].headline(&tree.sources);
     assert_eq!(line, "unexpected \";\" in command line:1:3");
 }
@@ -212,7 +212,7 @@ fn included_files_stand_where_they_are_included() {
 #[test]
 fn a_file_is_read_once_and_keeps_its_name() {
     let (directory, start) = tree_of(&[("m", "include x; include x;"), ("x", "a;")]);
-    let tree = parse(start, &mut Diagnostics::default());
+    let tree = parse(start, &Outside::system(), &mut Diagnostics::default());
     let names: Vec<_> = tree
         .sources
         .iter()
@@ -350,10 +350,18 @@ fn a_million_directives_are_read_in_bounded_time() {
     let text = "location = /some/path { return 301 /other/path; }\n".repeat(500_000);
     let start = Instant::now();
     let mut diagnostics = Diagnostics::default();
-    let tree = parse(Start::embedded("big", text), &mut diagnostics);
+    let tree = parse(
+        Start::embedded("big", text),
+        &Outside::system(),
+        &mut diagnostics,
+    );
     assert_eq!((tree.items.len(), diagnostics.errors()), (500_000, false));
     let one_line = "a b; ".repeat(500_000) + "}";
-    parse(Start::embedded("wide", one_line), &mut diagnostics);
+    parse(
+        Start::embedded("wide", one_line),
+        &Outside::system(),
+        &mut diagnostics,
+    );
     assert_eq!(
         diagnostics.entries()[0].place.map(|place| place.column),
         Some(2_500_001)
@@ -426,7 +434,11 @@ proptest! {
 
 fn parsed_and_rendered(text: Vec<u8>) -> Tree {
     let mut diagnostics = Diagnostics::default();
-    let tree = parse(Start::embedded("test", text), &mut diagnostics);
+    let tree = parse(
+        Start::embedded("test", text),
+        &Outside::system(),
+        &mut diagnostics,
+    );
     for entry in diagnostics.entries() {
         assert!(
             entry

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::IoSlice;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::super::{Id, Piece};
 
@@ -29,7 +30,7 @@ pub struct Pieces<'a> {
     slices: [IoSlice<'a>; MAX_SLICES],
     count: usize,
     /// What comes after the slices, for `sendfile`.
-    pub file: Option<(&'a File, Range<u64>)>,
+    pub file: Option<(&'a Arc<File>, Range<u64>)>,
     /// More follows than is shown here.
     pub more: bool,
 }
@@ -44,6 +45,11 @@ impl Default for Pieces<'_> {
             more: false,
         }
     }
+}
+
+impl Pieces<'_> {
+    /// The most slices there are.
+    pub const MAX: usize = MAX_SLICES;
 }
 
 impl<'a> Pieces<'a> {

@@ -11,12 +11,15 @@ const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(500);
 
 impl Listeners {
-    /// Binds what is wanted and listens, on inherited sockets where there are some.
+    /// Binds what is wanted and listens, on `inherited` sockets where there are some.
     ///
     /// # Errors
     /// Lines for the log, in nginx's words.
-    pub fn open(wanted: &[Wanted], workers: usize) -> Result<Listeners, Vec<String>> {
-        let inherited = Inherited::from_environment();
+    pub fn open(
+        wanted: &[Wanted],
+        workers: usize,
+        inherited: Inherited,
+    ) -> Result<Listeners, Vec<String>> {
         for _ in 0..ATTEMPTS {
             match attempt(wanted, workers, &inherited) {
                 Ok(listeners) => {
@@ -38,7 +41,7 @@ impl Listeners {
 
 fn attempt(wanted: &[Wanted], workers: usize, inherited: &Inherited) -> Result<Listeners, Refused> {
     let listeners = Listeners::bind(wanted, workers, &Listeners::default(), inherited)?;
-    match listeners.listen() {
+    match listeners.listen(&Listeners::default()) {
         Ok(()) => Ok(listeners),
         Err(refused) => {
             listeners.close(&Listeners::default());

@@ -43,7 +43,7 @@ fn bound_sockets_listen_when_they_are_told_to() {
     let listeners = bind(&[wanted(address.clone())], 4, &Listeners::default()).expect("bound");
     assert_eq!(listeners.0[0].sockets.len(), 1, "shared by all workers");
     assert!(!connects(&address));
-    listeners.listen().expect("listening");
+    listeners.listen(&Listeners::default()).expect("listening");
     assert!(connects(&address));
 }
 
@@ -62,11 +62,11 @@ fn a_reload_keeps_what_both_want_and_closes_the_rest() {
     let (kept, gone, new) = (free_address(), free_address(), free_address());
     let before = [wanted(kept.clone()), wanted(gone.clone())];
     let old = bind(&before, 1, &Listeners::default()).expect("bound");
-    old.listen().expect("listening");
+    old.listen(&Listeners::default()).expect("listening");
     let waiting = TcpStream::connect(kept.ip().expect("TCP")).expect("connected");
     let next = bind(&[wanted(new.clone()), wanted(kept.clone())], 1, &old).expect("bound");
     assert!(Rc::ptr_eq(&next.0[1].sockets[0], &old.0[0].sockets[0]));
-    next.listen().expect("listening");
+    next.listen(&Listeners::default()).expect("listening");
     old.close(&next);
     assert!(connects(&new) && connects(&kept) && !connects(&gone));
     let (_, peer) = next.0[1].sockets[0].accept().expect("it still waits");
@@ -97,25 +97,33 @@ fn each_slot_has_a_socket_with_reuseport_and_the_group_never_shrinks() {
     let one = bind(&wanted, 1, &three).expect("bound");
     let counts = [&two, &three, &one].map(|set| set.0[0].sockets.len());
     assert_eq!(counts, [2, 3, 3]);
-    let of_slots = |set: &Listeners, workers| {
-        (0..workers)
-            .map(|slot| set.sockets_of(slot, workers).len())
-            .collect::<Vec<_>>()
+    let slots = |set: &Listeners, workers| {
+        let slot = |socket: Socket| socket.slot.expect("one");
+        let sockets = set.sockets(workers).into_iter();
+        sockets.map(slot).collect::<Vec<_>>()
     };
-    assert_eq!(of_slots(&three, 3), [1, 1, 1]);
-    assert_eq!(of_slots(&three, 2), [2, 1]);
-    assert_eq!(of_slots(&one, 1), [3]);
-    one.listen().expect("listening");
+    assert_eq!(slots(&three, 3), [0, 1, 2]);
+    assert_eq!(slots(&three, 2), [0, 1, 0], "each has an owner");
+    assert_eq!(slots(&one, 1), [0, 0, 0]);
+    one.listen(&Listeners::default()).expect("listening");
 }
 
 #[test]
-fn a_socket_without_reuseport_stays_alone() {
+fn a_socket_gets_companions_when_reuseport_is_turned_on() {
     let mut wanted = wanted(free_address());
     let old = bind(&[wanted.clone()], 2, &Listeners::default()).expect("bound");
-    old.listen().expect("listening");
+    old.listen(&Listeners::default()).expect("listening");
     wanted.options.reuseport = true;
     let new = bind(&[wanted], 2, &old).expect("kept");
-    assert_eq!(new.0[0].sockets.len(), 1);
+    let [first, second] = &new.0[0].sockets[..] else {
+        panic!("two sockets");
+    };
+    assert!(Rc::ptr_eq(first, &old.0[0].sockets[0]));
+    new.listen(&old).expect("listening");
+    let connect = |_| TcpStream::connect(first.address().ip().expect("TCP")).expect("connected");
+    let _clients: Vec<_> = (0..10).map(connect).collect();
+    let accepted = |it: &Listener| std::iter::from_fn(|| it.accept().ok()).count();
+    assert_eq!(accepted(first) + accepted(second), 10);
 }
 
 #[test]
@@ -124,7 +132,7 @@ fn files_of_unix_sockets_are_removed_by_their_owner() {
     let paths = ["a", "b"].map(|name| directory.path().join(name));
     let both = paths.clone().map(|path| wanted(Address::Unix(path)));
     let listeners = bind(&both, 1, &Listeners::default()).expect("bound");
-    listeners.listen().expect("listening");
+    listeners.listen(&Listeners::default()).expect("listening");
     UnixStream::connect(&paths[0]).expect("connected");
     drop(listeners.clone());
     assert!(
@@ -148,7 +156,8 @@ fn inherited_sockets_are_adopted_by_address() {
     let (first, second) = (any_port(), any_port());
     let numbers = [&first, &second].map(leave_open);
     let variable = format!("{};{};99999;x;4", numbers[0], numbers[1]);
-    let (inherited, lines) = Inherited::adopt(&variable);
+    let mut inherited = Inherited::default();
+    let lines = inherited.adopt(&variable, &[]);
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(
         lines[0].contains("#99999 cannot be used (9: Bad file descriptor)"),

@@ -116,3 +116,118 @@ fn the_user_can_be_kept() {
         assert!(matches!(keep("user root; events {}"), User::Named(_)));
     }
 }
+
+/// All that a plan holds, in an order that does not depend on hashes.
+fn content(plan: &Plan) -> Vec<String> {
+    let text = format!(
+        "{:?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}",
+        (&plan.pid, &plan.workers, plan.messages()),
+        plan.settings,
+        plan.worker,
+        plan.draft.needs,
+        plan.draft.error_logs,
+        plan.draft.servers,
+        plan.draft.endpoints,
+    );
+    let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+    lines.sort();
+    lines.push(String::from_utf8_lossy(&plan.dump()).into_owned());
+    lines
+}
+
+fn of_file(path: &Path, prefix: &Path) -> Request {
+    Request {
+        start: Start::file(path),
+        ..request(prefix, "")
+    }
+}
+
+/// The plan for a file, and the one that its transcript gives after `meanwhile`.
+fn recorded_and_replayed(request: &Request, meanwhile: impl FnOnce()) -> [Vec<String>; 2] {
+    let system = Rc::new(Outside::system());
+    let recorded = content(&read_from(request, Rc::clone(&system)));
+    meanwhile();
+    let replay = Rc::new(Outside::replay(&system.transcript()).expect("a transcript"));
+    let replayed = content(&read_from(request, Rc::clone(&replay)));
+    assert_eq!(replay.missing(), [""; 0]);
+    [recorded, replayed]
+}
+
+/// Debian's layout: files by masks, one of them through a link, hosts by name.
+fn debian(prefix: &Path) -> PathBuf {
+    let main = "user www-data; worker_processes auto; pid /run/nginx.pid;
+        error_log /var/log/nginx/error.log; include modules-enabled/*.conf;
+        events { worker_connections 768; }
+        http { include mime.types; access_log /var/log/nginx/access.log;
+            include conf.d/*.conf; include sites-enabled/*; }";
+    let site = "server { listen 80 default_server; listen [::]:80 default_server;
+        listen localhost:8080; root /var/www/html; index index.html; server_name _ $hostname;
+        location / { try_files $uri $uri/ =404; } }";
+    for (name, text) in [
+        ("nginx.conf", main),
+        ("mime.types", include_str!("../../../conf/mime.types")),
+        ("sites-available/default", site),
+        (
+            "conf.d/b.conf",
+            "server { listen 81; include snippets.inc; }",
+        ),
+        ("conf.d/a.conf", "log_format short '$uri';"),
+        ("snippets.inc", "location ~ \\.php$ { return 404; }"),
+    ] {
+        let path = prefix.join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, text).expect("written");
+    }
+    let enabled = prefix.join("sites-enabled");
+    std::fs::create_dir(&enabled).expect("made");
+    std::os::unix::fs::symlink("../sites-available/default", enabled.join("default"))
+        .expect("linked");
+    prefix.join("nginx.conf")
+}
+
+#[test]
+fn what_was_checked_is_what_is_loaded() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().expect("directory");
+    let files = ["conf", "examples"].map(|name| std::fs::read_dir(here.join(name)).expect("read"));
+    let files = files
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.expect("read").path());
+    let mut configurations: Vec<_> = files.filter(|path| path.is_file()).collect();
+    configurations.push(debian(folder.path()));
+    assert!(configurations.len() >= 6);
+    for file in configurations {
+        let request = of_file(&file, file.parent().expect("a folder"));
+        let [recorded, replayed] = recorded_and_replayed(&request, || ());
+        assert_eq!(recorded, replayed, "{}", file.display());
+    }
+}
+
+#[test]
+fn what_happens_to_the_files_after_the_check_does_not_matter() {
+    let folder = tempfile::tempdir().expect("directory");
+    let prefix = folder.path();
+    let request = of_file(&debian(prefix), prefix);
+    let [recorded, replayed] = recorded_and_replayed(&request, || {
+        std::fs::write(prefix.join("nginx.conf"), "broken {").expect("written");
+        std::fs::write(prefix.join("conf.d/new.conf"), "broken {").expect("written");
+        std::fs::remove_file(prefix.join("mime.types")).expect("removed");
+        std::fs::remove_dir_all(prefix.join("sites-enabled")).expect("removed");
+        std::fs::create_dir(prefix.join("logs")).expect("made");
+    });
+    assert_eq!(recorded, replayed);
+    assert!(recorded.iter().any(|line| line.contains("try_files $uri")));
+    let again = content(&read(&request));
+    assert_ne!(again, recorded, "the system says something else by now");
+}
+
+#[test]
+fn what_a_transcript_lacks_refuses_the_configuration() {
+    let request = of_file(Path::new("/x/forkful.conf"), Path::new("/x"));
+    let plan = read_from(&request, Outside::replay(b"").expect("a transcript").into());
+    assert!(plan.draft.diagnostics.errors());
+    let said = plan.messages();
+    let asked = "open \"/x/forkful.conf\" was not asked when it was checked";
+    assert!(said.iter().any(|(_, text)| text == asked), "{said:?}");
+}

@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::sys::process::Pid;
+use crate::worker::command::Slots;
 
-/// How long a worker that was told to stop may take before it is killed, as in nginx.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long a process that was told to end may take before it is killed, as in nginx.
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// A seat: which worker of which generation. Unique among the living.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,8 +28,25 @@ pub(super) enum Duty {
     Quit,
     /// Exit at once.
     Stop,
-    /// Has not obeyed [`Duty::Stop`].
-    Die,
+}
+
+/// What was done to a child that does not obey or answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Force {
+    None,
+    /// Its loop stood still.
+    Aborted(Instant),
+    Killed,
+}
+
+/// What a child was told to accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// Nothing yet; or a wake-up may have been lost since, so that it has to look again.
+    Untold,
+    /// Only what the next generation does not.
+    Paused,
+    Admitted(Slots),
 }
 
 /// A worker process, from the decision to fork until it is reaped.
@@ -39,24 +57,31 @@ pub(super) struct Child {
     pub born: Instant,
     /// It said that it can serve.
     pub ready: bool,
-    /// It was told to accept, and no wake-up was lost since.
-    pub admitted: bool,
+    pub share: Share,
     pub duty: Duty,
     /// What it was told, and when.
     pub told: (Duty, Instant),
+    pub force: Force,
+    /// Since when it has owed an answer: that it is ready, or later to a ping.
+    pub awaited: Option<Instant>,
+    /// How long it may owe it; zero for ever.
+    pub stall: Duration,
 }
 
 impl Child {
-    pub fn new(seat: Seat, now: Instant) -> Child {
-        let (ready, admitted, duty) = (false, false, Duty::Serve);
+    pub fn new(seat: Seat, stall: Duration, now: Instant) -> Child {
+        let duty = Duty::Serve;
         Child {
             seat,
             pid: None,
             born: now,
-            ready,
-            admitted,
+            ready: false,
+            share: Share::Untold,
             duty,
             told: (duty, now),
+            force: Force::None,
+            awaited: Some(now),
+            stall,
         }
     }
 
@@ -65,8 +90,28 @@ impl Child {
         self.duty = self.duty.max(duty);
     }
 
-    /// When a child that was told to stop is killed.
+    /// Whether it can accept connections.
+    pub fn can_serve(&self) -> bool {
+        self.ready && self.duty == Duty::Serve && self.force == Force::None
+    }
+
+    /// Whether it was told to accept, and may have been woken for a connection.
+    pub fn accepts(&self) -> bool {
+        matches!(self.share, Share::Paused | Share::Admitted(_))
+    }
+
+    /// When a child that was told to end, or aborted, is killed.
     pub fn killed_at(&self) -> Option<Instant> {
-        (self.told.0 == Duty::Stop).then(|| self.told.1 + GRACE)
+        match self.force {
+            Force::Killed => None,
+            Force::Aborted(at) => Some(at + GRACE),
+            Force::None => (self.told.0 == Duty::Stop).then(|| self.told.1 + GRACE),
+        }
+    }
+
+    /// When it is to be killed or aborted, unless it does what it should.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.pid?;
+        self.killed_at().into_iter().chain(self.stalled_at()).min()
     }
 }

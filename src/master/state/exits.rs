@@ -1,117 +1,89 @@
 //! What the end of a worker, or of the attempt to start one, means.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use super::child::{Child, Duty};
-use super::{Action, Intent, Master, Seat};
+use super::intent::Intent;
+use super::{Death, Master, Seat};
 use crate::log::Level;
 use crate::sys::process::{Exit, ExitStatus};
 use crate::worker::command::START_FAILED;
 
 impl Master {
-    pub(super) fn exited(&mut self, exit: Exit, now: Instant) {
-        let Exit { pid, status } = exit;
-        let Some(at) = self
-            .children
-            .iter()
-            .position(|child| child.pid == Some(pid))
-        else {
+    pub(super) fn exited(&mut self, death: Death) {
+        let Exit { pid, status } = death.exit;
+        if self.succession.pid() == Some(pid) {
+            return self.successor_exited(death.exit);
+        }
+        let mut children = self.children.iter();
+        let Some(at) = children.position(|child| child.pid == Some(pid)) else {
             return self.log(Level::Notice, format!("unknown process {pid} {status}"));
         };
         let child = self.children.remove(at);
-        if child.admitted && status != ExitStatus::Code(0) {
+        if child.accepts() && status != ExitStatus::Code(0) {
             self.nudge();
         }
-        let what = format!("worker process {pid} {status}");
+        let life = self.now.saturating_duration_since(child.born);
+        let what = described(&death, life);
         if child.duty != Duty::Serve {
             self.log(level(status, Level::Notice), what);
-        } else if self.is_starting(child.seat) {
-            self.give_up(level(status, Level::Error), &unready(&what));
+        } else if let Some(why) = self.condemned(&child, &death, &what) {
+            self.give_up(level(status, Level::Error), &why);
         } else if status == ExitStatus::Code(START_FAILED) && !self.ever_ready {
             self.fail_start(&what);
         } else {
-            self.replace(&child, status, &what, now);
+            self.lost(&child, death, &what);
         }
     }
 
-    /// A shared listener wakes one worker for each connection. One that died may have been woken
-    /// and not have accepted: the others are admitted anew, which makes them look.
-    fn nudge(&mut self) {
-        for child in &mut self.children {
-            child.admitted = false;
+    /// Why the death of this worker ends the reload under way, if it does.
+    fn condemned(&self, child: &Child, death: &Death, what: &str) -> Option<String> {
+        let generation = child.seat.generation;
+        if self.is_starting(generation) {
+            return Some(unready(what));
         }
+        let condemned = self.is_on_probation(generation) && self.condemns(death);
+        condemned.then(|| format!("{what} during the probation of the new workers"))
     }
 
-    pub(super) fn spawn_failed(&mut self, seat: Seat, error: &str, now: Instant) {
+    /// One that was to serve is gone.
+    fn lost(&mut self, child: &Child, death: Death, what: &str) {
+        if death.blamed {
+            self.last_blamed = Some(self.now);
+        }
+        let (now, life) = (self.now, self.now.saturating_duration_since(child.born));
+        if let Some(slot) = self.slot(child.seat) {
+            slot.died(life, child.ready, now);
+        }
+        let next = self.next_attempt(child.seat);
+        let text = format!("{what}, {next}");
+        self.log(level(death.exit.status, Level::Error), text);
+    }
+
+    pub(super) fn spawn_failed(&mut self, seat: Seat, error: &str) {
         self.children.retain(|child| child.seat != seat);
-        if self.is_starting(seat) {
+        if self.is_starting(seat.generation) {
             return self.give_up(Level::Alert, &unready(error));
         }
-        let Some(slot) = self.serving_slot(seat) else {
+        let now = self.now;
+        let Some(slot) = self.slot(seat) else {
             return self.log(Level::Alert, error.into());
         };
         slot.fork_failed(now);
-        let next = self.next_attempt(seat, now);
+        let next = self.next_attempt(seat);
         self.log(Level::Alert, format!("{error}, {next}"));
     }
 
-    fn replace(&mut self, child: &Child, status: ExitStatus, what: &str, now: Instant) {
-        let life = now.saturating_duration_since(child.born);
-        let Some(slot) = self.serving_slot(child.seat) else {
-            return;
-        };
-        slot.died(life, child.ready, now);
-        let next = self.next_attempt(child.seat, now);
-        let text = format!("{what} after {:.3} s, {next}", life.as_secs_f64());
-        self.log(level(status, Level::Error), text);
-    }
-
     /// When an empty slot is filled; while no worker is ready that may be before its back-off ends.
-    fn next_attempt(&self, seat: Seat, now: Instant) -> String {
+    fn next_attempt(&self, seat: Seat) -> String {
         let vacancies = self.vacancies();
         let Some((_, due)) = vacancies.iter().find(|(vacant, _)| *vacant == seat) else {
             return "not replaced".into();
         };
-        match due.saturating_duration_since(now).as_millis() {
+        match due.saturating_duration_since(self.now).as_millis() {
             0 => "replaced at once".into(),
             delay => format!("next attempt within {delay} ms"),
         }
-    }
-
-    fn is_starting(&self, seat: Seat) -> bool {
-        self.starting
-            .as_ref()
-            .is_some_and(|generation| generation.number == seat.generation)
-    }
-
-    pub(super) fn serving_slot(&mut self, seat: Seat) -> Option<&mut super::Slot> {
-        let generation = self
-            .serving
-            .as_mut()
-            .filter(|g| g.number == seat.generation)?;
-        generation.slots.get_mut(seat.slot)
-    }
-
-    /// The sockets that listen now are closed with the others.
-    pub(super) fn listen_failed(&mut self, number: u64) {
-        let starting = self.starting.as_ref();
-        if starting.is_some_and(|generation| generation.number == number) {
-            self.give_up(Level::Emerg, "the new workers cannot serve every address");
-        }
-    }
-
-    /// A new generation that cannot start as a whole leaves the old one serving.
-    fn give_up(&mut self, level: Level, why: &str) {
-        let Some(generation) = self.starting.take() else {
-            return;
-        };
-        for child in &mut self.children {
-            if child.seat.generation == generation.number {
-                child.require(Duty::Stop);
-            }
-        }
-        self.log(level, format!("{why}, the old ones go on"));
-        self.actions.push(Action::Discard(generation.number));
     }
 
     /// No worker ever got ready, and the next one would meet the same obstacle.
@@ -125,8 +97,19 @@ impl Master {
     }
 }
 
+/// The end of a worker in nginx's words, then what else is known of it.
+fn described(death: &Death, life: Duration) -> String {
+    let Exit { pid, status } = death.exit;
+    let life = life.as_secs_f64();
+    let text = format!("worker process {pid} {status} after {life:.3} s");
+    match &death.report[..] {
+        "" => text,
+        report => format!("{text} ({report})"),
+    }
+}
+
 /// How loud the end of a process is: a signal is an alert, as in nginx.
-fn level(status: ExitStatus, failure: Level) -> Level {
+pub(super) fn level(status: ExitStatus, failure: Level) -> Level {
     match status {
         ExitStatus::Signal { .. } => Level::Alert,
         ExitStatus::Code(0) => Level::Notice,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 const SHORTEST: Duration = Duration::from_millis(100);
 /// The longest delay.
 const LONGEST: Duration = Duration::from_secs(5);
-/// A worker that lived this long ends the back-off of its slot.
+/// A worker that served and lived this long ends the back-off of its slot.
 const GOOD_LIFE: Duration = Duration::from_secs(10);
 
 /// One seat of a generation. Who sits in it is known to the master's list of children.
@@ -28,11 +28,11 @@ impl Slot {
 
     /// Notes the end of a worker that served (`ready`) or did not get that far.
     pub fn died(&mut self, life: Duration, ready: bool, now: Instant) {
-        if life >= GOOD_LIFE {
+        if ready && life >= GOOD_LIFE {
             self.failures = 0;
         }
         // One that served is replaced at once; one that never did would likely fail again.
-        let least = if ready || life >= GOOD_LIFE { 1 } else { 2 };
+        let least = if ready { 1 } else { 2 };
         self.failures = self.failures.saturating_add(1).max(least);
         self.due = now + self.delay();
     }
@@ -76,7 +76,9 @@ mod tests {
     fn back_off() {
         let served = delays(&[(50, true); 9]);
         assert_eq!(served, [0, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
-        assert_eq!(delays(&[(5, false); 3]), [100, 200, 400], "never ready");
+        for life in [5, 30_000] {
+            assert_eq!(delays(&[(life, false); 3]), [100, 200, 400], "never ready");
+        }
         let reset = delays(&[(5, true), (5, true), (10_000, true), (9_999, true)]);
         assert_eq!(reset, [0, 100, 0, 100], "ten seconds of life");
         assert_eq!(

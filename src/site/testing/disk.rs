@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::files::{Found, Opened, Query};
+use crate::files::{Content, Found, Opened, Query};
 use crate::sys::file::{Entry, Kind, Meta};
 
 /// When every file was changed last: Sun, 06 Nov 1994 08:49:37 GMT.
@@ -19,7 +19,7 @@ const ENOTDIR: i32 = 20;
 /// What a name in memory stands for.
 pub enum Node {
     /// A file of so many bytes.
-    File(Rc<File>, u64),
+    File(Arc<File>, u64),
     /// A directory.
     Directory,
     /// A FIFO, or something of the kind.
@@ -48,6 +48,7 @@ impl Disk {
             Query::Open(path) => Found::Opened(self.open(path)),
             Query::Stat(path) => Found::Meta(self.find(path).map(Node::meta)),
             Query::List(path) => Found::Entries(self.list(path)),
+            Query::Real(path) => Found::Real(path.canonicalize()),
         }
     }
 
@@ -74,10 +75,10 @@ impl Disk {
         let file = match node {
             Node::File(file, _) => file.clone(),
             Node::Closed => return Err(io::Error::from_raw_os_error(EACCES)),
-            _ => Rc::new(tempfile::tempfile()?),
+            _ => Arc::new(tempfile::tempfile()?),
         };
         Ok(Opened {
-            file,
+            content: Content::Open(file),
             meta: node.meta(),
         })
     }
@@ -107,7 +108,7 @@ impl Node {
     pub fn file(content: &str) -> Node {
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(content.as_bytes()).expect("written");
-        Node::File(Rc::new(file), content.len() as u64)
+        Node::File(Arc::new(file), content.len() as u64)
     }
 
     fn meta(&self) -> Meta {

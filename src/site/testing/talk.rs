@@ -131,10 +131,7 @@ fn answer(http: &mut Connection, id: Id, x: &mut Exchange, response: Response) {
     let pieces = match body {
         Body::Empty => Vec::new(),
         Body::Bytes(bytes) => vec![Piece::Bytes(Chunk::from(bytes))],
-        Body::File(file, meta) => vec![Piece::File {
-            file,
-            range: 0..meta.size,
-        }],
+        Body::File(content, meta) => vec![content.piece(0..meta.size)],
         Body::Pieces(pieces) => pieces,
     };
     for piece in pieces {

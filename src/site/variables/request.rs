@@ -1,10 +1,12 @@
 //! Variables of the request as it was received and as it is being processed.
 
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 
 use super::connection::remote_addr;
 use super::{Declared, Exchange};
-use crate::sys::random;
+use crate::site::root;
+use crate::sys::{at_hand, random};
 
 pub const DECLARED: Declared = Declared {
     variables: &[
@@ -136,14 +138,16 @@ fn document_root(x: &Exchange, out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Asks the file system, as it must: the answer changes when a deployment switches a link.
+/// As it was found before the phase that asks. A request that came to none has what the kernel
+/// knows without asking a disk.
 fn realpath_root(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    let mut root = Vec::new();
-    x.location.values.root.write_root(x, &mut root);
-    match std::fs::canonicalize(std::ffi::OsStr::from_bytes(&root)) {
-        Ok(path) => put(&path.into_os_string().into_vec(), out),
-        Err(_) => false,
+    let root = root::directory(x);
+    match &x.real_root {
+        Some((of, real)) if *of == root => put(real.as_os_str().as_bytes(), out),
+        _ => match at_hand::real_path(&root) {
+            Ok(real) => put(real.as_os_str().as_bytes(), out),
+            Err(_) => false,
+        },
     }
 }
 

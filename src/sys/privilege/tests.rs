@@ -63,6 +63,24 @@ fn privileges_go_for_good() {
 }
 
 #[test]
+fn root_is_left_without_its_power() {
+    alone(
+        "sys::privilege::tests::root_is_left_without_its_power",
+        || {
+            if !is_root() {
+                return;
+            }
+            drop_privileges(&Identity::find("root", None).expect("root")).expect("dropped");
+            assert_eq!(status("Uid"), "0 0 0 0");
+            assert_eq!(status("CapEff"), "0000000000000000");
+            assert_eq!(status("CapBnd"), "0000000000000000");
+            let other = Identity::find("54321", None).expect("a number");
+            assert!(drop_privileges(&other).is_err(), "nobody else any more");
+        },
+    );
+}
+
+#[test]
 fn kept_capabilities_are_noticed() {
     alone(
         "sys::privilege::tests::kept_capabilities_are_noticed",

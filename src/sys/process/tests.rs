@@ -118,3 +118,48 @@ fn no_pid_names_a_group() {
     assert_eq!(Pid::new(-1), None);
     assert_eq!(Pid::new(12).map(|pid| pid.to_string()), Some("12".into()));
 }
+
+#[test]
+fn a_process_can_be_made_to_end_with_its_parent() {
+    alone(
+        "sys::process::tests::a_process_can_be_made_to_end_with_its_parent",
+        || {
+            assert!(end_with(pid()).is_err(), "it is not its own parent");
+            let (mut said, mut say) = io::pipe().expect("a pipe");
+            let parent = child(|| {
+                let parent = pid();
+                child(|| {
+                    end_with(parent).expect("set");
+                    say.write_all(b"s").expect("said");
+                    pause()
+                });
+                pause()
+            });
+            drop(say);
+            said.read_exact(&mut [0]).expect("set");
+            kill(parent, Signal::Kill).expect("kill");
+            wait(parent).expect("a child");
+            // The end of the grandchild closes the pipe.
+            assert_eq!(said.read(&mut [0]).expect("read"), 0);
+        },
+    );
+}
+
+#[test]
+fn errors_can_be_written_elsewhere() {
+    alone(
+        "sys::process::tests::errors_can_be_written_elsewhere",
+        || {
+            let (mut read, written) = io::pipe().expect("a pipe");
+            let child = child(|| {
+                redirect_stderr(&written).expect("redirected");
+                i32::from(io::stderr().write_all(b"words").is_err())
+            });
+            drop(written);
+            let mut words = Vec::new();
+            read.read_to_end(&mut words).expect("read");
+            assert_eq!(words, b"words");
+            assert_eq!(wait(child).expect("a child").status, ExitStatus::Code(0));
+        },
+    );
+}

@@ -1,17 +1,13 @@
 //! A listening socket: bound, then listening, then accepting.
 
-use std::fs::{self, Permissions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::path::Path;
 
-use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::socket::{self, SockFlag, SockProtocol, SockType, SockaddrLike, SockaddrStorage};
 
 use super::super::error::check;
-use super::{Address, PeerAddress, Stream, option};
+use super::{Address, PeerAddress, Stream, option, path};
 
 /// The parameters of nginx's `listen` that concern the socket itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,7 +60,7 @@ impl Listener {
         before_bind(fd.as_fd(), address, options)?;
         match address {
             Address::Ip(_) => socket::bind(fd.as_raw_fd(), &*address.to_system()?)?,
-            Address::Unix(path) => bind_path(fd.as_fd(), address, path)?,
+            Address::Unix(path) => path::bind(fd.as_fd(), address, path)?,
         }
         let address = local_address(fd.as_fd())?;
         let listener = Listener { fd, address };
@@ -96,6 +92,25 @@ impl Listener {
         fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
         // SAFETY: open, as checked above, and left for this process to own.
         let fd = unsafe { OwnedFd::from_raw_fd(number) };
+        Ok(Listener { fd, address })
+    }
+
+    /// A second descriptor of this socket, the only kind that stays open in a program executed next.
+    ///
+    /// # Errors
+    /// EMFILE.
+    pub fn inheritable(&self) -> io::Result<OwnedFd> {
+        let number = fcntl(self.fd.as_fd(), FcntlArg::F_DUPFD(libc::STDERR_FILENO + 1))?;
+        // SAFETY: the kernel just made this descriptor, and nothing else owns it.
+        Ok(unsafe { OwnedFd::from_raw_fd(number) })
+    }
+
+    /// One that came from another process of ours, set up as ours are.
+    ///
+    /// # Errors
+    /// ENOTSOCK and its kin.
+    pub fn received(fd: OwnedFd) -> io::Result<Listener> {
+        let address = local_address(fd.as_fd())?;
         Ok(Listener { fd, address })
     }
 
@@ -169,6 +184,14 @@ impl Listener {
         Ok((stream, peer))
     }
 
+    /// SO_REUSEPORT: other sockets may be bound to its address from now on.
+    ///
+    /// # Errors
+    /// EOPNOTSUPP on a unix socket.
+    pub fn share_address(&self) -> io::Result<()> {
+        option::set(self.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)
+    }
+
     /// TCP_NODELAY for every connection accepted from now on: they inherit it.
     ///
     /// # Errors
@@ -195,7 +218,7 @@ impl AsRawFd for Listener {
     }
 }
 
-fn new_socket(address: &Address) -> io::Result<OwnedFd> {
+pub(super) fn new_socket(address: &Address) -> io::Result<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let protocol = None::<SockProtocol>;
     Ok(socket::socket(
@@ -222,19 +245,6 @@ fn before_bind(fd: BorrowedFd<'_>, address: &Address, options: &Options) -> io::
     }
 }
 
-fn bind_path(fd: BorrowedFd<'_>, address: &Address, path: &Path) -> io::Result<()> {
-    let system = address.to_system()?;
-    let bind = || socket::bind(fd.as_raw_fd(), &*system).map_err(io::Error::from);
-    match bind() {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(address, path) => {
-            fs::remove_file(path)?;
-            bind()?;
-        }
-        other => other?,
-    }
-    fs::set_permissions(path, Permissions::from_mode(0o666))
-}
-
 /// Whether an error of [`Listener::accept`] is about the connection that was waiting, which is gone
 /// then: Linux passes on what had happened to it in the network. Other connections may wait.
 pub fn is_of_the_connection(error: &io::Error) -> bool {
@@ -256,19 +266,6 @@ pub fn is_of_the_connection(error: &io::Error) -> bool {
                 | libc::ETIMEDOUT
         )
     )
-}
-
-/// Whether `path` is a socket file that nobody listens at. Does not wait for a listener whose queue
-/// is full.
-fn is_stale(address: &Address, path: &Path) -> bool {
-    // A connection to a plain file is refused too.
-    if !fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket()) {
-        return false;
-    }
-    let (Ok(probe), Ok(system)) = (new_socket(address), address.to_system()) else {
-        return false;
-    };
-    socket::connect(probe.as_raw_fd(), &*system) == Err(Errno::ECONNREFUSED)
 }
 
 pub(super) fn local_address(fd: BorrowedFd<'_>) -> io::Result<Address> {

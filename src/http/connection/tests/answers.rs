@@ -1,7 +1,7 @@
 //! How answers are framed, counted and bounded.
 
 use std::io::Write;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::super::*;
 use super::bench::{Bench, CLOCK, waiting};
@@ -130,7 +130,7 @@ fn files_and_accounts() {
     bench.connection.piece(
         id,
         Piece::File {
-            file: Rc::new(file),
+            file: Arc::new(file),
             range: 3..9,
         },
     );

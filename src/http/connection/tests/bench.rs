@@ -122,7 +122,8 @@ impl Bench {
         for slice in pieces.slices() {
             self.sent.extend_from_slice(slice);
         }
-        if let Some((mut file, range)) = pieces.file {
+        if let Some((file, range)) = pieces.file {
+            let mut file: &std::fs::File = file;
             file.seek(SeekFrom::Start(range.start))
                 .expect("a file can be read");
             let mut part = file.take(range.end - range.start);

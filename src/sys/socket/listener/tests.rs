@@ -1,4 +1,6 @@
+use std::fs;
 use std::os::fd::IntoRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use super::super::super::poll::wait_readable;

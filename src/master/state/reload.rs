@@ -1,0 +1,352 @@
+//! A reload: check, load, start a canary, then the rest, listen, commit. What follows the commit is
+//! the probation.
+
+use std::time::{Duration, Instant};
+
+use super::child::{Child, Duty, GRACE};
+use super::generations::Generation;
+use super::succession::UNDER_WAY;
+use super::{Action, FIRST, Master, Terms};
+use crate::log::Level;
+use crate::sys::process::Pid;
+
+/// Reloads that were asked for and have not begun; one will do.
+#[derive(Default)]
+pub(super) struct Asked {
+    times: u32,
+    /// Those who wait for the outcome.
+    clients: Vec<u64>,
+}
+
+impl Asked {
+    pub fn add(&mut self, client: Option<u64>) {
+        self.times = self.times.saturating_add(1);
+        self.clients.extend(client);
+    }
+}
+
+/// What came of a reload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The number of the new generation.
+    pub generation: u64,
+    /// When it was decided.
+    pub decided: Instant,
+    /// Nothing, or why the old ones go on.
+    pub result: Result<(), String>,
+}
+
+/// The reload under way.
+pub(super) struct Reload {
+    pub number: u64,
+    /// Those who wait for the outcome.
+    pub clients: Vec<u64>,
+    pub stage: Stage,
+}
+
+/// How far it is.
+pub(super) enum Stage {
+    /// A process reads the configuration.
+    Checking(Checker),
+    /// It is being loaded; false when it will be dropped.
+    Loading { wanted: bool },
+    /// Its workers start.
+    Starting(Generation, Sockets),
+    /// Its workers serve, those of the generation before are paused.
+    Probation { former: Generation, until: Instant },
+}
+
+/// The process that checks a configuration.
+pub(super) struct Checker {
+    pid: Option<Pid>,
+    /// When it is killed; once it was, when it is given up; then none.
+    due: Option<Instant>,
+    killed: bool,
+}
+
+/// How far the sockets of a new generation are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sockets {
+    Bound,
+    /// They were told to listen; the answer is awaited.
+    Told,
+    Listening,
+}
+
+impl Reload {
+    /// The load of the first configuration, which needs no check.
+    pub fn first() -> Reload {
+        Reload {
+            number: FIRST,
+            clients: Vec::new(),
+            stage: Stage::Loading { wanted: true },
+        }
+    }
+
+    /// The generation that starts.
+    pub fn starting(&self) -> Option<&Generation> {
+        match &self.stage {
+            Stage::Starting(generation, _) => Some(generation),
+            _ => None,
+        }
+    }
+
+    /// The generation that was replaced and may have to serve again.
+    pub fn former(&self) -> Option<&Generation> {
+        match &self.stage {
+            Stage::Probation { former, .. } => Some(former),
+            _ => None,
+        }
+    }
+
+    /// Either of them.
+    pub fn generation(&self) -> Option<&Generation> {
+        self.starting().or(self.former())
+    }
+
+    pub fn generation_mut(&mut self) -> Option<&mut Generation> {
+        match &mut self.stage {
+            Stage::Starting(generation, _) => Some(generation),
+            Stage::Probation { former, .. } => Some(former),
+            _ => None,
+        }
+    }
+
+    /// Whether it waits for a process that does not even obey SIGKILL.
+    pub fn is_stuck(&self) -> bool {
+        matches!(&self.stage, Stage::Checking(it) if it.killed && it.due.is_none())
+    }
+
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Checking(checker) => checker.due,
+            Stage::Probation { until, .. } => Some(*until),
+            _ => None,
+        }
+    }
+}
+
+const STUCK: &str = "the checker of an earlier reload does not end";
+
+impl Master {
+    pub(super) fn reload_asked(&mut self, client: u64) {
+        self.log(
+            Level::Notice,
+            "a reload was asked for, reconfiguring".into(),
+        );
+        self.asked.add(Some(client));
+        if self.is_ending() {
+            self.refuse_asked("the master is exiting");
+        } else if self.succession.is_decided() {
+            self.refuse_asked(UNDER_WAY);
+        }
+    }
+
+    /// Whoever asked is told that there will be no reload.
+    pub(super) fn refuse_asked(&mut self, why: &str) {
+        let Asked { clients, .. } = std::mem::take(&mut self.asked);
+        self.answer(clients, Err(why.into()));
+    }
+
+    fn answer(&mut self, clients: Vec<u64>, outcome: Result<(), String>) {
+        let answer = |client| Action::Answer(client, outcome.clone());
+        self.actions.extend(clients.into_iter().map(answer));
+    }
+
+    /// Notes what came of a reload, and tells those who wait for it.
+    pub(super) fn conclude(&mut self, number: u64, clients: Vec<u64>, result: Result<(), String>) {
+        self.answer(clients, result.clone());
+        self.last_reload = (number != FIRST).then_some(Outcome {
+            generation: number,
+            decided: self.now,
+            result,
+        });
+    }
+
+    /// A reload waits for the one under way; however many are asked for meanwhile, one follows.
+    pub(super) fn start_reload(&mut self) {
+        let Some(serving) = self.serving.as_ref().filter(|_| self.asked.times > 0) else {
+            return;
+        };
+        let limit = serving.terms.check;
+        if self.reload.as_ref().is_some_and(Reload::is_stuck) {
+            self.log(Level::Error, format!("{STUCK}, the old ones go on"));
+            return self.refuse_asked(STUCK);
+        }
+        // What was given up may hold addresses until it is gone, and is killed if it stays.
+        let goes = |child: &Child| child.duty == Duty::Stop;
+        if self.reload.is_some() || self.children.iter().any(goes) {
+            return;
+        }
+        let Asked { times, clients } = std::mem::take(&mut self.asked);
+        if times > 1 {
+            self.log(Level::Notice, format!("{times} reloads collapse into one"));
+        }
+        self.last_generation += 1;
+        self.reload = Some(Reload {
+            number: self.last_generation,
+            clients,
+            stage: Stage::Checking(Checker {
+                pid: None,
+                due: (!limit.is_zero()).then(|| self.now + limit),
+                killed: false,
+            }),
+        });
+        self.actions.push(Action::Check(self.last_generation));
+    }
+
+    fn stage(&mut self, number: u64) -> Option<&mut Stage> {
+        let reload = self.reload.as_mut();
+        let reload = reload.filter(|reload| reload.number == number);
+        reload.map(|reload| &mut reload.stage)
+    }
+
+    pub(super) fn check_started(&mut self, number: u64, pid: Pid) {
+        if let Some(Stage::Checking(checker)) = self.stage(number) {
+            checker.pid = Some(pid);
+            if checker.killed {
+                self.actions.push(Action::Kill(pid));
+            }
+        }
+    }
+
+    pub(super) fn checked(&mut self, number: u64, verdict: Result<(), String>) {
+        let Some(stage) = self.stage(number) else {
+            return;
+        };
+        match (&*stage, verdict) {
+            (Stage::Checking(checker), _) if checker.killed => self.reload = None,
+            (Stage::Checking(_), Ok(())) => {
+                *stage = Stage::Loading { wanted: true };
+                self.actions.push(Action::Load(number));
+            }
+            (Stage::Checking(_), Err(why)) => {
+                self.log(Level::Emerg, why.clone());
+                self.refuse(why);
+            }
+            _ => {}
+        }
+    }
+
+    /// A check that takes too long is ended; if that takes too long as well, it is left alone.
+    pub(super) fn limit_check(&mut self) {
+        let now = self.now;
+        let stage = self.reload.as_mut().map(|reload| &mut reload.stage);
+        let Some(Stage::Checking(checker)) = stage else {
+            return;
+        };
+        if checker.due.is_none_or(|due| due > now) {
+            return;
+        }
+        let name = checker.pid.map_or(String::new(), |pid| format!(" {pid}"));
+        if checker.killed {
+            checker.due = None;
+            return self.log(Level::Alert, format!("checker process{name} does not end"));
+        }
+        let limit = self
+            .serving
+            .as_ref()
+            .map_or(Duration::ZERO, |it| it.terms.check);
+        let why = format!("checker process{name} took longer than reload_timeout ({limit:?})");
+        self.give_up(Level::Error, &why);
+    }
+
+    pub(super) fn loaded(&mut self, number: u64, plan: Result<Terms, String>) {
+        let wanted = match self.stage(number) {
+            Some(Stage::Loading { wanted }) => *wanted,
+            _ => false,
+        };
+        match plan {
+            Ok(terms) if wanted => self.start(Generation::new(number, terms, self.now)),
+            Ok(_) => {
+                self.reload = None;
+                self.actions.push(Action::Discard(number));
+            }
+            Err(why) => self.refuse(why),
+        }
+    }
+
+    /// The first generation is loaded with sockets that listen, and replaces none.
+    fn start(&mut self, generation: Generation) {
+        if generation.number == FIRST {
+            self.reload = None;
+            self.serving = Some(generation);
+        } else if let Some(stage) = self.stage(generation.number) {
+            *stage = Stage::Starting(generation, Sockets::Bound);
+        }
+    }
+
+    pub(super) fn listening(&mut self, number: u64) {
+        if let Some(Stage::Starting(_, sockets)) = self.stage(number) {
+            *sockets = Sockets::Listening;
+        }
+    }
+
+    /// The sockets that listen now are closed with the others.
+    pub(super) fn listen_failed(&mut self, number: u64, why: &str) {
+        if let Some(Stage::Starting(..)) = self.stage(number) {
+            self.give_up(Level::Emerg, why);
+        }
+    }
+
+    /// The sockets of the new generation listen once each of its workers is ready.
+    pub(super) fn listen(&mut self) {
+        let stage = self.reload.as_mut().map(|reload| &mut reload.stage);
+        let Some(Stage::Starting(generation, sockets)) = stage else {
+            return;
+        };
+        let number = generation.number;
+        let ready = |child: &&Child| child.seat.generation == number && child.can_serve();
+        let all_ready = self.children.iter().filter(ready).count() == generation.slots.len();
+        if all_ready && *sockets == Sockets::Bound {
+            *sockets = Sockets::Told;
+            self.actions.push(Action::Listen(number));
+        }
+    }
+
+    /// Ends the reload under way for a reason that is worth a line.
+    pub(super) fn give_up(&mut self, level: Level, why: &str) {
+        self.log(level, format!("{why}, the old ones go on"));
+        self.abandon(why);
+    }
+
+    /// What was refused before it had workers leaves nothing behind.
+    fn refuse(&mut self, why: String) {
+        if let Some(reload) = self.reload.take() {
+            self.conclude(reload.number, reload.clients, Err(why));
+        }
+    }
+
+    /// Ends the reload under way, however far it is.
+    pub(super) fn abandon(&mut self, why: &str) {
+        let Some(mut reload) = self.reload.take() else {
+            return;
+        };
+        let (number, clients) = (reload.number, std::mem::take(&mut reload.clients));
+        match reload.stage {
+            Stage::Checking(ref mut checker) => {
+                if !checker.killed {
+                    checker.killed = true;
+                    checker.due = Some(self.now + GRACE);
+                    self.actions.extend(checker.pid.map(Action::Kill));
+                }
+                self.reload = Some(reload);
+            }
+            Stage::Loading { ref mut wanted } => {
+                *wanted = false;
+                self.reload = Some(reload);
+            }
+            Stage::Starting(generation, _) => self.discard(generation.number),
+            Stage::Probation { former, .. } => self.roll_back(former),
+        }
+        self.conclude(number, clients, Err(why.into()));
+    }
+
+    /// Workers that never accepted have nothing to finish.
+    fn discard(&mut self, number: u64) {
+        let of = |child: &&mut Child| child.seat.generation == number;
+        let children = self.children.iter_mut().filter(of);
+        children.for_each(|child| child.require(Duty::Stop));
+        self.actions.push(Action::Discard(number));
+    }
+}

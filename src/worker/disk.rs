@@ -1,0 +1,305 @@
+//! The file systems as a worker sees them: what is at hand is answered at once, what can block is
+//! a job for the thread pool, and what is far away is kept for when it does not answer.
+
+mod job;
+pub mod settings;
+
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::ops::Range;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token, Waker};
+
+use super::accept::Shortage;
+use super::pool::{Refusal, ThreadPool};
+use super::scoreboard::Tally;
+use crate::files::cache::Cache;
+use crate::files::mounts::Mounts;
+use crate::files::places::{Place, Places};
+use crate::files::{Found, Query};
+use crate::log;
+use crate::site::clock::Clock;
+use crate::site::env::Env;
+use crate::sys::OsError;
+use job::{Done, Job, Outbox, Task};
+pub use job::{Part, Ticket};
+use settings::{Disks, Pool};
+
+/// The kernel's table of mounts; a change of it is an event.
+const MOUNTS: &str = "/proc/self/mountinfo";
+/// The part of what the cache holds that one file may have.
+const SHARE: u64 = 64;
+
+/// What came of asking for something.
+pub enum Asked {
+    /// Here it is.
+    Found(Found),
+    /// It will come with this ticket; at that time an old answer may do.
+    Later(Ticket, Option<Instant>),
+    /// There is too much to do.
+    Refused,
+}
+
+/// What a ticket was for.
+pub enum Outcome {
+    /// The answer to a question.
+    Found(Found),
+    /// A part of a file.
+    Part(io::Result<Part>),
+}
+
+/// The file systems.
+pub struct Disk {
+    places: RefCell<Places>,
+    cache: RefCell<Cache<Ticket>>,
+    pools: Vec<(Pool, ThreadPool<Job>)>,
+    /// Bytes of the largest file whose content is held.
+    largest: u64,
+    outbox: Arc<Outbox>,
+    mounts: Option<File>,
+    clock: Rc<Clock>,
+    tickets: Cell<u64>,
+    tally: Tally,
+    shortage: RefCell<Shortage>,
+}
+
+impl Env for &Disk {
+    fn look(&mut self, query: &Query) -> Option<Found> {
+        let now = self.clock.now();
+        let mut cache = self.cache.borrow_mut();
+        if cache.knows(query) {
+            return cache.answer(query, now);
+        }
+        self.places.borrow_mut().answer(query, now)
+    }
+}
+
+impl Disk {
+    /// `pools` are those that the site names, the default first. Results wake the loop with one
+    /// token, changes of the mounts with the other.
+    ///
+    /// # Errors
+    /// EMFILE and its kin.
+    pub fn new(
+        settings: &Disks,
+        pools: &[Vec<u8>],
+        registry: &Registry,
+        (results, mounts): (Token, Token),
+        clock: Rc<Clock>,
+        tally: Tally,
+    ) -> io::Result<Disk> {
+        let limits = settings.cache.limits.clone();
+        let pool = |name: &Vec<u8>| {
+            let pool = settings.pool(name).cloned().unwrap_or_default();
+            let threads = ThreadPool::new(pool.limits.clone(), Job::run);
+            (pool, threads)
+        };
+        let table = File::open(MOUNTS);
+        if let Ok(table) = &table {
+            let fd = table.as_raw_fd();
+            registry.register(&mut SourceFd(&fd), mounts, Interest::PRIORITY)?;
+        }
+        let disk = Disk {
+            places: RefCell::default(),
+            largest: limits.size / SHARE,
+            cache: RefCell::new(Cache::new(limits)),
+            pools: pools.iter().map(pool).collect(),
+            outbox: Outbox::new(Waker::new(registry, results)?),
+            mounts: table.ok(),
+            clock,
+            tickets: Cell::new(0),
+            tally,
+            shortage: RefCell::default(),
+        };
+        disk.read_mounts();
+        Ok(disk)
+    }
+
+    /// Looks which file systems there are.
+    pub fn read_mounts(&self) {
+        // Without the table all is taken for near.
+        let Some(mut table) = self.mounts.as_ref() else {
+            return;
+        };
+        let mut text = Vec::new();
+        let read = table.rewind().and_then(|()| table.read_to_end(&mut text));
+        match read {
+            Ok(_) => self.places.borrow_mut().remount(Mounts::parse(&text)),
+            Err(error) => log::alert!("\"{MOUNTS}\" cannot be read {}", OsError(&error)),
+        }
+    }
+
+    /// Whether what has this device number may be far away.
+    pub fn is_remote(&self, device: u64) -> bool {
+        self.places.borrow().mounts().is_remote(device)
+    }
+
+    /// Asks for what is not at hand, for the client of this key.
+    pub fn ask(&self, query: &Query, pool: usize, key: usize) -> Asked {
+        let (ticket, now) = (self.ticket(key), self.clock.now());
+        let place = self.place(query.path());
+        let mut cache = self.cache.borrow_mut();
+        let is_kept = place.remote && !matches!(query, Query::List(_));
+        let mut task = Task::Look {
+            query: query.clone(),
+            held: None,
+            largest: self.largest,
+            mounts: self.places.borrow().mounts(),
+            far: place.remote,
+            asked: now,
+            ticket: Some(ticket),
+        };
+        if !is_kept && !cache.knows(query) {
+            return match self.submit(pool, place.device, task) {
+                Ok(()) => Asked::Later(ticket, None),
+                Err(_) => Asked::Refused,
+            };
+        }
+        let plan = cache.wait(query, ticket, now);
+        if let Task::Look { held, ticket, .. } = &mut task {
+            (*held, *ticket) = (cache.held(query), None);
+        }
+        if plan.ask && self.submit(pool, place.device, task).is_err() {
+            let old = cache.old_answer(query, now);
+            cache.refuse(query);
+            return old.map_or(Asked::Refused, Asked::Found);
+        }
+        Asked::Later(ticket, plan.patience)
+    }
+
+    /// The answer to somebody who has waited for a check for long enough.
+    pub fn old_answer(&self, query: &Query) -> Option<Found> {
+        self.cache.borrow().old_answer(query, self.clock.now())
+    }
+
+    /// Somebody waits no more.
+    pub fn leave(&self, query: &Query, ticket: Ticket) {
+        self.cache.borrow_mut().leave(query, ticket);
+    }
+
+    /// Has a part of a file read for the client of this key; none if there is too much to do.
+    pub fn read(
+        &self,
+        file: &Arc<File>,
+        range: Range<u64>,
+        (pool, device): (usize, u64),
+        key: usize,
+    ) -> Option<Ticket> {
+        let ticket = self.ticket(key);
+        let task = Task::Read {
+            file: file.clone(),
+            range,
+            ticket,
+        };
+        self.submit(pool, device, task).ok().map(|()| ticket)
+    }
+
+    /// What the threads have done.
+    pub fn take(&self) -> Vec<(Ticket, Outcome)> {
+        let mut outcomes = Vec::new();
+        for done in self.outbox.take() {
+            match done {
+                Done::Read(ticket, part) => outcomes.push((ticket, Outcome::Part(part))),
+                Done::Looked { .. } => self.looked(done, &mut outcomes),
+            }
+        }
+        self.close_unused();
+        outcomes
+    }
+
+    fn looked(&self, done: Done, outcomes: &mut Vec<(Ticket, Outcome)>) {
+        let Done::Looked {
+            query,
+            found,
+            far,
+            asked,
+            ticket,
+        } = done
+        else {
+            return;
+        };
+        let mut cache = self.cache.borrow_mut();
+        if let Some(meta) = found.meta() {
+            self.places.borrow_mut().learn(query.path(), meta.device);
+        }
+        let mut waiting: Vec<_> = ticket.into_iter().collect();
+        let is_kept = far && !matches!(query, Query::List(_));
+        if is_kept || ticket.is_none() {
+            waiting.extend(cache.answered(&query, &found, asked));
+        }
+        // It was far away, and is not any more.
+        if !is_kept && ticket.is_none() {
+            cache.forget(&query);
+        }
+        let again = |ticket| (ticket, Outcome::Found(found.again()));
+        outcomes.extend(waiting.into_iter().map(again));
+    }
+
+    /// When there will be something to tidy.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.cache.borrow().deadline()
+    }
+
+    /// Forgets what nobody asked for lately.
+    pub fn tidy(&self) {
+        self.cache.borrow_mut().sweep(self.clock.now());
+        self.close_unused();
+    }
+
+    /// Closing a file may wait for its disk, too.
+    fn close_unused(&self) {
+        let unused = self.cache.borrow_mut().unused();
+        for file in unused {
+            let device = file.meta.device;
+            if let Err(task) = self.submit(0, device, Task::Close(file))
+                && let Task::Close(file) = *task
+            {
+                self.cache.borrow_mut().keep(file);
+            }
+        }
+    }
+
+    fn place(&self, path: &Path) -> Place {
+        self.places.borrow().of(path)
+    }
+
+    fn ticket(&self, key: usize) -> Ticket {
+        let number = self.tickets.get() + 1;
+        self.tickets.set(number);
+        Ticket { key, number }
+    }
+
+    fn submit(&self, pool: usize, lane: u64, task: Task) -> Result<(), Box<Task>> {
+        let outbox = self.outbox.clone();
+        let (pool, threads) = &self.pools[pool];
+        let refusal = match threads.submit(lane, Job { task, outbox }) {
+            Ok(()) => return Ok(()),
+            Err(refusal) => refusal,
+        };
+        self.tally.job_refused();
+        let (mut shortage, now) = (self.shortage.borrow_mut(), self.clock.now());
+        let Pool { name, limits } = pool;
+        let name = name.escape_ascii();
+        Err(match refusal {
+            Refusal::Full(job) => {
+                let max = limits.max_queue;
+                let what =
+                    format_args!("thread pool \"{name}\" queue overflow: {max} tasks waiting");
+                shortage.tell(now, what);
+                Box::new(job.task)
+            }
+            Refusal::NoThread(job, error) => {
+                let what = format_args!("thread pool \"{name}\" has no thread {}", OsError(&error));
+                shortage.tell(now, what);
+                Box::new(job.task)
+            }
+        })
+    }
+}

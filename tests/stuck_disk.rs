@@ -1,0 +1,202 @@
+//! A disk that does not answer costs only those who ask it for what nobody has seen yet.
+
+mod common;
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use common::{Client, LIMIT, SITE, Setup, SlowDisk, TestServer, possible, wait_until};
+use nix::sys::signal::Signal;
+
+/// Far more than an answer from memory takes, far less than a disk that sleeps.
+const PROMPT: Duration = Duration::from_secs(2);
+
+fn can_run() -> bool {
+    let why = "needs root and /dev/fuse";
+    possible(SlowDisk::is_possible() && common::is_forkful(), why)
+}
+
+fn server(main: &str, site: &str) -> TestServer {
+    let site = SITE.replace("root", &format!("{site} root"));
+    Setup::with_main(&format!("worker_processes 1; {main}"), &site)
+        .file("html/index.html", "hello")
+        .start()
+}
+
+/// A disk below the root of files, mounted while the server runs.
+fn disk(server: &TestServer, name: &str, files: &[(&str, &[u8])]) -> SlowDisk {
+    SlowDisk::mount(&server.path("html").join(name), files)
+}
+
+/// Requires the body at once.
+fn prompt(server: &TestServer, target: &str, body: &str) {
+    let start = Instant::now();
+    let response = server.get(target);
+    let time = start.elapsed();
+    assert_eq!(
+        (response.status, response.text().as_str()),
+        (200, body),
+        "{target}"
+    );
+    assert!(time < PROMPT, "{target} took {time:?}");
+}
+
+/// A client whose request is on its way to the disk.
+fn ask(server: &TestServer, target: &str) -> Client {
+    let mut client = server.connect();
+    client.send_get(target);
+    client
+}
+
+#[test]
+fn what_is_cached_and_what_is_elsewhere_is_served() {
+    if !can_run() {
+        return;
+    }
+    let server = server("", "");
+    let disk = disk(
+        &server,
+        "slow",
+        &[
+            ("a", b"from the disk"),
+            ("b", b"late"),
+            ("index.html", b"i"),
+        ],
+    );
+    prompt(&server, "/slow/a", "from the disk");
+    prompt(&server, "/slow/", "i");
+    disk.hold();
+    let mut late = ask(&server, "/slow/b");
+    wait_until("the disk is asked", || disk.is_asked().then_some(()));
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(2500) {
+        prompt(&server, "/slow/a", "from the disk");
+        prompt(&server, "/slow/", "i");
+        prompt(&server, "/", "hello");
+    }
+    let mut client = server.connect();
+    client.send("GET /slow/a HTTP/1.1\r\nHost: a\r\nRange: bytes=5-7\r\n\r\n");
+    let part = client.response();
+    assert_eq!((part.status, part.text().as_str()), (206, "the"));
+    disk.write("a", b"newer");
+    disk.release();
+    assert_eq!(late.response().text(), "late");
+    wait_until("the new file is seen", || {
+        (server.get("/slow/a").text() == "newer").then_some(())
+    });
+}
+
+#[test]
+fn a_full_queue_is_503_for_that_disk_alone() {
+    if !can_run() {
+        return;
+    }
+    let mut server = server(
+        "thread_pool default threads=4 max_queue=2;",
+        "autoindex on;",
+    );
+    let names = ["0", "1", "2", "3", "4", "5", "6", "7"];
+    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (*name, name.as_bytes())).collect();
+    let (dead, _alive) = (
+        disk(&server, "dead", &files),
+        disk(&server, "alive", &files),
+    );
+    prompt(&server, "/alive/0", "0");
+    dead.hold();
+    // Two hold their half of the threads, two wait.
+    let target = |name: &&str| format!("/dead/{name}");
+    let mut clients: Vec<_> = names
+        .iter()
+        .map(|name| ask(&server, &target(name)))
+        .collect();
+    let is_answered = |client: &Client| {
+        client.stream().set_nonblocking(true).expect("set");
+        let answered = client.stream().peek(&mut [0]).is_ok();
+        client.stream().set_nonblocking(false).expect("set");
+        answered
+    };
+    wait_until("all but four are refused", || {
+        let answered = clients.iter().filter(|client| is_answered(client));
+        (answered.count() == names.len() - 4).then_some(())
+    });
+    server.expect_log("thread pool \"default\" queue overflow: 2 tasks waiting");
+    for name in names {
+        prompt(&server, &format!("/alive/{name}"), name);
+    }
+    assert!(server.get("/alive/").text().contains("href=\"4\""));
+    prompt(&server, "/", "hello");
+    dead.release();
+    let statuses = clients.iter_mut().map(|client| client.response().status);
+    let (good, refused): (Vec<_>, Vec<_>) = statuses.partition(|status| *status == 200);
+    assert_eq!((good.len(), refused), (4, vec![503; names.len() - 4]));
+    for name in names {
+        prompt(&server, &target(&name), name);
+    }
+}
+
+#[test]
+fn a_large_file_goes_on_where_its_disk_slept() {
+    if !can_run() {
+        return;
+    }
+    let server = server("", "sendfile on;");
+    let content: Vec<u8> = (0..8_000_000u32).flat_map(u32::to_ne_bytes).collect();
+    let disk = disk(&server, "slow", &[("large", &content)]);
+    let client = ask(&server, "/slow/large");
+    let mut stream = client.stream();
+    let mut received = vec![0; 1 << 20];
+    stream.read_exact(&mut received).expect("the first part");
+    disk.hold();
+    stream.set_nonblocking(true).expect("set");
+    wait_until("the disk is asked", || {
+        let mut more = vec![0; 64 << 10];
+        while let Ok(count) = stream.read(&mut more) {
+            received.extend_from_slice(&more[..count]);
+        }
+        disk.is_asked().then_some(())
+    });
+    stream.set_nonblocking(false).expect("set");
+    prompt(&server, "/", "hello");
+    disk.release();
+    let head = received
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .expect("a head")
+        + 4;
+    let mut rest = vec![0; head + content.len() - received.len()];
+    stream.read_exact(&mut rest).expect("the rest");
+    received.extend(rest);
+    assert!(received[head..] == content, "other bytes");
+}
+
+#[test]
+fn a_request_that_waits_for_too_long_is_503() {
+    if !can_run() {
+        return;
+    }
+    let server = server("", "send_timeout 300ms;");
+    let disk = disk(&server, "slow", &[("a", b"a")]);
+    disk.hold();
+    assert_eq!(server.get("/slow/a").status, 503);
+    disk.release();
+    wait_until("the disk answers", || {
+        (server.get("/slow/a").status == 200).then_some(())
+    });
+}
+
+#[test]
+fn a_worker_leaves_though_a_thread_hangs() {
+    if !can_run() {
+        return;
+    }
+    let mut server = server("worker_shutdown_timeout 100ms;", "");
+    let disk = disk(&server, "slow", &[("a", b"a"), ("b", b"b")]);
+    prompt(&server, "/slow/a", "a");
+    disk.hold();
+    let _client = ask(&server, "/slow/b");
+    wait_until("the disk is asked", || disk.is_asked().then_some(()));
+    server.signal(Signal::SIGQUIT);
+    let start = Instant::now();
+    assert_eq!(server.wait(), 0);
+    assert!(start.elapsed() < LIMIT);
+}
