@@ -12,7 +12,11 @@ use common::{
 use nix::sys::signal::Signal;
 
 fn site(main: &str) -> TestServer {
-    Setup::with_main(main, SITE)
+    let probation = match is_forkful() {
+        true => "reload_probation 20ms;",
+        false => "", // nginx has none
+    };
+    Setup::with_main(&format!("{main} {probation}"), SITE)
         .file("html/f.txt", "content")
         .start()
 }
