@@ -108,7 +108,8 @@ fn connections_leave_none() {
         asked += answered;
     }
     has_no_client(worker);
-    assert_eq!(descriptors(worker).len(), open);
+    let left = descriptors(worker).len();
+    assert!(left <= open, "{left} instead of {open}");
 }
 
 /// Descriptors of a process that a program it starts would get.
