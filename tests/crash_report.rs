@@ -12,8 +12,7 @@ fn site(workers: usize) -> TestServer {
 }
 
 fn site_with(main: &str) -> TestServer {
-    let config =
-        "server { listen %LISTEN%; root %PREFIX%/html; autoindex on; \
+    let config = "server { listen %LISTEN%; root %PREFIX%/html; autoindex on; \
          location /pid { return 200 \"$pid\"; } }";
     Setup::with_main(
         &format!("{main} reload_probation 10ms; env FORKFUL_CRASH_ROUTE;"),
@@ -119,7 +118,10 @@ fn a_crash_in_a_thread_names_the_request_it_worked_for() {
         });
         let pid = worker(&server);
         let listing = server.get("/crash/job/").text();
-        assert!(listing.contains(how), "the thread does other work: {listing}");
+        assert!(
+            listing.contains(how),
+            "the thread does other work: {listing}"
+        );
         crash(
             &server,
             &format!("GET /crash/job/{how}/ HTTP/1.1\r\nHost: a.b\r\n\r\n"),
