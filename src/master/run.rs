@@ -36,6 +36,9 @@ use crate::worker::scoreboard::Tally;
 
 mod stages;
 mod survey;
+mod urgency;
+
+use urgency::urgent_first;
 
 const SIGNALS: Token = Token(0);
 
@@ -189,7 +192,8 @@ impl Loop {
             let actions = self.master.handle(event, now);
             // Before the actions: they may take their time.
             self.notify.update(self.master.standing(), now);
-            for action in actions {
+            self.notify.beat(now);
+            for action in urgent_first(actions) {
                 self.execute(action)?;
             }
         }
@@ -211,10 +215,10 @@ impl Loop {
             Action::Execute => self.execute_binary(),
             Action::Kill(pid) => children::kill(pid, Signal::Kill),
             Action::Abort(pid) => {
-                if let Some(place) = self.children.place(pid) {
-                    log::alert!("{}", report::stalled(pid, place));
-                }
+                let place = self.children.place(pid);
+                let stalled = place.map(|place| report::stalled(pid, place));
                 children::kill(pid, Signal::Abrt);
+                stalled.into_iter().for_each(|text| log::alert!("{text}"));
             }
             Action::ReopenLogs => self.reopen_logs(),
             Action::Log(level, text) => log::write(level, format_args!("{text}")),

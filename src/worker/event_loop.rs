@@ -240,6 +240,8 @@ impl Worker {
 
     fn pass_time(&mut self) {
         let now = self.clock.now();
+        // It is counted where there is no tally.
+        self.tally.log_lines_lost(log::lost());
         while let Some(key) = self.deadlines.pop(now) {
             let Some(client) = self.clients.get_mut(key) else {
                 continue;

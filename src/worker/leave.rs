@@ -98,7 +98,7 @@ impl Worker {
                 Some(Command::Take { endpoint, first }) => {
                     self.take_sockets(endpoint as usize, first as usize, descriptors);
                 }
-                Some(Command::Ping) => self.answer_ping(),
+                Some(Command::Ping) => self.say(Report::Pong),
                 Some(Command::Pause) => self.pause(),
                 Some(Command::Retire) => self.leave(Leave::Soon),
                 Some(Command::Quit) => self.leave(Leave::Now),
@@ -114,12 +114,6 @@ impl Worker {
                 None => {}
             }
         }
-    }
-
-    /// What is counted elsewhere is told now and then.
-    fn answer_ping(&mut self) {
-        self.tally.log_lines_lost(log::lost());
-        self.say(Report::Pong);
     }
 
     /// Stops accepting, finishes what it has, then leaves.
