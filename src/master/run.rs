@@ -13,13 +13,13 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 use super::check::{self, Checks, Examination};
-use super::children::{self, Birth, Children};
+use super::children::{self, Birth, Children, Heard};
 use super::door::{Answer, Door, Question};
 use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
 use super::notify::Notify;
 use super::pid_file::PidFile;
-use super::reopen::reopen;
+use super::reopen;
 use super::report::{self, Reports};
 use super::scoreboard::{Place, Scoreboard};
 use super::state::{Action, Event, FIRST, Master, Seat};
@@ -271,8 +271,11 @@ impl Loop {
 
     fn hear(&mut self, pid: Pid) {
         self.checks.hear(pid);
-        while let Some(event) = self.children.hear(self.poll.registry(), pid) {
-            self.events.push_back(event);
+        while let Some(heard) = self.children.hear(self.poll.registry(), pid) {
+            match heard {
+                Heard::Event(event) => self.events.push_back(event),
+                Heard::Missed(command) => self.hand_again(pid, command),
+            }
         }
     }
 
