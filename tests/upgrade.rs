@@ -28,8 +28,8 @@ const SITE: &str = "server { listen %LISTEN%; listen unix:%PREFIX%/socket; root 
 fn upgradable() -> TestServer {
     // What outlives the master that started it becomes a child of this process.
     prctl::set_child_subreaper(true).unwrap();
-    let setup =
-        Setup::with_main(&format!("worker_processes {WORKERS};"), SITE).file("html/f.txt", body());
+    let main = format!("worker_processes {WORKERS}; reload_probation 50ms;");
+    let setup = Setup::with_main(&main, SITE).file("html/f.txt", body());
     let program = setup.prefix().join("server");
     install(&binary(), &program);
     setup.program(program.to_str().unwrap()).start()
