@@ -305,7 +305,7 @@ fn the_new_binary_begins_with_default_signals() {
     let old = server.pid();
     let found = server.path("signals");
     let script = format!(
-        "#!/bin/sh\ngrep ^Sig /proc/$$/status >{}\n",
+        "#!/bin/sh\nexec grep ^Sig /proc/self/status >{}\n",
         found.display()
     );
     fs::remove_file(server.path("server")).unwrap();
