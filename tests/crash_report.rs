@@ -12,8 +12,8 @@ fn site(workers: usize) -> TestServer {
 }
 
 fn site_with(main: &str) -> TestServer {
-    let config =
-        "server { listen %LISTEN%; root %PREFIX%/html; location /pid { return 200 \"$pid\"; } }";
+    let config = "server { listen %LISTEN%; root %PREFIX%/html; autoindex on; \
+         location /pid { return 200 \"$pid\"; } }";
     Setup::with_main(
         &format!("{main} reload_probation 10ms; env FORKFUL_CRASH_ROUTE;"),
         config,
@@ -21,6 +21,9 @@ fn site_with(main: &str) -> TestServer {
     .environment("FORKFUL_CRASH_ROUTE", "/crash/")
     .file("html/f.txt", "content")
     .file("html/big", vec![b'x'; 20 << 20])
+    .file("html/crash/job/fault/f.txt", "content")
+    .file("html/crash/job/overflow/f.txt", "content")
+    .file("html/crash/job/panic/f.txt", "content")
     .start()
 }
 
@@ -96,6 +99,41 @@ fn a_crash_names_its_request() {
         assert!(line.contains(&format!("exited on {signal}")), "{line}");
         assert!(line.contains(code) && line.ends_with(&request), "{line}");
         assert_eq!(server.get("/f.txt").text(), "content");
+    }
+}
+
+/// Directories are listed by threads.
+#[test]
+fn a_crash_in_a_thread_names_the_request_it_worked_for() {
+    if !can_crash() {
+        return;
+    }
+    for (how, signal) in [("fault", 11), ("overflow", 11), ("panic", 6)] {
+        let mut server = site(1);
+        server.expect_log("exited on signal");
+        server.expect_log(if how == "panic" {
+            "panicked: "
+        } else {
+            "exited on"
+        });
+        let pid = worker(&server);
+        let listing = server.get("/crash/job/").text();
+        assert!(
+            listing.contains(how),
+            "the thread does other work: {listing}"
+        );
+        crash(
+            &server,
+            &format!("GET /crash/job/{how}/ HTTP/1.1\r\nHost: a.b\r\n\r\n"),
+        );
+        let line = obituary(&server, pid);
+        let request = format!("request: \"GET /crash/job/{how}/ HTTP/1.1\", host: \"a.b\")");
+        assert!(
+            line.contains(&format!("exited on signal {signal}")) && line.contains(&request),
+            "{line}"
+        );
+        let listing = server.get("/crash/job/").text();
+        assert!(listing.contains(how), "the next worker: {listing}");
     }
 }
 

@@ -3,9 +3,13 @@
 mod common;
 
 use std::io::Read;
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use common::{Client, LIMIT, SITE, Setup, SlowDisk, TestServer, possible, wait_until};
+use common::{
+    Client, LIMIT, SITE, Setup, SlowDisk, TestServer, holds_for, possible, processor_time,
+    wait_until,
+};
 use nix::sys::signal::Signal;
 
 /// Far more than an answer from memory takes, far less than a disk that sleeps.
@@ -199,4 +203,70 @@ fn a_worker_leaves_though_a_thread_hangs() {
     let start = Instant::now();
     assert_eq!(server.wait(), 0);
     assert!(start.elapsed() < LIMIT);
+}
+
+/// A worker with a thread that nothing ends before the disk answers, and the client that asked.
+fn unkillable(server: &TestServer, disk: &SlowDisk) -> (u32, Client) {
+    let worker = server.workers()[0];
+    prompt(server, "/slow/b", "b");
+    disk.hush();
+    let client = ask(server, "/slow/a");
+    wait_until("the disk is asked", || {
+        (disk.unanswered() > 0).then_some(())
+    });
+    (worker, client)
+}
+
+#[test]
+fn a_worker_that_cannot_die_holds_up_nobody() {
+    if !can_run() {
+        return;
+    }
+    let mut server = server(
+        "worker_shutdown_timeout 100ms; worker_generations 1; reload_probation 10ms;",
+        "",
+    );
+    server.expect_log("does not end though it was killed");
+    server.expect_log("is left behind");
+    let disk = disk(&server, "slow", &[("a", b"a"), ("b", b"b")]);
+    let (corpse, mut client) = unkillable(&server, &disk);
+    for generation in [2, 3] {
+        server.signal(Signal::SIGHUP);
+        server.wait_for_log(&format!("generation {generation} serves"));
+        prompt(&server, "/", "hello");
+        if generation == 2 {
+            assert_eq!(client.ending().1, b"", "its connection is closed");
+            server.wait_for_log(&format!("worker process {corpse} does not end"));
+        }
+    }
+    let before = processor_time(server.pid());
+    holds_for(Duration::from_secs(1), "the master does not spin", || {
+        processor_time(server.pid()) < before + Duration::from_millis(100)
+    });
+    server.signal(Signal::SIGQUIT);
+    assert_eq!(server.wait(), 0);
+    let line = format!("worker process {corpse} is left behind");
+    assert!(server.log().contains(&line), "{}", server.log());
+    let refused = TcpStream::connect(server.address());
+    assert!(refused.is_err(), "nobody listens");
+}
+
+#[test]
+fn a_worker_that_cannot_die_lets_go_at_once() {
+    if !can_run() {
+        return;
+    }
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut server = server("", "");
+        server.expect_log("does not end though it was killed");
+        server.expect_log("is left behind");
+        let disk = disk(&server, "slow", &[("a", b"a"), ("b", b"b")]);
+        let (_, mut client) = unkillable(&server, &disk);
+        let start = Instant::now();
+        server.signal(signal);
+        assert_eq!(client.ending().1, b"");
+        assert!(start.elapsed() < PROMPT);
+        assert_eq!(server.wait(), 0);
+        assert!(start.elapsed() < 2 * PROMPT, "two periods of grace");
+    }
 }

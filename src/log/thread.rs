@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use super::LogFile;
 use super::backlog::{Part, Work};
 use super::queue::Queue;
-use crate::sys::file;
+use crate::sys::{crash, file};
 
 /// The most that is written to a file by one call, so that progress can be seen.
 const FILE: usize = 64 << 10;
@@ -19,6 +19,8 @@ const STREAM: usize = 4 << 10;
 
 /// Writes until the process ends.
 pub(super) fn run(queue: &Queue) {
+    // Should it crash, the request of the first thread is not to blame.
+    crash::thread_number();
     queue.begin();
     loop {
         let mut wrote = false;

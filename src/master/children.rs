@@ -11,6 +11,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
 use super::scoreboard::Place;
+use super::state::Event;
 use crate::log;
 use crate::sys::OsError;
 use crate::sys::channel::{self, Channel, MAX_DESCRIPTORS};
@@ -131,19 +132,20 @@ impl Children {
     }
 
     /// The next thing a worker has said, if any.
-    pub fn report(&mut self, registry: &Registry, pid: Pid) -> Option<Report> {
+    pub fn hear(&mut self, registry: &Registry, pid: Pid) -> Option<Event> {
         let mut message = [0; LONGEST];
         loop {
             let channel = self.0.get(&pid)?.channel.as_ref()?;
             match channel.recv(&mut message) {
                 Ok(Some((length, _))) => match Report::read(&message[..length]) {
-                    Some(report) => return Some(report),
+                    Some(Report::Ready) => return Some(Event::Ready(pid)),
+                    Some(Report::Pong) => return Some(Event::Pong(pid)),
                     None => log::alert!("worker process {pid} sent an unknown message"),
                 },
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 Ok(None) | Err(_) => {
                     self.close(registry, pid);
-                    return None;
+                    return Some(Event::Left(pid));
                 }
             }
         }

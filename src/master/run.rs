@@ -32,7 +32,6 @@ use crate::sys::channel::Channel;
 use crate::sys::clock;
 use crate::sys::process::{self, Pid};
 use crate::sys::signal::{Signal, Signals};
-use crate::worker::command::Report;
 use crate::worker::scoreboard::Tally;
 
 mod stages;
@@ -268,11 +267,8 @@ impl Loop {
 
     fn hear(&mut self, pid: Pid) {
         self.checks.hear(pid);
-        while let Some(report) = self.children.report(self.poll.registry(), pid) {
-            self.events.push_back(match report {
-                Report::Ready => Event::Ready(pid),
-                Report::Pong => Event::Pong(pid),
-            });
+        while let Some(event) = self.children.hear(self.poll.registry(), pid) {
+            self.events.push_back(event);
         }
     }
 

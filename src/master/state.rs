@@ -6,6 +6,7 @@
 
 mod admission;
 mod child;
+mod corpses;
 mod event;
 mod exits;
 mod generations;
@@ -54,6 +55,8 @@ pub struct Master {
     succession: Succession,
     last_reload: Option<Outcome>,
     children: Vec<Child>,
+    /// Those that were killed and do not end.
+    corpses: Vec<Pid>,
     last_generation: u64,
     last_fork: Instant,
     /// When a worker that serves last died by itself with a request in hand.
@@ -79,6 +82,7 @@ impl Master {
             succession: Succession::None,
             last_reload: None,
             children: Vec::new(),
+            corpses: Vec::new(),
             last_generation: FIRST,
             last_fork: now,
             last_blamed: None,
@@ -108,6 +112,7 @@ impl Master {
             Event::ListenFailed { generation, error } => self.listen_failed(generation, &error),
             Event::Ready(pid) => self.ready(pid),
             Event::Pong(pid) => self.pong(pid),
+            Event::Left(pid) => self.left(pid),
             Event::Exited(death) => self.exited(death),
             Event::Succeeds(pid) => self.predecessor = Some(pid),
             Event::PredecessorLeft(pid) => self.predecessor_left(pid),
@@ -137,6 +142,7 @@ impl Master {
     }
 
     fn reconcile(&mut self) {
+        self.leave_corpses();
         self.limit_check();
         self.listen();
         self.commit();
@@ -145,6 +151,7 @@ impl Master {
         self.assign_duties();
         self.fill_slots();
         self.admit();
+        self.kill();
         self.tell();
         self.announce(proved);
         self.ping();

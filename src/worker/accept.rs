@@ -161,7 +161,7 @@ impl Worker {
         }
     }
 
-    fn unwatch_all(&mut self) {
+    pub(super) fn unwatch_all(&mut self) {
         (0..self.sockets.len()).for_each(|index| self.unwatch(index));
     }
 

@@ -18,6 +18,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token, Waker};
 
 use super::accept::Shortage;
+use super::in_hand::InHand;
 use super::pool::{Refusal, ThreadPool};
 use super::scoreboard::Tally;
 use crate::files::cache::Cache;
@@ -28,8 +29,8 @@ use crate::log;
 use crate::site::clock::Clock;
 use crate::site::env::Env;
 use crate::sys::OsError;
+pub use job::{Asker, Part, Ticket};
 use job::{Done, Job, Outbox, Task};
-pub use job::{Part, Ticket};
 use settings::{Disks, Pool};
 
 /// The kernel's table of mounts; a change of it is an event.
@@ -141,9 +142,10 @@ impl Disk {
         self.places.borrow().mounts().is_remote(device)
     }
 
-    /// Asks for what is not at hand, for the client of this key.
-    pub fn ask(&self, query: &Query, pool: usize, key: usize) -> Asked {
-        let (ticket, now) = (self.ticket(key), self.clock.now());
+    /// Asks for what is not at hand.
+    pub fn ask(&self, query: &Query, pool: usize, asker: Asker) -> Asked {
+        let (ticket, now) = (self.ticket(asker.key), self.clock.now());
+        let request = Some(asker.request);
         let place = self.place(query.path());
         let mut cache = self.cache.borrow_mut();
         let is_kept = place.remote && !matches!(query, Query::List(_));
@@ -157,7 +159,7 @@ impl Disk {
             ticket: Some(ticket),
         };
         if !is_kept && !cache.knows(query) {
-            return match self.submit(pool, place.device, task) {
+            return match self.submit(pool, place.device, task, request) {
                 Ok(()) => Asked::Later(ticket, None),
                 Err(_) => Asked::Refused,
             };
@@ -166,7 +168,7 @@ impl Disk {
         if let Task::Look { held, ticket, .. } = &mut task {
             (*held, *ticket) = (cache.held(query), None);
         }
-        if plan.ask && self.submit(pool, place.device, task).is_err() {
+        if plan.ask && self.submit(pool, place.device, task, request).is_err() {
             let old = cache.old_answer(query, now);
             cache.refuse(query);
             return old.map_or(Asked::Refused, Asked::Found);
@@ -184,21 +186,22 @@ impl Disk {
         self.cache.borrow_mut().leave(query, ticket);
     }
 
-    /// Has a part of a file read for the client of this key; none if there is too much to do.
+    /// Has a part of a file read; none if there is too much to do.
     pub fn read(
         &self,
         file: &Arc<File>,
         range: Range<u64>,
         (pool, device): (usize, u64),
-        key: usize,
+        asker: Asker,
     ) -> Option<Ticket> {
-        let ticket = self.ticket(key);
+        let ticket = self.ticket(asker.key);
         let task = Task::Read {
             file: file.clone(),
             range,
             ticket,
         };
-        self.submit(pool, device, task).ok().map(|()| ticket)
+        let submitted = self.submit(pool, device, task, Some(asker.request));
+        submitted.ok().map(|()| ticket)
     }
 
     /// What the threads have done.
@@ -258,7 +261,7 @@ impl Disk {
         let unused = self.cache.borrow_mut().unused();
         for file in unused {
             let device = file.meta.device;
-            if let Err(task) = self.submit(0, device, Task::Close(file))
+            if let Err(task) = self.submit(0, device, Task::Close(file), None)
                 && let Task::Close(file) = *task
             {
                 self.cache.borrow_mut().keep(file);
@@ -276,10 +279,21 @@ impl Disk {
         Ticket { key, number }
     }
 
-    fn submit(&self, pool: usize, lane: u64, task: Task) -> Result<(), Box<Task>> {
-        let outbox = self.outbox.clone();
+    fn submit(
+        &self,
+        pool: usize,
+        lane: u64,
+        task: Task,
+        request: Option<InHand>,
+    ) -> Result<(), Box<Task>> {
         let (pool, threads) = &self.pools[pool];
-        let refusal = match threads.submit(lane, Job { task, outbox }) {
+        let job = Job {
+            task,
+            request,
+            tally: self.tally,
+            outbox: self.outbox.clone(),
+        };
+        let refusal = match threads.submit(lane, job) {
             Ok(()) => return Ok(()),
             Err(refusal) => refusal,
         };

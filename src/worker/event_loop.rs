@@ -150,8 +150,7 @@ impl Worker {
         }
         self.flush_all();
         log::finish(self.patience_with_logs());
-        // Closing a file may wait for a dead disk: that is left to the kernel.
-        std::mem::forget(self.disk.clone());
+        self.let_go();
         0
     }
 

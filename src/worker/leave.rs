@@ -164,6 +164,17 @@ impl Worker {
         self.stage = Stage::Stopped;
     }
 
+    /// A thread that waits for a dead disk keeps the process in the kernel until the disk answers,
+    /// and with it whatever is still open. The channel is closed last: that tells the master.
+    pub(super) fn let_go(mut self) {
+        // Closing a file may wait for the disk, too: that is left to the kernel.
+        std::mem::forget(self.disk.clone());
+        self.unwatch_all();
+        self.sockets.clear();
+        self.clients.clear();
+        self.channel = None;
+    }
+
     /// A worker that is told directly opens its logs itself, if it may.
     fn reopen_by_path(&self) {
         self.flush_all();

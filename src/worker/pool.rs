@@ -7,6 +7,8 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use crate::sys::crash;
+
 /// Bytes of a thread's stack: what runs there is a few system calls deep.
 const STACK: usize = 256 << 10;
 
@@ -181,6 +183,8 @@ impl<J: Send + 'static> ThreadPool<J> {
 }
 
 fn work<J>(shared: &Shared<J>, run: fn(J)) {
+    // Should it crash, the request of the first thread is not to blame.
+    crash::thread_number();
     let mut lanes = shared.lock();
     loop {
         let Some((lane, job)) = lanes.next() else {

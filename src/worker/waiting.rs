@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::client::Client;
-use super::disk::{Asked, Outcome, Part, Ticket};
+use super::disk::{Asked, Asker, Outcome, Part, Ticket};
+use super::in_hand::InHand;
 use crate::files::Query;
 use crate::http::Id;
 use crate::log::{Legible, Level};
@@ -51,7 +52,7 @@ pub enum Loading {
 impl Client {
     /// Asks a file system for what was not at hand. Nothing comes of it for now if it has to wait.
     pub(super) fn ask(&mut self, id: Id, query: Query, pool: usize) -> Option<Wake> {
-        match self.disk.ask(&query, pool, self.key) {
+        match self.disk.ask(&query, pool, self.asker()) {
             Asked::Found(found) => Some(Wake::Found(found)),
             Asked::Refused => Some(Wake::Refused),
             Asked::Later(ticket, patience) => {
@@ -65,6 +66,14 @@ impl Client {
                 });
                 None
             }
+        }
+    }
+
+    fn asker(&self) -> Asker {
+        let raw = self.sending().map_or(&[][..], |x| x.head.raw());
+        Asker {
+            key: self.key,
+            request: InHand::new(raw, self.link.peer),
         }
     }
 
@@ -91,7 +100,8 @@ impl Client {
         }
         let range = range.start..range.end.min(range.start + PART);
         let (pool, device) = (self.transport.aio.pool(), self.source.device());
-        match self.disk.read(file, range, (pool, device), self.key) {
+        let asker = self.asker();
+        match self.disk.read(file, range, (pool, device), asker) {
             Some(ticket) => self.loading = Loading::Out(ticket),
             None => return false,
         }

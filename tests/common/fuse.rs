@@ -50,6 +50,9 @@ struct State {
     /// Names, contents and times; a file's number is its place plus 2.
     files: Vec<(String, Vec<u8>, u64)>,
     held: bool,
+    /// It takes questions, and keeps the answers.
+    mute: bool,
+    unsaid: Vec<Vec<u8>>,
     over: bool,
 }
 
@@ -112,10 +115,24 @@ impl SlowDisk {
         self.shared.state.lock().unwrap().held = true;
     }
 
+    /// Takes questions and does not answer them: whoever asks cannot even be killed.
+    pub fn hush(&self) {
+        self.shared.state.lock().unwrap().mute = true;
+    }
+
     /// Answers again.
     pub fn release(&self) {
-        self.shared.state.lock().unwrap().held = false;
+        let mut state = self.shared.state.lock().unwrap();
+        (state.held, state.mute) = (false, false);
+        for answer in std::mem::take(&mut state.unsaid) {
+            self.shared.say(&answer);
+        }
         self.shared.changed.notify_all();
+    }
+
+    /// How many questions are not answered though they were taken.
+    pub fn unanswered(&self) -> usize {
+        self.shared.state.lock().unwrap().unsaid.len()
     }
 
     /// Whether a question waits.
@@ -140,6 +157,11 @@ impl Shared {
         poll(&mut fds, PollTimeout::from(milliseconds)).is_ok_and(|ready| ready > 0)
     }
 
+    /// Whoever asked may have given up.
+    fn say(&self, answer: &[u8]) {
+        let _ = (&self.device).write(answer);
+    }
+
     fn serve(&self) {
         let mut request = vec![0; REQUEST];
         loop {
@@ -154,9 +176,10 @@ impl Shared {
             let Ok(count) = (&self.device).read(&mut request) else {
                 continue;
             };
-            if let Some(answer) = state.answer(&request[..count]) {
-                // Whoever asked may have given up.
-                let _ = (&self.device).write(&answer);
+            match state.answer(&request[..count]) {
+                Some(answer) if state.mute => state.unsaid.push(answer),
+                Some(answer) => self.say(&answer),
+                None => {}
             }
         }
     }

@@ -36,7 +36,7 @@ pub(super) enum Force {
     None,
     /// Its loop stood still.
     Aborted(Instant),
-    Killed,
+    Killed(Instant),
 }
 
 /// What a child was told to accept.
@@ -62,6 +62,8 @@ pub(super) struct Child {
     /// What it was told, and when.
     pub told: (Duty, Instant),
     pub force: Force,
+    /// Since when it has closed its channel, which is the last thing a worker does.
+    pub left: Option<Instant>,
     /// Since when it has owed an answer: that it is ready, or later to a ping.
     pub awaited: Option<Instant>,
     /// How long it may owe it; zero for ever.
@@ -80,6 +82,7 @@ impl Child {
             duty,
             told: (duty, now),
             force: Force::None,
+            left: None,
             awaited: Some(now),
             stall,
         }
@@ -92,7 +95,12 @@ impl Child {
 
     /// Whether it can accept connections.
     pub fn can_serve(&self) -> bool {
-        self.ready && self.duty == Duty::Serve && self.force == Force::None
+        self.ready && self.duty == Duty::Serve && !self.is_ending()
+    }
+
+    /// Whether its process was forced to end, or ends by itself.
+    pub fn is_ending(&self) -> bool {
+        self.force != Force::None || self.left.is_some()
     }
 
     /// Whether it was told to accept, and may have been woken for a connection.
@@ -100,18 +108,29 @@ impl Child {
         matches!(self.share, Share::Paused | Share::Admitted(_))
     }
 
-    /// When a child that was told to end, or aborted, is killed.
+    /// When a child that was told to end, that was aborted, or that said its last is killed.
     pub fn killed_at(&self) -> Option<Instant> {
+        let since = match self.force {
+            Force::Killed(_) => return None,
+            Force::Aborted(at) => Some(at),
+            Force::None => (self.told.0 == Duty::Stop).then_some(self.told.1),
+        };
+        let since = since.into_iter().chain(self.left).min();
+        since.map(|since| since + GRACE)
+    }
+
+    /// When a child that was killed is given up.
+    pub fn buried_at(&self) -> Option<Instant> {
         match self.force {
-            Force::Killed => None,
-            Force::Aborted(at) => Some(at + GRACE),
-            Force::None => (self.told.0 == Duty::Stop).then(|| self.told.1 + GRACE),
+            Force::Killed(at) => Some(at + GRACE),
+            _ => None,
         }
     }
 
-    /// When it is to be killed or aborted, unless it does what it should.
+    /// When it is to be killed, given up or aborted, unless it does what it should.
     pub fn deadline(&self) -> Option<Instant> {
         self.pid?;
-        self.killed_at().into_iter().chain(self.stalled_at()).min()
+        let due = [self.killed_at(), self.buried_at(), self.stalled_at()];
+        due.into_iter().flatten().min()
     }
 }

@@ -68,6 +68,8 @@ pub enum Event {
     Ready(Pid),
     /// A worker answers [`Command::Ping`].
     Pong(Pid),
+    /// A worker has closed its channel: it has done all it had to, and is about to exit.
+    Left(Pid),
     /// A child was reaped.
     Exited(Death),
     /// Another master has started this one and runs beside it.

@@ -15,6 +15,9 @@ impl Master {
         if self.succession.pid() == Some(pid) {
             return self.successor_exited(death.exit);
         }
+        if self.corpse_ended(death.exit) {
+            return;
+        }
         let mut children = self.children.iter();
         let Some(at) = children.position(|child| child.pid == Some(pid)) else {
             return self.log(Level::Notice, format!("unknown process {pid} {status}"));

@@ -16,7 +16,7 @@ const LATE: Duration = Duration::from_secs(1);
 
 impl Child {
     fn is_watched(&self) -> bool {
-        self.force == Force::None && self.duty < Duty::Stop && !self.stall.is_zero()
+        !self.is_ending() && self.duty < Duty::Stop && !self.stall.is_zero()
     }
 
     /// When its silence is a stall.

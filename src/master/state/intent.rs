@@ -114,11 +114,7 @@ impl Master {
         let now = self.now;
         for child in &mut self.children {
             let Some(pid) = child.pid else { continue };
-            if child.killed_at().is_some_and(|due| due <= now) {
-                child.force = Force::Killed;
-                self.actions.push(Action::Kill(pid));
-            }
-            if child.duty > child.told.0 && child.force != Force::Killed {
+            if child.duty > child.told.0 && !matches!(child.force, Force::Killed(_)) {
                 child.told = (child.duty, now);
                 let command = match child.duty {
                     Duty::Serve | Duty::Retire => Command::Retire,
@@ -133,6 +129,7 @@ impl Master {
     pub(super) fn finish(&mut self) {
         let idle = self.reload.as_ref().is_none_or(|reload| reload.is_stuck());
         if self.is_ending() && self.children.is_empty() && idle {
+            self.bequeath_corpses();
             self.log(Level::Notice, "exit".into());
             self.actions.push(Action::Exit(self.exit_code));
         }

@@ -27,6 +27,8 @@ enum Step {
     Listen(bool),
     Ready(usize),
     Pong(usize),
+    /// A worker closes its channel.
+    Leave(usize),
     Exit(usize, ExitStatus, bool),
     /// Everything goes well with a reload to so many workers.
     Reload(usize),
@@ -57,6 +59,7 @@ fn step() -> impl Strategy<Value = Step> {
         9 => prop::bool::weighted(0.8).prop_map(Step::Listen),
         16 => (0..99usize).prop_map(Step::Ready),
         9 => (0..99usize).prop_map(Step::Pong),
+        1 => (0..99usize).prop_map(Step::Leave),
         4 => prop::bool::weighted(0.8).prop_map(Step::Execute),
         1 => prop::sample::select(ends.clone()).prop_map(Step::SuccessorExit),
         3 => (0..99usize, prop::sample::select(ends), any::<bool>())
@@ -86,6 +89,7 @@ proptest! {
         generations in 0..4usize,
         steps in prop::collection::vec(step(), 0..150),
         end in any::<bool>(),
+        dies in any::<bool>(),
     ) {
         let mut world = World::new(generations);
         for step in steps {
@@ -96,9 +100,9 @@ proptest! {
         }
         if world.code.is_none() {
             world.step(Step::Signal(if end { Signal::Quit } else { Signal::Term }));
-            world.end();
+            world.end(dies);
         }
-        prop_assert!(world.code.is_some(), "it ends once its children have");
+        prop_assert!(world.code.is_some(), "it ends, even where its children do not");
         prop_assert!(world.asked.is_empty(), "each client was answered");
     }
 }

@@ -1,5 +1,6 @@
 //! Each rule of the master in a few lines.
 
+mod corpses;
 mod crashes;
 mod ends;
 mod generations;
@@ -207,7 +208,9 @@ impl Bench {
             .iter()
             .map(|(_, due)| *due)
             .collect();
-        due.extend(self.master.children.iter().filter_map(Child::killed_at));
+        let children = || self.master.children.iter();
+        due.extend(children().filter_map(Child::killed_at));
+        due.extend(children().filter_map(Child::buried_at));
         due.extend(self.master.reload.as_ref().and_then(Reload::deadline));
         let due = due.into_iter().min()?;
         assert!(

@@ -12,6 +12,8 @@ use mio::Waker;
 use crate::files::mounts::Mounts;
 use crate::files::{self, Found, Opened, Query};
 use crate::sys::file::{self, Meta};
+use crate::worker::in_hand::InHand;
+use crate::worker::scoreboard::Tally;
 
 /// Says whom a result is for: a client's place, which others may have by then, and a number that
 /// nothing else has.
@@ -21,6 +23,14 @@ pub struct Ticket {
     pub key: usize,
     /// The number.
     pub number: u64,
+}
+
+/// Who asks for something.
+pub struct Asker {
+    /// The client's place.
+    pub key: usize,
+    /// Its request, which a thread has in hand meanwhile.
+    pub request: InHand,
 }
 
 /// A part of a file.
@@ -82,16 +92,36 @@ pub enum Done {
     Read(Ticket, io::Result<Part>),
 }
 
-/// A task, and where its result goes.
+/// A task, for whom it is done, and where its result goes.
 pub struct Job {
     pub task: Task,
+    /// The request of whoever asked first; none for what the worker does for itself.
+    pub request: Option<InHand>,
+    pub tally: Tally,
     pub outbox: Arc<Outbox>,
 }
 
 impl Job {
     /// Does it.
     pub fn run(self) {
-        let done = match self.task {
+        let Job { task, request, .. } = self;
+        let done = match request {
+            None => task.run(),
+            Some(request) => self.tally.hold(&request, || {
+                #[cfg(debug_assertions)]
+                crate::worker::crash_route::follow_in_job(&request);
+                task.run()
+            }),
+        };
+        if let Some(done) = done {
+            self.outbox.post(done);
+        }
+    }
+}
+
+impl Task {
+    fn run(self) -> Option<Done> {
+        Some(match self {
             Task::Look {
                 query,
                 held,
@@ -125,9 +155,11 @@ impl Job {
                 range,
                 ticket,
             } => Done::Read(ticket, read(&file, range)),
-            Task::Close(file) => return drop(file),
-        };
-        self.outbox.post(done);
+            Task::Close(file) => {
+                drop(file);
+                return None;
+            }
+        })
     }
 }
 

@@ -129,6 +129,12 @@ impl World {
         process.unwrap_or_else(|| panic!("{pid} is gone"))
     }
 
+    /// Those that live, but for the corpses: these were killed and do not end.
+    fn seated(&self) -> impl Iterator<Item = &Process> {
+        let corpses = &self.master.corpses;
+        self.living.iter().filter(|it| !corpses.contains(&it.pid))
+    }
+
     fn adopt(&mut self, number: u64) {
         assert!(number > self.current(), "only forwards");
         let ready = |process: &&Process| process.seat.generation == number && process.ready;
@@ -195,7 +201,7 @@ impl World {
 
     fn check(&self, time: bool) {
         let forks = self.forks.iter();
-        let seats: Vec<_> = self.living.iter().map(|it| &it.seat).chain(forks).collect();
+        let seats: Vec<_> = self.seated().map(|it| &it.seat).chain(forks).collect();
         let distinct: HashSet<_> = seats.iter().collect();
         assert_eq!(seats.len(), distinct.len(), "one process for each seat");
         let exists = |seat: &&Seat| seat.slot < self.workers[&seat.generation];
@@ -219,7 +225,7 @@ impl World {
             return;
         }
         let current = self.current();
-        let seats = self.living.iter().map(|it| (it.seat, it.ready));
+        let seats = self.seated().map(|it| (it.seat, it.ready));
         let seats = seats.chain(self.forks.iter().map(|seat| (*seat, false)));
         let filled: Vec<_> = seats.filter(|it| it.0.generation == current).collect();
         if filled.len() < self.workers[&current] {
@@ -268,6 +274,7 @@ impl World {
             Step::Listen(succeeds) => self.listen_ends(succeeds),
             Step::Ready(number) => self.says(number, true),
             Step::Pong(number) => self.says(number, false),
+            Step::Leave(number) => self.leaves(number),
             Step::Exit(number, status, blamed) if !self.living.is_empty() => {
                 let Process { pid, .. } = self.living.remove(number % self.living.len());
                 self.handle(exited(pid, status, blamed));
@@ -328,6 +335,16 @@ impl World {
             self.handle(Event::Ready(pid));
         } else if process.ready {
             self.handle(Event::Pong(pid));
+        }
+    }
+
+    /// It closes its channel.
+    fn leaves(&mut self, number: usize) {
+        let count = self.living.len().max(1);
+        if let Some(process) = self.living.get_mut(number % count) {
+            (process.accepts, process.doomed) = (None, true);
+            let pid = process.pid;
+            self.handle(Event::Left(pid));
         }
     }
 
@@ -411,14 +428,21 @@ impl World {
         self.handle(Event::Spawned { seat, pid });
     }
 
-    /// All that is under way ends, then every child; afterwards the master must have exited.
-    pub fn end(&mut self) {
+    /// All that is under way ends, then every child, if it `dies` at all; afterwards the master
+    /// must have exited.
+    pub fn end(&mut self, dies: bool) {
         self.check_ends(true);
         self.load_ends(Some(1));
         while self.code.is_none() && !self.forks.is_empty() {
             self.fork_ends(true);
         }
-        while self.code.is_none() && !self.living.is_empty() {
+        if !dies {
+            (0..self.living.len()).for_each(|number| self.leaves(number));
+            let start = self.now;
+            (0..99).for_each(|_| self.pass(None));
+            assert!(self.now <= start + Duration::from_secs(3), "in time");
+        }
+        while dies && self.code.is_none() && !self.living.is_empty() {
             self.step(Step::Exit(0, ExitStatus::Code(0), false));
         }
     }
