@@ -4,9 +4,10 @@ mod common;
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use common::{LIMIT, Setup, TestServer, skip, within};
+use common::{LIMIT, Setup, TestServer, holds_for, is_forkful, signal, skip, wait_until, within};
+use nix::sys::signal::Signal;
 
 fn library() -> Option<PathBuf> {
     let folders = fs::read_dir("/usr/lib").ok()?.flatten();
@@ -14,19 +15,25 @@ fn library() -> Option<PathBuf> {
     libraries.find(|library| library.exists())
 }
 
-/// A server whose wall clock is off by what the file `offset` says; `None` where there is none.
 fn site(limits: &str) -> Option<TestServer> {
+    site_with("", limits)
+}
+
+/// A server whose wall clock is off by what the file `offset` says; `None` where there is none.
+fn site_with(main: &str, limits: &str) -> Option<TestServer> {
     let Some(library) = library() else {
         skip("libfaketime is not installed");
         return None;
     };
-    let main = "worker_processes 1; env FAKETIME_TIMESTAMP_FILE; env FAKETIME_NO_CACHE;
-        env FAKETIME_DONT_FAKE_MONOTONIC;";
+    let main = format!(
+        "worker_processes 1; env FAKETIME_TIMESTAMP_FILE; env FAKETIME_NO_CACHE;
+         env FAKETIME_DONT_FAKE_MONOTONIC; {main}"
+    );
     let http = format!(
         "access_log %PREFIX%/buffered.log combined buffer=64k flush=1s;
          server {{ listen %LISTEN%; return 200 \"$msec\"; {limits} }}"
     );
-    let setup = Setup::with_main(main, &http).file("offset", "+0s\n");
+    let setup = Setup::with_main(&main, &http).file("offset", "+0s\n");
     let offset = setup.prefix().join("offset");
     let server = setup
         .environment("LD_PRELOAD", library)
@@ -87,4 +94,60 @@ fn a_clock_set_back_ends_nothing_late() {
         (fs::metadata(&log).unwrap().len() > 0).then_some(())
     });
     assert!(written.is_some(), "the log is not flushed");
+}
+
+/// Where the clock is set to, one after the other.
+const JUMPS: [(&str, i64); 3] = [("+1d", 24), ("-1h", -1), ("+0", 0)];
+
+#[test]
+fn a_reload_takes_the_time_it_takes() {
+    if !is_forkful() {
+        return;
+    }
+    let Some(server) = site_with("reload_timeout 5s; reload_probation 300ms;", "") else {
+        return;
+    };
+    for (number, (offset, hours)) in JUMPS.into_iter().enumerate() {
+        let serves = |generation: usize| {
+            server.wait_for_log(&format!("generation {generation} serves"));
+        };
+        server.signal(Signal::SIGHUP);
+        set_clock(&server, offset, hours);
+        serves(2 * number + 2);
+        server.reload();
+        serves(2 * number + 3);
+    }
+}
+
+#[test]
+fn no_worker_stalls_because_the_clock_was_set() {
+    if !is_forkful() {
+        return; // nginx looks after nobody
+    }
+    let Some(server) = site_with("worker_stall_timeout 1s;", "") else {
+        return;
+    };
+    let workers = server.workers();
+    for (offset, hours) in JUMPS {
+        set_clock(&server, offset, hours);
+        // A ping, and the time that the answer may take.
+        holds_for(Duration::from_millis(2_500), "nobody is replaced", || {
+            server.workers() == workers
+        });
+    }
+}
+
+#[test]
+fn a_back_off_ends_in_time() {
+    let Some(mut server) = site("") else { return };
+    server.expect_log("exited on signal 9");
+    for (offset, hours) in JUMPS {
+        for _ in 0..2 {
+            let worker = wait_until("there is a worker", || server.workers().pop());
+            signal(worker, Signal::SIGKILL);
+            server.wait_for_log(&format!("{worker} exited on signal 9"));
+        }
+        set_clock(&server, offset, hours);
+        wait_until("there is a worker", || server.workers().pop());
+    }
 }

@@ -343,13 +343,19 @@ fn a_daemon_leaves_its_parent_and_can_be_stopped() {
     });
     let pid = nix::unistd::Pid::from_raw(pid);
     let session = nix::unistd::getsid(Some(pid));
-    let stdin = fs::read_link(format!("/proc/{pid}/fd/0"));
+    let streams = [0, 1, 2].map(|number| fs::read_link(format!("/proc/{pid}/fd/{number}")));
     assert!(place.run(&["-s", "quit"]).status.success());
     wait_until("the daemon ends", || {
         nix::sys::signal::kill(pid, None).err()
     });
     assert_eq!(session, Ok(pid), "it leads no session");
-    assert_eq!(stdin.unwrap(), Path::new("/dev/null"));
+    let [stdin, stdout, stderr] = streams.map(Result::unwrap);
+    assert_eq!([&stdin, &stdout], [Path::new("/dev/null"); 2]);
+    // nginx writes its log there
+    assert!(
+        stderr == Path::new("/dev/null") || !is_forkful(),
+        "{stderr:?}"
+    );
 }
 
 #[test]

@@ -12,7 +12,11 @@ use common::{
 use nix::sys::signal::Signal;
 
 fn site(main: &str) -> TestServer {
-    Setup::with_main(main, SITE)
+    let probation = match is_forkful() {
+        true => "reload_probation 20ms;",
+        false => "", // nginx has none
+    };
+    Setup::with_main(&format!("{main} {probation}"), SITE)
         .file("html/f.txt", "content")
         .start()
 }
@@ -104,7 +108,8 @@ fn connections_leave_none() {
         asked += answered;
     }
     has_no_client(worker);
-    assert_eq!(descriptors(worker).len(), open);
+    let left = descriptors(worker).len();
+    assert!(left <= open, "{left} instead of {open}");
 }
 
 /// Descriptors of a process that a program it starts would get.

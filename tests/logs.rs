@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::HashMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use common::{
     wait_until,
 };
 use fancy_regex::Regex;
-use nix::libc::linger;
+use nix::libc::{self, linger};
 use nix::sys::signal::Signal;
 use nix::sys::socket::{setsockopt, sockopt};
 
@@ -132,12 +133,61 @@ fn the_error_log_has_one_line_for_each_event() {
 #[test]
 fn a_bad_request_is_a_line_at_info() {
     let server = site(SITE);
-    let mut client = server.connect();
-    client.send("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n");
-    assert_eq!(client.response().status, 400);
+    let bad = [
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\n\r\n",
+        "GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: x\r\nContent-Length: 3\r\n\r\n",
+        "\x16\x03\x01\r\n\r\n",
+    ];
+    for request in bad {
+        let mut client = server.connect();
+        client.send(request);
+        let status = client.response().status;
+        assert!(matches!(status, 400 | 501), "{status}: {request:?}");
+    }
     let log = server.finish();
-    assert!(log.contains("[info]"), "{log}");
+    let of_clients = log
+        .lines()
+        .filter(|line| line.contains("client: 127.0.0.1"));
+    let levels: Vec<bool> = of_clients.map(|line| line.contains("[info]")).collect();
+    assert_eq!(levels, [true; 5], "{log}");
     assert!(!log.contains("[error]"), "{log}");
+}
+
+#[test]
+fn logs_are_appended_to_and_others_read_them() {
+    let server = site(SITE);
+    assert_eq!(server.get("/f.txt").text(), "content");
+    for name in ["access.log", "error.log"] {
+        let path = server.path(name);
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o644, "{name}");
+        for pid in [vec![server.pid()], server.workers()].concat() {
+            let flags: Vec<u32> = flags_of(pid, &path);
+            let appends = |flags: &u32| flags & libc::O_APPEND.cast_unsigned() != 0;
+            assert!(
+                !flags.is_empty() && flags.iter().all(appends),
+                "{name} of {pid}: {flags:?}"
+            );
+        }
+    }
+}
+
+/// The flags of the descriptors that a process has of a file.
+fn flags_of(pid: u32, path: &Path) -> Vec<u32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let flags = |entry: std::io::Result<fs::DirEntry>| {
+        let entry = entry.ok()?;
+        fs::read_link(entry.path()).ok().filter(|it| it == path)?;
+        let number = entry.file_name().into_string().unwrap();
+        let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{number}")).ok()?;
+        let flags = info
+            .lines()
+            .find_map(|line| line.strip_prefix("flags:\t"))?;
+        u32::from_str_radix(flags, 8).ok()
+    };
+    entries.filter_map(flags).collect()
 }
 
 #[test]

@@ -28,7 +28,12 @@ fn the_sockets_listen_before_it_appears() {
     wait_until("there is a pid file", || {
         server.path("pid").exists().then_some(())
     });
+    let text = fs::read_to_string(server.path("pid")).unwrap();
     UnixStream::connect(server.path("socket")).expect("the socket listens");
+    assert!(
+        text == format!("{}\n", server.pid()) || !is_forkful(),
+        "it appears whole, not {text:?}"
+    );
     wait_until("there is a worker", || server.workers().pop());
 }
 

@@ -6,7 +6,11 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 
-use common::{SITE, Setup, TestServer, is_forkful, possible, signal, wait_until};
+use common::{
+    Call, SITE, Setup, TestServer, inject, is_forkful, possible, signal, tool_is_installed,
+    wait_until,
+};
+use nix::libc;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{Group, User, chown, geteuid};
@@ -56,6 +60,64 @@ fn workers_are_somebody_else_for_good() {
         }
     }
     assert_eq!(server.get("/f.txt").text(), "content");
+}
+
+/// Without a sandbox, which would refuse it as well.
+#[test]
+fn there_is_no_way_back_to_root() {
+    if !is_root() {
+        return;
+    }
+    let off = if is_forkful() {
+        "worker_sandbox off;"
+    } else {
+        ""
+    };
+    let server = Setup::with_main(&format!("worker_processes 1; {off}"), SITE)
+        .file("html/f.txt", "content")
+        .start();
+    assert_eq!(server.get("/f.txt").text(), "content");
+    for number in [libc::SYS_setuid, libc::SYS_setgid, libc::SYS_setgroups] {
+        let call = Call {
+            number,
+            text: None,
+            arguments: [0; 3],
+        };
+        let answer = inject(server.workers()[0], &call);
+        if !possible(answer.is_some(), "nobody has written how on this machine") {
+            return;
+        }
+        assert_eq!(
+            answer,
+            Some(-i64::from(libc::EPERM)),
+            "system call {number}"
+        );
+    }
+    assert_eq!(server.get("/f.txt").text(), "content");
+}
+
+/// Each step in turn is made to fail by strace.
+#[test]
+fn a_worker_that_cannot_drop_everything_does_not_serve() {
+    const STRACE: &str = "/usr/bin/strace";
+    if !is_root() || !is_forkful() || !possible(tool_is_installed(STRACE), "no strace") {
+        return;
+    }
+    for (call, told) in [
+        ("setgroups", "initgroups("),
+        ("setresgid", "setgid("),
+        ("setresuid", "setuid("),
+    ] {
+        let inject = format!("--inject={call}:error=EPERM");
+        let trace = format!("--trace={call}");
+        let strace = [STRACE, "-D", "-f", "-q", "-o", "/dev/null", &trace, &inject];
+        let mut server = Setup::http(SITE).under(&strace).spawn();
+        assert_eq!(server.wait(), 1, "{call}");
+        server.expect_log("failed (1: Operation not permitted)");
+        server.expect_log("it cannot start and is not replaced");
+        let log = server.log();
+        assert!(log.contains(told), "{call}: {log}");
+    }
 }
 
 #[test]

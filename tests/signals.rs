@@ -5,7 +5,7 @@ mod common;
 use std::io::ErrorKind;
 use std::net::TcpStream;
 
-use common::{Load, Reuse, SITE, Setup, TestServer, is_forkful, wait_until};
+use common::{Load, Reuse, SITE, Setup, TestServer, is_forkful, scaled_count, signal, wait_until};
 use nix::sys::signal::Signal;
 
 fn site() -> TestServer {
@@ -164,6 +164,25 @@ fn reopening_and_reloading_at_any_moment_is_harmless() {
     load.wait_for_more();
     let (_, failures) = load.finish();
     assert!(failures.is_empty(), "{failures:?}");
+}
+
+/// Stopping and continuing a process ends its wait with EINTR.
+#[test]
+fn an_interrupted_wait_goes_on() {
+    let server = site();
+    let load = Load::start(server.address(), 2, Reuse::KeepAlive, "content");
+    let mut running = download(&server);
+    let processes = [vec![server.pid()], server.workers()].concat();
+    for round in 0..scaled_count(1000, 100) {
+        let pid = processes[round % processes.len()];
+        signal(pid, Signal::SIGSTOP);
+        signal(pid, Signal::SIGCONT);
+        load.wait_for_more();
+    }
+    assert_eq!(running.response().body.len(), 20 << 20);
+    let (_, failures) = load.finish();
+    assert!(failures.is_empty(), "{failures:?}");
+    assert_eq!([vec![server.pid()], server.workers()].concat(), processes);
 }
 
 #[test]

@@ -2,12 +2,18 @@
 
 mod common;
 
+use std::fs;
 use std::io::Read;
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use common::{Setup, TestServer, binary, is_forkful, possible, run, tool_is_installed, wait_until};
+use common::{
+    Setup, TestServer, binary, holds_for, is_forkful, possible, processor_time, run, signal,
+    tool_is_installed, wait_until,
+};
+use nix::sys::signal::Signal;
 
 const NGINX: &str = "/usr/sbin/nginx";
 const MAIN: &str = "worker_processes 2;";
@@ -58,6 +64,52 @@ fn the_site_stays_up_and_the_reload_says_why_not() {
         (server.workers() == workers).then_some(())
     });
     assert_eq!(server.get("/").text(), "one");
+}
+
+/// A site that served until its workers could start no more: its working directory is gone, and
+/// then its only worker.
+fn homeless() -> TestServer {
+    let main = "worker_processes 1; working_directory %PREFIX%/place;";
+    let http = "server { listen %LISTEN%; return 200 one; }";
+    let mut server = Setup::with_main(main, http).file("place/seed", "").start();
+    server.expect_log("/place\") failed (2: No such file or directory)");
+    server.expect_log("exited on signal 9");
+    fs::remove_dir_all(server.path("place")).unwrap();
+    signal(server.workers()[0], Signal::SIGKILL);
+    server.wait_for_log("/place\") failed (2: No such file or directory)");
+    server
+}
+
+#[test]
+fn workers_that_can_start_no_more_are_tried_now_and_then() {
+    if !is_forkful() {
+        return; // nginx gives them up
+    }
+    let server = homeless();
+    let forks = || server.log().matches("start worker process").count();
+    let (start, before) = (Instant::now(), (forks(), processor_time(server.pid())));
+    holds_for(Duration::from_secs(2), "the master ended", || {
+        Path::new(&format!("/proc/{}/fd/0", server.pid())).exists()
+    });
+    let used = processor_time(server.pid()) - before.1;
+    let (forks, time) = (forks() - before.0, start.elapsed());
+    assert!(
+        forks <= 1 + time.as_millis() as usize / 100,
+        "{forks} forks in {time:?}"
+    );
+    assert!(used < time / 10, "the master used {used:?} of {time:?}");
+    server.write("place/seed", "");
+    assert_eq!(server.get("/").text(), "one");
+}
+
+#[test]
+fn a_master_whose_workers_do_not_start_can_be_ended() {
+    if !is_forkful() {
+        return;
+    }
+    let mut server = homeless();
+    server.signal(Signal::SIGQUIT);
+    assert_eq!(server.wait(), 0);
 }
 
 /// For comparison; what is printed is the result.

@@ -298,6 +298,73 @@ fn an_upgrade_waits_for_a_reload() {
     finish(load);
 }
 
+#[test]
+fn the_new_binary_begins_with_default_signals() {
+    let mut server = upgradable();
+    server.tolerate_of_nginx("unlink()");
+    let old = server.pid();
+    let found = server.path("signals");
+    let script = format!(
+        "#!/bin/sh\ngrep ^Sig /proc/$$/status >{}\n",
+        found.display()
+    );
+    fs::remove_file(server.path("server")).unwrap();
+    install_script(&script, &server.path("server"));
+    server.signal(Signal::SIGUSR2);
+    server.wait_for_log("exited with code 0");
+    wait_until("the pid file is back", || {
+        is_the_only_one(&server, old).then_some(())
+    });
+    let found = fs::read_to_string(found).unwrap();
+    let set = |name: &str| {
+        let set = found.lines().find_map(|line| line.strip_prefix(name));
+        u64::from_str_radix(set.expect("it is there").trim(), 16).unwrap()
+    };
+    let pipe = 1 << (Signal::SIGPIPE as u64 - 1);
+    assert_eq!((set("SigBlk:"), set("SigIgn:") & pipe), (0, 0), "{found}");
+}
+
+/// All that a master may be sent, but for what ends it at once.
+const SIGNALS: [Signal; 8] = [
+    Signal::SIGHUP,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGWINCH,
+    Signal::SIGCHLD,
+    Signal::SIGALRM,
+    Signal::SIGPIPE,
+    Signal::SIGQUIT,
+];
+
+/// At any moment to the master or its successor; only that one is told to quit.
+#[test]
+fn a_storm_of_mixed_signals_ends_in_order() {
+    let server = upgradable();
+    let old = server.pid();
+    let load: Vec<Load> = (server.addresses().iter())
+        .map(|&address| Load::start(address, 2, Reuse::Never, body()))
+        .collect();
+    let successor = || pid_in(&server.path("pid")).filter(|&pid| pid != old);
+    let mut random = 1_u32;
+    for round in 0..scaled_count(1000, 100) {
+        random = random.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+        let which = SIGNALS[(random >> 16) as usize % SIGNALS.len()];
+        let new = successor().filter(|_| random >> 30 > 0);
+        match (new, which) {
+            (None, Signal::SIGQUIT) => {}
+            (new, _) => signal(new.unwrap_or(old), which),
+        }
+        load[round % load.len()].wait_for_more();
+    }
+    wait_until("one master with its workers is left", || {
+        if let Some(new) = successor() {
+            signal(new, Signal::SIGQUIT);
+        }
+        (is_the_only_one(&server, old) && children(old).len() == WORKERS).then_some(())
+    });
+    finish(load);
+}
+
 /// A daemon, started from a binary of its own; it becomes a child of this process.
 struct Daemon {
     place: TempDir,

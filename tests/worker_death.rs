@@ -56,8 +56,17 @@ fn an_aborted_worker_is_replaced() {
 
 #[test]
 fn other_workers_go_on() {
+    others_go_on(Signal::SIGKILL, "signal 9");
+}
+
+#[test]
+fn other_workers_go_on_after_a_fault() {
+    others_go_on(Signal::SIGSEGV, "signal 11");
+}
+
+fn others_go_on(how: Signal, word: &'static str) {
     let mut server = site(2);
-    server.expect_log("signal 9");
+    server.expect_log(word);
     let (_first, victim) = connection(&server);
     // Only connections that come together are sure to meet both workers.
     let mut download = wait_until("a connection is with the other worker", || {
@@ -71,20 +80,21 @@ fn other_workers_go_on() {
     });
     download.send_get("/big");
     download.fill().unwrap();
-    signal(victim, Signal::SIGKILL);
+    signal(victim, how);
     assert_eq!(download.response().body.len(), 20 << 20);
 }
 
 #[test]
 fn all_workers_killed_at_once_are_replaced() {
-    let mut server = site(4);
+    let mut server = site(16);
     server.expect_log("signal 9");
     let old = server.workers();
     old.iter().for_each(|pid| signal(*pid, Signal::SIGKILL));
-    wait_until("four new workers run", || {
+    // A zombie would be a child, and not run.
+    wait_until("sixteen new workers run, and nothing else is there", || {
         let now = server.workers();
         let new = now.iter().all(|pid| !old.contains(pid) && runs(*pid));
-        (now.len() == 4 && new).then_some(())
+        (now.len() == 16 && new).then_some(())
     });
     assert_eq!(server.get("/f.txt").text(), "content");
 }

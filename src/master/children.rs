@@ -232,12 +232,10 @@ impl Children {
     }
 }
 
-/// Sends a signal to a child. One that was reaped meanwhile needs none; its end is about to be heard
-/// of.
+/// Sends a signal to a child. One that was reaped meanwhile gets none; the event of its end may still
+/// wait behind the one that is handled.
 pub(super) fn kill(pid: Pid, signal: Signal) {
-    if let Err(error) = process::kill(pid, signal)
-        && !process::is_gone(&error)
-    {
+    if let Err(error) = process::kill_child(pid, signal) {
         log::alert!(
             "kill({pid}, {}) failed {}",
             signal.number(),

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
 use std::num::NonZeroI32;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -203,9 +204,24 @@ pub fn kill(pid: Pid, signal: Signal) -> io::Result<()> {
     check(unsafe { libc::kill(pid.number(), signal.number()) }).map(drop)
 }
 
-/// Whether an error of [`kill`] says that there is no such process.
-pub fn is_gone(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::ESRCH)
+/// Sends a signal to a child, unless it was reaped: its number may be another process's by now.
+///
+/// # Errors
+/// Those of [`kill`].
+pub fn kill_child(pid: Pid, signal: Signal) -> io::Result<()> {
+    match is_child(pid) {
+        true => kill(pid, signal),
+        false => Ok(()),
+    }
+}
+
+/// Whether it is a child that was not reaped yet, alive or not.
+fn is_child(pid: Pid) -> bool {
+    let number = pid.number().unsigned_abs();
+    let mut found = MaybeUninit::uninit();
+    let look = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: `found` is valid for the call's write.
+    unsafe { libc::waitid(libc::P_PID, number, found.as_mut_ptr(), look) == 0 }
 }
 
 /// The process is killed when its parent ends.

@@ -9,7 +9,7 @@ pub struct Call<'a> {
     pub arguments: [u64; 3],
 }
 
-/// Makes a process, which waits in a system call, do this one. Returns what the kernel answered, an
+/// Makes a process, once it is in a system call or just behind one, do this one. Returns what the kernel answered, an
 /// error as a negative number; `None` on a machine where nobody has written how.
 #[cfg(target_arch = "x86_64")]
 pub fn inject(pid: u32, call: &Call<'_>) -> Option<i64> {
@@ -20,16 +20,33 @@ pub fn inject(pid: u32, call: &Call<'_>) -> Option<i64> {
     use std::fs::File;
     use std::os::unix::fs::FileExt;
 
+    use super::wait::wait_until;
+
+    /// The instruction `syscall`.
+    const SYSCALL: [u8; 2] = [0x0f, 0x05];
+
     let number = Pid::from_raw(pid.cast_signed());
     let stopped_by = |signal| {
         let status = waitpid(number, Some(WaitPidFlag::__WALL)).unwrap();
         assert_eq!(status, WaitStatus::Stopped(number, signal));
     };
-    ptrace::attach(number).expect("it can be traced");
-    stopped_by(Signal::SIGSTOP);
-    let before = ptrace::getregs(number).unwrap();
+    let path = format!("/proc/{pid}/mem");
+    let memory = File::options().read(true).write(true).open(path).unwrap();
+    let before = wait_until("it is in a system call", || {
+        ptrace::attach(number).expect("it can be traced");
+        stopped_by(Signal::SIGSTOP);
+        let registers = ptrace::getregs(number).unwrap();
+        let mut instruction = [0; 2];
+        let place = registers.rip - 2;
+        memory.read_exact_at(&mut instruction, place).unwrap();
+        if instruction == SYSCALL {
+            return Some(registers);
+        }
+        ptrace::detach(number, None).unwrap();
+        None
+    });
     let mut registers = before;
-    // It is behind the two bytes of `syscall`. Nothing of the call it waits in is to be redone yet.
+    // Nothing of the call it waits in is to be redone yet.
     registers.rip = before.rip - 2;
     registers.orig_rax = u64::MAX;
     registers.rax = call.number.cast_unsigned();
@@ -37,9 +54,8 @@ pub fn inject(pid: u32, call: &Call<'_>) -> Option<i64> {
     if let Some(text) = call.text {
         // Far below what the stack is used for.
         let place = before.rsp - 4096;
-        let memory = File::options().write(true).open(format!("/proc/{pid}/mem"));
         let text = [text.as_bytes(), b"\0"].concat();
-        memory.unwrap().write_all_at(&text, place).unwrap();
+        memory.write_all_at(&text, place).unwrap();
         registers.rdi = place;
     }
     ptrace::setregs(number, registers).unwrap();

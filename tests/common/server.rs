@@ -17,8 +17,10 @@ use nix::unistd::{User, chown, geteuid};
 use tempfile::TempDir;
 
 use super::client::Client;
+use super::json::Json;
 use super::process::{children, signal, stop};
 use super::response::Response;
+use super::status::status;
 use super::wait::wait_until;
 
 /// The modification time of every file a test lays out: Tue, 14 Nov 2023 22:13:20 GMT.
@@ -156,15 +158,15 @@ impl Setup {
         self.prefix.path()
     }
 
-    /// Starts the server and waits until it has workers, a pid file and takes connections.
+    /// Starts the server and waits until it has a pid file and all its workers, which serve.
     pub fn start(self) -> TestServer {
         let mut server = self.spawn();
         wait_until("the server is up", || {
             if let Some(status) = server.child.try_wait().unwrap() {
                 panic!("the server ended with {status}:\n{}", server.log());
             }
-            let all = server.workers().len() >= server.workers_asked_for();
-            (server.path("pid").exists() && all).then_some(())
+            let serve = || server.serving() >= server.workers_asked_for();
+            (server.path("pid").exists() && serve()).then_some(())
         });
         server
     }
@@ -380,6 +382,16 @@ impl TestServer {
             .next()
             .and_then(|number| number.parse().ok());
         number.unwrap_or(1)
+    }
+
+    /// The number of workers that are there to serve, and are done with their start if the server
+    /// tells.
+    fn serving(&self) -> usize {
+        let serves = |worker: &&Json| worker["state"].text() == "serving";
+        match status(self.pid()) {
+            Some(status) => status["workers"].items().iter().filter(serves).count(),
+            None => self.workers().len(),
+        }
     }
 
     /// Reloads and waits until all workers are new and as many as asked for.

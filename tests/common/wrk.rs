@@ -16,6 +16,8 @@ pub struct WrkReport {
     pub requests: u64,
     /// Requests answered per second.
     pub rate: f64,
+    /// The time in which 99 of 100 requests were answered.
+    pub p99: Duration,
     /// Connections that could not be made.
     pub refused: u64,
     /// Failures of connections after they were made, and answers that took too long.
@@ -46,7 +48,7 @@ impl Wrk {
         reuse: Reuse,
     ) -> Wrk {
         let seconds = duration.as_secs_f64().ceil();
-        command.args(["-t1", "-c64", &format!("-d{seconds}s")]);
+        command.args(["-t1", "-c64", "--latency", &format!("-d{seconds}s")]);
         if reuse == Reuse::Never {
             command.args(["-H", "Connection: close"]);
         }
@@ -94,9 +96,24 @@ impl WrkReport {
         Some(WrkReport {
             requests: requests.split_whitespace().next()?.parse().ok()?,
             rate: line("Requests/sec:")?.trim().parse().ok()?,
+            p99: duration(line("99%")?.trim())?,
             refused: errors[0],
             broken: errors[1..].iter().sum(),
             unwanted,
         })
     }
+}
+
+/// What wrk prints: `1.23ms`.
+fn duration(text: &str) -> Option<Duration> {
+    let unit = text.find(|byte: char| byte.is_alphabetic())?;
+    let number: f64 = text[..unit].parse().ok()?;
+    let seconds = match &text[unit..] {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => return None,
+    };
+    Some(Duration::from_secs_f64(number * seconds))
 }

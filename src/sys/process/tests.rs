@@ -49,6 +49,29 @@ fn exit_codes_and_signals() {
 }
 
 #[test]
+fn only_a_child_that_was_not_reaped_is_killed() {
+    let name = "sys::process::tests::only_a_child_that_was_not_reaped_is_killed";
+    alone(name, || {
+        let pid = child(pause);
+        assert!(is_child(pid));
+        kill_child(pid, Signal::Kill).expect("kill");
+        let ended = || {
+            fs::read_to_string(format!("/proc/{pid}/stat"))
+                .unwrap()
+                .contains(") Z ")
+        };
+        while !ended() {
+            thread::yield_now();
+        }
+        kill_child(pid, Signal::Kill).expect("it takes one as long as it is not reaped");
+        assert!(wait(pid).is_some());
+        kill_child(pid, Signal::Kill).expect("nothing is sent");
+        // Who is no child may be anybody.
+        kill_child(super::pid(), Signal::Kill).expect("nothing is sent");
+    });
+}
+
+#[test]
 fn real_time_signals_are_reported() {
     alone(
         "sys::process::tests::real_time_signals_are_reported",

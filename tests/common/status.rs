@@ -1,0 +1,21 @@
+//! How a server says that it is, asked at its door.
+
+use std::io::{Read, Write};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
+
+use super::json::Json;
+use super::wait::LIMIT;
+
+/// The status that a master gives; `None` if it has no door, as nginx.
+pub fn status(pid: u32) -> Option<Json> {
+    let door = SocketAddr::from_abstract_name(format!("forkful/{pid}")).unwrap();
+    let mut stream = UnixStream::connect_addr(&door).ok()?;
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream.write_all(b"status json\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (head, status) = answer.split_once('{').unwrap_or((&answer, ""));
+    assert!(head.contains("done "), "{answer}");
+    Some(Json::read(&format!("{{{status}")))
+}
