@@ -18,12 +18,17 @@ pub struct Mount {
     pub device: u64,
     /// Whether a program or another machine answers for it, or fails to.
     pub remote: bool,
+    /// Whether all of it is in memory.
+    pub memory: bool,
     point: PathBuf,
 }
 
 /// All mounts.
 #[derive(Clone, Debug, Default)]
 pub struct Mounts(Vec<Mount>);
+
+/// File systems that are in memory: no disk is ever asked, and no names are kept but those that exist.
+const MEMORY: [&str; 4] = ["devtmpfs", "ramfs", "rootfs", "tmpfs"];
 
 /// File systems of this machine that no block device is behind.
 const LOCAL: [&str; 22] = [
@@ -105,10 +110,12 @@ impl Mount {
         let (major, minor) = (number(&device[..at])?, number(&device[at + 1..])?);
         let point = unescape(words.nth(1)?);
         let kind = words.skip_while(|word| *word != b"-").nth(1)?;
+        let kind = String::from_utf8_lossy(kind);
         Some(Mount {
             id,
             device: file::device(major as u32, minor as u32),
-            remote: is_remote(&String::from_utf8_lossy(kind), major),
+            remote: is_remote(&kind, major),
+            memory: MEMORY.contains(&&*kind),
             point: OsString::from_vec(point).into(),
         })
     }
@@ -195,6 +202,15 @@ not a line\n";
             assert_eq!(remote(id), Some(true), "{id}");
         }
         assert_eq!(remote(99), None);
+        for (id, memory) in [
+            (22, false),
+            (23, false),
+            (24, true),
+            (30, false),
+            (37, true),
+        ] {
+            assert_eq!(mounts.numbered(id).map(|mount| mount.memory), Some(memory));
+        }
     }
 
     #[test]
