@@ -74,8 +74,8 @@ impl Mounts {
     pub fn of(&self, path: &Path) -> Option<&Mount> {
         let bytes = path.as_os_str().as_bytes();
         // Comparing component by component costs far more than comparing bytes.
-        let is_odd = |pair: &[u8]| pair[0] == b'/' && matches!(pair[1], b'/' | b'.');
-        let has_odd = bytes.windows(2).fold(false, |odd, pair| odd | is_odd(pair));
+        let is_odd = |part: &[u8]| matches!(part, [b'/', b'/', _] | [b'/', b'.', b'/']);
+        let has_odd = bytes.windows(3).fold(false, |odd, part| odd | is_odd(part));
         let is_on = |mount: &&Mount| match has_odd {
             true => path.starts_with(&mount.point),
             false => mount.covers(bytes),
@@ -179,6 +179,9 @@ not a line\n";
             ("/mnt/nasty", 22),
             ("/mnt/nas/local/x", 32),
             ("/srv//with space\\x/a", 31),
+            ("/mnt/./nas/.a", 30),
+            ("/mnt/nas/.", 30),
+            ("/mnt/nas//", 30),
             ("/srv/with space\\xy", 22),
             ("/var/www/html", 33),
             ("/mnt/over/x", 37),
