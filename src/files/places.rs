@@ -50,10 +50,16 @@ impl Places {
         self.mounts.clone()
     }
 
+    /// Whether what has this device number may be far away.
+    pub fn is_remote(&self, device: u64) -> bool {
+        self.mounts.is_remote(device)
+    }
+
     /// The file system that a path leads to, as far as it is known without asking.
     pub fn of(&self, path: &Path) -> Place {
-        let stray = path.parent().and_then(|folder| self.strays.get(folder));
-        if let Some(&device) = stray.filter(|_| !self.strays.is_empty()) {
+        if !self.strays.is_empty()
+            && let Some(&device) = path.parent().and_then(|folder| self.strays.get(folder))
+        {
             return Place {
                 device,
                 remote: true,

@@ -140,7 +140,7 @@ impl Disk {
 
     /// Whether what has this device number may be far away.
     pub fn is_remote(&self, device: u64) -> bool {
-        self.places.borrow().mounts().is_remote(device)
+        self.places.borrow().is_remote(device)
     }
 
     /// Asks for what is not at hand.
