@@ -166,6 +166,30 @@ fn a_pid_file_that_was_asked_for_and_cannot_be_written_is_an_error() {
     );
 }
 
+/// As with the network of the host: each master is process 1, and asked by that number.
+#[test]
+fn each_of_two_in_one_network_is_asked_by_its_own() {
+    if !possible() {
+        return;
+    }
+    for container in [0; 2].map(|_| Container::serving("pid /dev/null;")) {
+        let place = container.place.path().display().to_string();
+        fs::write(format!("{place}/pid"), "1\n").unwrap();
+        let names_it = format!("pid {place}/pid; events {{}}");
+        fs::write(format!("{place}/operator.conf"), names_it).unwrap();
+        let mut enter = Command::new("nsenter");
+        enter.args(["--pid", "--mount", "--target"]);
+        enter.arg(container.master().to_string()).arg(binary());
+        enter.args(["-s", "reload", "-c"]);
+        let output = run(enter.arg(format!("{place}/operator.conf")));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.is_empty(), "{output:?}");
+        signal(container.master(), Signal::SIGQUIT);
+        let (_, _, log) = container.wait();
+        assert!(!log.contains("bind() failed"), "{log}");
+    }
+}
+
 #[test]
 fn process_1_reaps_what_it_adopts_and_is_not_replaced() {
     if !possible() {

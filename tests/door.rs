@@ -47,7 +47,7 @@ fn stderr(output: &Output) -> String {
 }
 
 fn name(pid: u32) -> net::SocketAddr {
-    net::SocketAddr::from_abstract_name(format!("forkful/{pid}")).unwrap()
+    net::SocketAddr::from_abstract_name(common::door(pid)).unwrap()
 }
 
 fn visitor(server: &TestServer) -> UnixStream {
@@ -402,17 +402,20 @@ fn a_name_that_another_has_taken_is_not_trusted() {
         (server.path("pid").exists() && !server.workers().is_empty()).then_some(())
     });
     server.wait_for_log("bind() failed (98: Address already in use)");
-    for words in [&["status"][..], &["-s", "reload"]] {
+    server.edit_config("\"one\"", "\"two\"");
+    for (words, code) in [(&["status"][..], 1), (&["-s", "reload"], 0)] {
         let output = run(&mut server.operator(words));
         let said = stderr(&output);
-        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(output.status.code(), Some(code), "{said}");
         let holder = format!("held by another process, {} of user", std::process::id());
         assert!(said.contains(&holder), "{said}");
+        let signalled = said.contains("[notice] signal 1 (SIGHUP) was sent");
+        assert_eq!(signalled, code == 0, "{said}");
     }
+    wait_until("the new configuration serves", || {
+        (server.get("/").text() == "two").then_some(())
+    });
     drop(squatter);
-    server.edit_config("\"one\"", "\"two\"");
-    server.reload();
-    assert_eq!(server.get("/").text(), "two");
 }
 
 #[test]
@@ -513,7 +516,7 @@ fn workers_have_no_part_of_the_door() {
             .collect::<Vec<_>>()
     };
     let table = fs::read_to_string("/proc/net/unix").unwrap();
-    let door = format!("@forkful/{}", server.pid());
+    let door = format!("@{}", common::door(server.pid()));
     let inodes: Vec<_> = table
         .lines()
         .filter(|line| line.ends_with(&door))

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use common::{
     Client, Ending, LIMIT, Setup, TestServer, descriptors, holds_for, is_forkful, processor_time,
     wait_until,
 };
+use nix::sys::signal::Signal;
 
 fn site(limits: &str) -> TestServer {
     Setup::http(&format!(
@@ -311,6 +313,40 @@ fn a_file_that_cannot_be_opened_for_want_of_descriptors_costs_one_request() {
     for client in &mut served {
         assert_eq!(client.get("/f.txt").text(), "content");
     }
+}
+
+#[test]
+fn without_descriptors_the_logs_are_reopened_later() {
+    if !is_forkful() {
+        return;
+    }
+    let config = "server { listen %LISTEN%; return 200 ok; }";
+    let mut server =
+        Setup::with_main("worker_processes 1; worker_rlimit_nofile 32;", config).start();
+    server.expect_log("Too many open files");
+    server.expect_log("no descriptor left");
+    let worker = server.workers()[0];
+    let begin = |_| {
+        let mut client = server.connect();
+        client.send("GET / HTTP/1.1\r\n");
+        client
+    };
+    let many: Vec<Client> = (0..60).map(begin).collect();
+    server.wait_for_log("Too many open files");
+    let (log, old) = (server.path("access.log"), server.path("access.log.1"));
+    fs::rename(&log, &old).unwrap();
+    server.signal(Signal::SIGUSR1);
+    server.wait_for_log("no descriptor left, its logs are reopened");
+    drop(many);
+    wait_until("the old log is closed", || {
+        (!descriptors(worker).contains(&old)).then_some(())
+    });
+    assert_eq!(server.get("/").text(), "ok");
+    wait_until("the new log has the request", || {
+        let log = fs::read_to_string(&log).unwrap();
+        log.contains("GET / HTTP/1.1").then_some(())
+    });
+    assert_eq!(server.workers(), [worker]);
 }
 
 #[test]

@@ -13,8 +13,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::{
-    LIMIT, Setup, binary, children, install_script, run, signal, skip, tool_is_installed,
-    wait_until,
+    LIMIT, Setup, TestServer, binary, children, install_script, run, signal, skip,
+    tool_is_installed, wait_until,
 };
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
@@ -139,6 +139,13 @@ fn a_manager_that_does_not_listen_holds_nothing_up() {
     manager.hear_until("READY=1");
 }
 
+/// The process of the new binary, once it has workers.
+fn successor(server: &TestServer) -> Option<u32> {
+    let text = fs::read_to_string(server.path("pid")).ok()?;
+    let pid: u32 = text.trim().parse().ok()?;
+    (pid != server.pid() && !children(pid).is_empty()).then_some(pid)
+}
+
 #[test]
 fn the_service_passes_to_the_successor() {
     nix::sys::prctl::set_child_subreaper(true).unwrap();
@@ -146,17 +153,44 @@ fn the_service_passes_to_the_successor() {
     let mut server = setup.spawn();
     manager.hear_until("READY=1");
     server.signal(Signal::SIGUSR2);
-    let successor = wait_until("it serves", || {
-        let text = fs::read_to_string(server.path("pid")).ok()?;
-        let pid: u32 = text.trim().parse().ok()?;
-        (pid != server.pid() && !children(pid).is_empty()).then_some(pid)
-    });
+    let successor = wait_until("it serves", || successor(&server));
     server.signal(Signal::SIGQUIT);
     let heard = manager.hear_until(&format!("MAINPID={successor}"));
     assert!(!heard.contains(&"STOPPING=1".to_owned()), "{heard:?}");
     assert_eq!(server.wait(), 0);
     manager.hear_until("READY=1");
     assert_eq!(server.get("/").text(), "served");
+    signal(successor, Signal::SIGTERM);
+    manager.hear_until("STOPPING=1");
+}
+
+#[test]
+fn the_watchdog_hears_the_successor_while_the_old_master_drains() {
+    nix::sys::prctl::set_child_subreaper(true).unwrap();
+    let path = TempDir::new().unwrap();
+    let path = path.path().join("notify");
+    let manager = StandIn::at(&path);
+    let size = 20 << 20;
+    let site = "server { listen %LISTEN%; root html; }";
+    let mut server = Setup::with_main("worker_processes 1;", site)
+        .file("html/big", vec![b'x'; size])
+        .environment("NOTIFY_SOCKET", path)
+        .environment("WATCHDOG_USEC", "100000")
+        .spawn();
+    manager.hear_until("READY=1");
+    let mut slow = server.connect();
+    slow.send_get("/big");
+    slow.fill().unwrap();
+    server.signal(Signal::SIGUSR2);
+    let successor = wait_until("the successor serves", || successor(&server));
+    server.signal(Signal::SIGQUIT);
+    manager.hear_until(&format!("MAINPID={successor}"));
+    for _ in 0..5 {
+        manager.hear_until("WATCHDOG=1");
+    }
+    assert_eq!(children(server.pid()).len(), 2, "the old one drains");
+    assert_eq!(slow.response().body.len(), size);
+    assert_eq!(server.wait(), 0);
     signal(successor, Signal::SIGTERM);
     manager.hear_until("STOPPING=1");
 }

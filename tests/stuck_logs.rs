@@ -4,13 +4,15 @@
 mod common;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, pipe};
+use std::io::{Read, Write, pipe};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{LIMIT, Load, Reuse, Setup, TestServer, possible, run, skip, wait_until};
+use common::{
+    LIMIT, Load, Reuse, Setup, TestServer, possible, run, signal, skip, status, wait_until,
+};
 use fancy_regex::Regex;
 use nix::libc::O_NONBLOCK;
 use nix::sys::signal::Signal;
@@ -300,4 +302,75 @@ fn standard_error_that_nobody_reads_delays_no_answer() {
     assert_eq!(server.wait(), 0);
     let text = reads.join().unwrap();
     assert_eq!(text.matches("(2: No such file or directory)").count(), 1000);
+}
+
+/// Waits until the only worker is another one, which answers.
+fn is_replaced(server: &TestServer, worker: u32) -> u32 {
+    signal(worker, Signal::SIGKILL);
+    let next = wait_until("the worker is replaced", || {
+        let workers = server.workers();
+        workers.first().copied().filter(|&next| next != worker)
+    });
+    assert_eq!(server.get("/").text(), "hello");
+    next
+}
+
+#[test]
+fn a_full_pipe_does_not_hold_up_the_master() {
+    let setup = Setup::with_main("error_log %PREFIX%/fifo info;", &hello(&[]));
+    let mut reader = fifo(&setup, "fifo");
+    let mut writer = OpenOptions::new()
+        .write(true)
+        .custom_flags(O_NONBLOCK)
+        .open(setup.prefix().join("fifo"))
+        .unwrap();
+    let mut server = setup.start();
+    server.expect_log("exited on signal 9");
+    while writer.write(&[b'x'; 4096]).is_ok() {}
+    let first = server.workers()[0];
+    let second = is_replaced(&server, first);
+    let third = is_replaced(&server, second);
+    let mut text = Vec::new();
+    wait_until("the pipe is empty", || {
+        let mut piece = [0; 4096];
+        match reader.read(&mut piece) {
+            Ok(count) => text.extend_from_slice(&piece[..count]),
+            Err(_) => return Some(()),
+        }
+        None
+    });
+    is_replaced(&server, third);
+    let told = wait_until("it is told what it did not take", || {
+        let mut piece = [0; 4096];
+        if let Ok(count) = reader.read(&mut piece) {
+            text.extend_from_slice(&piece[..count]);
+        }
+        let text = String::from_utf8_lossy(&text);
+        (text.contains("takes lines again") && text.contains(&format!("{third} exited")))
+            .then(|| lost(&text, "fifo\" takes lines again"))
+    });
+    let status = status(server.pid()).expect("an answer");
+    assert_eq!(status["log_lines_lost"].number(), told as f64);
+    assert!(told >= 2, "one line for each worker");
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait(), 0);
+}
+
+#[test]
+fn a_stuck_disk_under_the_error_log_does_not_hold_up_what_is_to_be_done() {
+    let Some((mut server, disk)) = server_with_disk("error_log %PREFIX%/disk/error.log notice;")
+    else {
+        return;
+    };
+    let mut client = server.connect();
+    assert_eq!(client.get("/").text(), "hello");
+    disk.freeze();
+    server.signal(Signal::SIGQUIT);
+    client.expect_closed();
+    disk.thaw();
+    assert_eq!(server.wait(), 0);
+    let log = fs::read_to_string(server.path("disk/error.log")).unwrap();
+    assert!(log.contains("SIGQUIT) received"), "{log}");
+    drop(server);
+    drop(disk);
 }

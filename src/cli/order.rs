@@ -40,7 +40,7 @@ pub fn send(path: &Path, order: Order) -> Result<Option<String>, Refused> {
     match ask(master, Question::Reload) {
         Ok(Answer::Done(_)) => Ok(None),
         Ok(Answer::Failed(why)) => Err((Level::Emerg, why)),
-        Err(why @ Unanswered::Unreachable(_)) => {
+        Err(why @ (Unanswered::Unreachable(_) | Unanswered::Stranger(_))) => {
             kill(master, Signal::Hup)?;
             let text = "signal 1 (SIGHUP) was sent, what comes of it is in the error log: process";
             Ok(Some(format!("{text} {master} cannot be asked, {why}")))

@@ -1,16 +1,31 @@
 //! Files behind logs: opened once, reopened in place, so that a descriptor's number never changes.
-//! In a process with a log thread that thread writes them; else whoever has a line does.
+//! In a process with a log thread that thread writes them; else whoever has a line does, and waits
+//! for a disk, but for no reader of a stream once the process has started.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use super::backlog::Part;
-use super::{losses, queue};
+use super::line::Line;
+use super::losses::{self, News};
+use super::queue;
 use crate::log;
 use crate::sys::{self, OsError};
+
+/// Writes some of the bytes to a log.
+type Write = fn(BorrowedFd<'_>, &[u8]) -> io::Result<usize>;
+
+/// Whether this process waits for no reader of a stream.
+static HURRIED: AtomicBool = AtomicBool::new(false);
+
+/// From now on no stream that nobody reads holds up this process.
+pub(super) fn hurry() {
+    HURRIED.store(true, Ordering::Relaxed);
+}
 
 /// An opened log.
 #[derive(Debug)]
@@ -20,6 +35,8 @@ pub struct LogFile {
     file: Option<File>,
     /// Its place in the queue, once it has one.
     pub(super) slot: OnceLock<usize>,
+    /// Lines without a thread's help that it did not take, and was not told of.
+    missing: AtomicU64,
 }
 
 impl LogFile {
@@ -28,6 +45,7 @@ impl LogFile {
             path: path.into(),
             file,
             slot: OnceLock::new(),
+            missing: AtomicU64::new(0),
         })
     }
 
@@ -106,19 +124,47 @@ impl LogFile {
         }
     }
 
-    /// Writes all, however long that takes.
+    /// Writes without the help of a thread. A file is waited for however long it takes. What is lost
+    /// the log is told as soon as it takes lines again.
     pub(super) fn write_directly(&self, lines: &[u8]) {
+        let hurried = HURRIED.load(Ordering::Relaxed) && sys::file::is_stream(self.as_fd());
+        let write = if hurried {
+            sys::file::write_now
+        } else {
+            sys::file::write
+        };
+        self.write_by(write, lines);
+    }
+
+    fn write_by(&self, write: Write, lines: &[u8]) {
+        self.tell_missing(write);
+        let lost = self.write_all(lines, write);
+        self.missing.fetch_add(lost, Ordering::Relaxed);
+    }
+
+    fn tell_missing(&self, write: Write) {
+        let missing = self.missing.load(Ordering::Relaxed);
+        if missing == 0 {
+            return;
+        }
+        let News(level, text) = losses::again(&self.path.display().to_string(), missing);
+        let mut line = Line::dated(level, None, format_args!("{text}"));
+        if write(self.as_fd(), line.finish()).is_ok() {
+            self.missing.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns how many lines were lost.
+    fn write_all(&self, lines: &[u8], write: Write) -> u64 {
         let mut rest = lines;
         while !rest.is_empty() {
-            match sys::file::write(self.as_fd(), rest) {
+            match write(self.as_fd(), rest) {
                 Ok(count) if count > 0 => rest = &rest[count..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                _ => {
-                    losses::count(rest);
-                    return;
-                }
+                _ => return losses::count(rest),
             }
         }
+        0
     }
 }
 
@@ -161,6 +207,7 @@ impl LogFiles {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Read;
 
     use super::*;
 
@@ -175,6 +222,47 @@ mod tests {
         assert!(files.at(2).is_none());
         assert_eq!(files.iter().len(), 2);
         assert!(files.open(&folder.path().join("none/log")).is_err());
+    }
+
+    #[test]
+    fn a_stream_that_nobody_reads_is_told_what_it_did_not_take() {
+        let (mut reader, writer) = io::pipe().expect("a pipe");
+        let log = LogFile::new(Path::new("pipe"), Some(OwnedFd::from(writer).into()));
+        let write = |line: &[u8]| log.write_by(sys::file::write_now, line);
+        let line = [&[b'x'; 4095][..], b"\n"].concat();
+        let mut count = 0;
+        while log.missing.load(Ordering::Relaxed) < 3 {
+            write(&line);
+            count += 1;
+        }
+        let mut taken = vec![0; (count - 3) * line.len()];
+        reader.read_exact(&mut taken).expect("what it took");
+        write(b"next\n");
+        write(b"last\n");
+        drop(log);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).expect("text");
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].ends_with("\"pipe\" takes lines again, 3 lines were lost"));
+        assert_eq!(lines[1..], ["next", "last"]);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_what_it_did_not_take() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("log");
+        let log = LogFiles::default().open(&path).expect("opened");
+        let replace = |path: &Path| {
+            let new = sys::file::open_log(path).expect("opened");
+            log.replace(new.as_fd()).expect("replaced");
+        };
+        replace(Path::new("/dev/full"));
+        log.write_directly(b"1\n2\n");
+        log.write_directly(b"3\n");
+        replace(&path);
+        log.write_directly(b"4\n");
+        let text = fs::read_to_string(&path).expect("read");
+        assert!(text.ends_with("/log\" takes lines again, 3 lines were lost\n4\n"));
     }
 
     #[test]

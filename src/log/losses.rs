@@ -19,6 +19,11 @@ pub fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
+/// Counts anew: what was lost before a fork is another process's.
+pub(super) fn forget() {
+    LOST.store(0, Ordering::Relaxed);
+}
+
 /// Counts these lines as lost; returns how many there are. Of the first of them a part may have
 /// been written.
 pub(super) fn count(lines: &[u8]) -> u64 {
@@ -93,13 +98,20 @@ impl Outage {
     /// Ends the account of the outage, if there is one.
     pub fn close(&mut self, log: &str) -> Option<News> {
         let lost = Some(std::mem::take(&mut self.lines)).filter(|&lines| lines > 0)?;
-        let (level, again) = match self.moves {
-            true => (Level::Error, "takes lines again"),
-            false => (Level::Alert, "takes no lines"),
-        };
-        let text = format!("\"{log}\" {again}, {} were lost", lines(lost));
-        Some(News(level, text))
+        Some(match self.moves {
+            true => again(log, lost),
+            false => {
+                let text = format!("\"{log}\" takes no lines, {} were lost", lines(lost));
+                News(Level::Alert, text)
+            }
+        })
     }
+}
+
+/// The end of an outage.
+pub(super) fn again(log: &str, lost: u64) -> News {
+    let text = format!("\"{log}\" takes lines again, {} were lost", lines(lost));
+    News(Level::Error, text)
 }
 
 /// Something to tell, and how grave it is.

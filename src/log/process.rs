@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Once, PoisonError, RwLock, RwLockReadGuard};
 
 use super::line::Line;
-use super::{ErrorLog, Level, LogFile};
+use super::{ErrorLog, Level, LogFile, file};
 
 struct Process {
     /// None before any is known.
@@ -62,8 +62,10 @@ pub fn default() -> ErrorLog {
         .unwrap_or_else(|| ErrorLog::new(Vec::new()))
 }
 
-/// Ends the start: from now on nothing is repeated on stderr.
+/// Ends the start: from now on nothing is repeated on stderr, and nobody who does not read a stream
+/// is waited for.
 pub fn started() {
+    file::hurry();
     change(|process| process.starting = false);
 }
 

@@ -13,7 +13,7 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::backlog::{Backlog, Part, Room, Work};
-use super::losses::News;
+use super::losses::{self, News};
 use super::{LogFile, process, thread as log_thread};
 use crate::sys::wake::Bell;
 
@@ -36,6 +36,7 @@ pub(super) fn of_process() -> Option<&'static Arc<Queue>> {
 /// # Errors
 /// EAGAIN when there may be no more threads; EMFILE.
 pub fn start(capacity: usize) -> io::Result<()> {
+    losses::forget();
     let queue = Arc::new(Queue::new(capacity)?);
     let theirs = Arc::clone(&queue);
     thread::Builder::new()

@@ -62,6 +62,13 @@ pub(super) fn failed(call: &str, name: &str, error: &io::Error) -> String {
     format!("{call} failed while spawning \"{name}\" {error}")
 }
 
+/// What a worker has said.
+pub(super) enum Heard {
+    Event(Event),
+    /// It had no room for what came with this command.
+    Missed(Command),
+}
+
 struct Child {
     /// None if there was none left.
     place: Option<Place>,
@@ -132,20 +139,21 @@ impl Children {
     }
 
     /// The next thing a worker has said, if any.
-    pub fn hear(&mut self, registry: &Registry, pid: Pid) -> Option<Event> {
+    pub fn hear(&mut self, registry: &Registry, pid: Pid) -> Option<Heard> {
         let mut message = [0; LONGEST];
         loop {
             let channel = self.0.get(&pid)?.channel.as_ref()?;
             match channel.recv(&mut message) {
                 Ok(Some((length, _))) => match Report::read(&message[..length]) {
-                    Some(Report::Ready) => return Some(Event::Ready(pid)),
-                    Some(Report::Pong) => return Some(Event::Pong(pid)),
+                    Some(Report::Ready) => return Some(Heard::Event(Event::Ready(pid))),
+                    Some(Report::Pong) => return Some(Heard::Event(Event::Pong(pid))),
+                    Some(Report::Missed(command)) => return Some(Heard::Missed(command)),
                     None => log::alert!("worker process {pid} sent an unknown message"),
                 },
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 Ok(None) | Err(_) => {
                     self.close(registry, pid);
-                    return Some(Event::Left(pid));
+                    return Some(Heard::Event(Event::Left(pid)));
                 }
             }
         }
@@ -181,17 +189,24 @@ impl Children {
         for (&pid, _) in self.0.iter().filter(of) {
             for (number, part) in sockets.chunks(MAX_DESCRIPTORS).enumerate() {
                 let first = first + (number * MAX_DESCRIPTORS) as u32;
-                let descriptors: Vec<_> = part.iter().map(|socket| socket.as_fd()).collect();
-                let command = Command::Take { endpoint, first };
-                match self.send(pid, command, &descriptors) {
-                    // Another error says that it is gone, or going.
-                    Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                        let error = OsError(&error);
-                        log::alert!("worker process {pid} was given no further sockets {error}");
-                    }
-                    _ => {}
-                }
+                self.hand(pid, Command::Take { endpoint, first }, part);
             }
+        }
+    }
+
+    /// Gives a worker what comes with a command, no more than fits into one message.
+    pub fn hand(&self, pid: Pid, command: Command, descriptors: &[impl AsFd]) {
+        let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+        let what = match command {
+            Command::Reopen { .. } => "keeps its logs",
+            _ => "was given no further sockets",
+        };
+        match self.send(pid, command, &descriptors) {
+            // Another error says that it is gone, or going.
+            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                log::alert!("worker process {pid} {what} {}", OsError(&error));
+            }
+            _ => {}
         }
     }
 
@@ -214,16 +229,24 @@ impl Children {
             };
             for (number, part) in descriptors.chunks(MAX_DESCRIPTORS).enumerate() {
                 let first = (number * MAX_DESCRIPTORS) as u32;
-                match self.send(pid, Command::Reopen { first }, part) {
-                    // Another error says that it is gone, or going.
-                    Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                        let error = OsError(&error);
-                        log::alert!("the logs of worker process {pid} were not reopened {error}");
-                    }
-                    _ => {}
-                }
+                self.hand(pid, Command::Reopen { first }, part);
             }
         }
+    }
+
+    /// The generation of a worker.
+    pub fn generation(&self, pid: Pid) -> Option<u64> {
+        Some(self.0.get(&pid)?.generation)
+    }
+
+    /// The paths of a worker's logs from this place in its table on, as many as fit into one message.
+    pub fn logs_of(&self, pid: Pid, first: u32) -> impl Iterator<Item = &PathBuf> {
+        let logs = self
+            .0
+            .get(&pid)
+            .into_iter()
+            .flat_map(|child| child.logs.iter());
+        logs.skip(first as usize).take(MAX_DESCRIPTORS)
     }
 
     /// The paths of all logs that any worker has.

@@ -1,9 +1,10 @@
 //! The door: a unix socket at which an operator asks the master, and is answered. Not what the
 //! answers are.
 //!
-//! Its name is abstract and made of the master's number: it needs no place in the file system, and
-//! ends with the process. Nothing here waits for a client: what one does not say or read in time,
-//! it does without.
+//! Its name is abstract, and made of the master's number and of the namespace of that number: it
+//! needs no place in the file system, ends with the process, and is no other master's, also where
+//! containers share a network. Nothing here waits for a client: what one does not say or read in
+//! time, it does without.
 
 mod ask;
 mod client;
@@ -44,7 +45,8 @@ pub(super) struct Door {
 
 /// Where the master of this number is asked.
 fn address(master: Pid) -> io::Result<SocketAddr> {
-    SocketAddr::from_abstract_name(format!("forkful/{master}"))
+    let namespace = process::namespace().unwrap_or_default();
+    SocketAddr::from_abstract_name(format!("forkful/{namespace}/{master}"))
 }
 
 impl Door {

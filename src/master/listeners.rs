@@ -179,6 +179,13 @@ impl Listeners {
         absorbed
     }
 
+    /// The sockets of an endpoint from this one on.
+    pub fn of(&self, endpoint: u32, first: u32) -> &[Rc<Listener>] {
+        let group = self.0.get(endpoint as usize);
+        let rest = group.and_then(|group| group.sockets.get(first as usize..));
+        rest.unwrap_or_default()
+    }
+
     /// The endpoints that are not among the `others`.
     pub fn without(&self, others: &Listeners) -> Vec<u32> {
         let missing = |group: &Group| others.find(&group.wanted.address).is_none();

@@ -102,15 +102,16 @@ impl Notify {
         };
     }
 
-    /// Says that the master lives, if it is time to. Call it in each round of its loop.
+    /// Says that the master lives, if it is time to. Call it in each round of its loop. A successor
+    /// says so from its start: it is heard from the moment on at which the service is its own, and
+    /// its predecessor may take long to leave.
     pub fn beat(&mut self, now: Instant) {
-        let silent = self.told.is_none();
         if let Some(beat) = self.beat
             && self.next_beat <= now
         {
             self.next_beat = now + beat;
             // One that is lost is followed by another in time.
-            let _ = silent || self.send("WATCHDOG=1\n");
+            self.send("WATCHDOG=1\n");
         }
     }
 
@@ -312,6 +313,25 @@ mod tests {
             [""; 0],
             "the service is the successor's"
         );
+    }
+
+    #[test]
+    fn a_successor_beats_beside_its_predecessor() {
+        let (mut notify, manager) = pair("beats");
+        let now = Instant::now();
+        notify.beat = Some(RETRY);
+        notify.next_beat = now;
+        notify.update(
+            Standing {
+                succeeds: true,
+                ..standing(Phase::Serving, 1)
+            },
+            now,
+        );
+        notify.beat(now);
+        notify.beat(now);
+        assert_eq!(received(&manager), ["WATCHDOG=1"]);
+        assert_eq!(notify.deadline(), Some(now + RETRY));
     }
 
     #[test]

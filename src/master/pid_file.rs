@@ -24,7 +24,7 @@ pub struct PidFile {
 }
 
 impl PidFile {
-    /// Writes the number of this process, atomically; what is no regular file is written in place.
+    /// Writes the number of this process, atomically where that can be.
     ///
     /// # Errors
     /// In nginx's words: `open() "/run/x.pid" failed (13: Permission denied)`.

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::children::Children;
 use crate::log::{self, LogFiles};
+use crate::sys::process::Pid;
 use crate::sys::{OsError, file};
+use crate::worker::command::Command;
 
 /// Opens the logs of this process, which may be several sets, and of all workers anew; one that
 /// cannot be opened goes on in its old file.
@@ -39,6 +41,15 @@ pub(super) fn reopen(own: &[&LogFiles], children: &Children) {
         Some(new) => Some(new.as_fd()),
         None => own().find(|log| log.path() == path).map(AsFd::as_fd),
     });
+}
+
+/// Opens the logs again for which a worker had no room, from this place in its table on. If one
+/// cannot be opened it keeps those that it has.
+pub(super) fn hand_again(children: &Children, pid: Pid, first: u32) {
+    let opened: Option<Vec<File>> = children.logs_of(pid, first).map(|it| open(it)).collect();
+    if let Some(opened) = opened {
+        children.hand(pid, Command::Reopen { first }, &opened);
+    }
 }
 
 fn open(path: &Path) -> Option<File> {

@@ -13,13 +13,13 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 use super::check::{self, Checks, Examination};
-use super::children::{self, Birth, Children};
+use super::children::{self, Birth, Children, Heard};
 use super::door::{Answer, Door, Question};
 use super::listeners::{Inherited, Listeners};
 use super::loaded::Loaded;
 use super::notify::Notify;
 use super::pid_file::PidFile;
-use super::reopen::reopen;
+use super::reopen;
 use super::report::{self, Reports};
 use super::scoreboard::{Place, Scoreboard};
 use super::state::{Action, Event, FIRST, Master, Seat};
@@ -36,6 +36,9 @@ use crate::worker::scoreboard::Tally;
 
 mod stages;
 mod survey;
+mod urgency;
+
+use urgency::urgent_first;
 
 const SIGNALS: Token = Token(0);
 
@@ -189,7 +192,8 @@ impl Loop {
             let actions = self.master.handle(event, now);
             // Before the actions: they may take their time.
             self.notify.update(self.master.standing(), now);
-            for action in actions {
+            self.notify.beat(now);
+            for action in urgent_first(actions) {
                 self.execute(action)?;
             }
         }
@@ -211,10 +215,10 @@ impl Loop {
             Action::Execute => self.execute_binary(),
             Action::Kill(pid) => children::kill(pid, Signal::Kill),
             Action::Abort(pid) => {
-                if let Some(place) = self.children.place(pid) {
-                    log::alert!("{}", report::stalled(pid, place));
-                }
+                let place = self.children.place(pid);
+                let stalled = place.map(|place| report::stalled(pid, place));
                 children::kill(pid, Signal::Abrt);
+                stalled.into_iter().for_each(|text| log::alert!("{text}"));
             }
             Action::ReopenLogs => self.reopen_logs(),
             Action::Log(level, text) => log::write(level, format_args!("{text}")),
@@ -267,8 +271,11 @@ impl Loop {
 
     fn hear(&mut self, pid: Pid) {
         self.checks.hear(pid);
-        while let Some(event) = self.children.hear(self.poll.registry(), pid) {
-            self.events.push_back(event);
+        while let Some(heard) = self.children.hear(self.poll.registry(), pid) {
+            match heard {
+                Heard::Event(event) => self.events.push_back(event),
+                Heard::Missed(command) => self.hand_again(pid, command),
+            }
         }
     }
 

@@ -238,26 +238,49 @@ pub fn dup_over(new: BorrowedFd<'_>, old: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Writes a small file whole or not at all, by a rename: a reader never sees a part. What is no
 /// regular file, such as /dev/null, is written in place; a symlink to a regular file is replaced,
-/// not followed.
+/// not followed. A regular file that cannot be replaced where it stands (its directory is not ours
+/// to write, or something is mounted there) is written in place, too.
 ///
 /// # Errors
 /// The kernel's; the old file is then untouched.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     match fs::metadata(path) {
-        Ok(meta) if !meta.is_file() => write_in_place(path, bytes),
-        _ => write_beside(path, bytes),
+        Ok(meta) if !meta.is_file() => write_in_place(path, bytes, Kind::Other),
+        _ => match write_beside(path, bytes) {
+            Err(error)
+                if stays(&error) && fs::symlink_metadata(path).is_ok_and(|it| it.is_file()) =>
+            {
+                write_in_place(path, bytes, Kind::Regular).map_err(|_| error)
+            }
+            other => other,
+        },
     }
 }
 
-fn write_in_place(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+/// Whether it says that nothing may be put where a file stands.
+fn stays(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EACCES | libc::EPERM | libc::EROFS | libc::EBUSY | libc::EXDEV)
+    )
+}
+
+fn write_in_place(path: &Path, bytes: &[u8], kind: Kind) -> io::Result<()> {
+    let follows = if kind == Kind::Regular {
+        libc::O_NOFOLLOW
+    } else {
+        0
+    };
     let mut file = OpenOptions::new()
         .write(true)
-        .custom_flags(flags)
+        .custom_flags(follows | libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(path)?;
     // Swapped since it was looked at: not ours to overwrite.
-    if file.metadata()?.is_file() {
+    if Meta::from(&file.metadata()?).kind != kind {
         return Err(io::Error::from_raw_os_error(libc::EEXIST));
+    }
+    if kind == Kind::Regular {
+        file.set_len(0)?;
     }
     file.write_all(bytes)
 }

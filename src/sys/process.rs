@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use std::num::NonZeroI32;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::{env, fmt, fs, process};
 
 use nix::sys::prctl;
@@ -42,6 +43,12 @@ impl fmt::Display for Pid {
 /// The calling process.
 pub fn pid() -> Pid {
     from_system(unistd::getpid())
+}
+
+/// What tells the namespace in which this process is numbered from others; `None` where there is no
+/// /proc.
+pub fn namespace() -> Option<u64> {
+    Some(fs::metadata("/proc/self/ns/pid").ok()?.ino())
 }
 
 /// The process that started this one, or adopted it since; `None` where that is no process of this

@@ -248,7 +248,7 @@ impl Worker {
     }
 
     /// Closes idle connections to make room, starting where the last time ended; whether any were.
-    fn reclaim(&mut self) -> bool {
+    pub(super) fn reclaim(&mut self) -> bool {
         let all = self.clients.capacity().max(1);
         let mut closed = 0;
         for _ in 0..all {

@@ -68,7 +68,7 @@ pub enum Command {
 }
 
 /// Room for any message of this file.
-pub const LONGEST: usize = 9;
+pub const LONGEST: usize = 10;
 
 impl Command {
     /// The message that stands for it.
@@ -122,14 +122,17 @@ pub enum Report {
     Ready,
     /// Its loop turns: it has read [`Command::Ping`].
     Pong,
+    /// It had no room for the descriptors that came with this command, and wants them again.
+    Missed(Command),
 }
 
 impl Report {
     /// The message that stands for it.
-    pub fn message(self) -> [u8; 1] {
+    pub fn message(self) -> Vec<u8> {
         match self {
-            Report::Ready => *b"r",
-            Report::Pong => *b"!",
+            Report::Ready => b"r".to_vec(),
+            Report::Pong => b"!".to_vec(),
+            Report::Missed(command) => [b"m", &command.message()[..]].concat(),
         }
     }
 
@@ -138,6 +141,7 @@ impl Report {
         match message {
             b"r" => Some(Report::Ready),
             b"!" => Some(Report::Pong),
+            [b'm', command @ ..] => Command::read(command).map(Report::Missed),
             _ => None,
         }
     }
@@ -167,14 +171,25 @@ mod tests {
             Command::Ping,
             Command::Reopen { first: 70_000 },
         ] {
-            assert!(command.message().len() <= LONGEST);
+            let missed = Report::Missed(command);
+            assert!(missed.message().len() <= LONGEST);
             assert_eq!(Command::read(&command.message()), Some(command));
             assert_eq!(Report::read(&command.message()), None);
+            assert_eq!(Report::read(&missed.message()), Some(missed));
         }
         for report in [Report::Ready, Report::Pong] {
             assert_eq!(Report::read(&report.message()), Some(report));
         }
-        for other in [&b""[..], b"A", b"AA", b"x", b"R", b"R12345", b"P1234"] {
+        for other in [
+            &b""[..],
+            b"A",
+            b"AA",
+            b"x",
+            b"R",
+            b"R12345",
+            b"P1234",
+            b"mx",
+        ] {
             assert_eq!((Command::read(other), Report::read(other)), (None, None));
         }
     }

@@ -17,6 +17,7 @@ use super::deadlines::Deadlines;
 use super::disk::Disk;
 use super::drive::{Wants, drive};
 use super::leave::Stage;
+use super::missed::Missed;
 use super::scoreboard::Tally;
 use super::setup::{Setup, Socket};
 use crate::http::Pool;
@@ -60,6 +61,7 @@ pub struct Worker {
     pub(super) shutdown_timeout: Option<Duration>,
     pub(super) accepting: Accepting,
     pub(super) shortage: Shortage,
+    pub(super) missed: Missed,
     pub(super) tally: Tally,
     pub(super) stage: Stage,
     /// The number of the latest connection, and how far the next one's is from it: workers count
@@ -126,6 +128,7 @@ impl Worker {
             shutdown_timeout: setup.settings.process.shutdown_timeout,
             accepting: Accepting::On,
             shortage: Shortage::default(),
+            missed: Missed::default(),
             tally: setup.tally,
             stage: Stage::Serving,
             accepted: setup.slot as u64 + 1,
@@ -231,6 +234,7 @@ impl Worker {
             self.stage.deadline(),
             self.next_flush(),
             self.disk.deadline(),
+            self.missed.deadline(),
         ];
         let now = Instant::now();
         due.into_iter()
@@ -241,6 +245,8 @@ impl Worker {
 
     fn pass_time(&mut self) {
         let now = self.clock.now();
+        // It is counted where there is no tally.
+        self.tally.log_lines_lost(log::lost());
         while let Some(key) = self.deadlines.pop(now) {
             let Some(client) = self.clients.get_mut(key) else {
                 continue;
@@ -252,6 +258,9 @@ impl Worker {
         }
         if matches!(self.accepting, Accepting::Resting(until) if until <= now) {
             self.watch();
+        }
+        if self.missed.deadline().is_some_and(|due| due <= now) {
+            self.ask_for_missed();
         }
         if self.stage.deadline().is_some_and(|due| due <= now) {
             self.cut("worker_shutdown_timeout is over");

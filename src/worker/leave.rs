@@ -1,5 +1,6 @@
 //! Being told: commands of the master, signals, and the ways to leave.
 
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use super::client::Leave;
@@ -92,34 +93,35 @@ impl Worker {
                 }
                 Err(_) => return,
             };
-            match Command::read(&message[..count]) {
-                Some(Command::Admit { slots }) => self.admit(slots),
-                Some(Command::Keep { endpoint }) => self.kept.push(endpoint as usize),
-                Some(Command::Take { endpoint, first }) => {
-                    self.take_sockets(endpoint as usize, first as usize, descriptors);
-                }
-                Some(Command::Ping) => self.answer_ping(),
-                Some(Command::Pause) => self.pause(),
-                Some(Command::Retire) => self.leave(Leave::Soon),
-                Some(Command::Quit) => self.leave(Leave::Now),
-                Some(Command::Stop) => self.stop(),
-                Some(Command::Reopen { first }) => {
-                    self.flush_all();
-                    for (place, descriptor) in (first as usize..).zip(descriptors) {
-                        if let Some(log) = self.logs.at(place) {
-                            log.go_on_in(descriptor);
-                        }
-                    }
-                }
-                None => {}
+            match (Command::read(&message[..count]), descriptors) {
+                (Some(command), Some(descriptors)) => self.obey(command, descriptors),
+                (Some(command), None) => self.miss(command),
+                (None, _) => {}
             }
         }
     }
 
-    /// What is counted elsewhere is told now and then.
-    fn answer_ping(&mut self) {
-        self.tally.log_lines_lost(log::lost());
-        self.say(Report::Pong);
+    fn obey(&mut self, command: Command, descriptors: Vec<OwnedFd>) {
+        match command {
+            Command::Admit { slots } => self.admit(slots),
+            Command::Keep { endpoint } => self.kept.push(endpoint as usize),
+            Command::Take { endpoint, first } => {
+                self.take_sockets(endpoint as usize, first as usize, descriptors);
+            }
+            Command::Ping => self.say(Report::Pong),
+            Command::Pause => self.pause(),
+            Command::Retire => self.leave(Leave::Soon),
+            Command::Quit => self.leave(Leave::Now),
+            Command::Stop => self.stop(),
+            Command::Reopen { first } => {
+                self.flush_all();
+                for (place, descriptor) in (first as usize..).zip(descriptors) {
+                    if let Some(log) = self.logs.at(place) {
+                        log.go_on_in(descriptor);
+                    }
+                }
+            }
+        }
     }
 
     /// Stops accepting, finishes what it has, then leaves.

@@ -12,6 +12,7 @@ mod drive;
 mod event_loop;
 pub mod in_hand;
 mod leave;
+mod missed;
 mod pool;
 mod sandbox;
 pub mod scoreboard;

@@ -1,7 +1,9 @@
 //! How a server says that it is, asked at its door.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 
 use super::json::Json;
@@ -9,10 +11,16 @@ use super::process::run;
 use super::server::TestServer;
 use super::wait::LIMIT;
 
+/// The name of a master's door.
+pub fn door(pid: u32) -> String {
+    let namespace = fs::metadata(format!("/proc/{pid}/ns/pid")).unwrap().ino();
+    format!("forkful/{namespace}/{pid}")
+}
+
 /// The status that a master gives; `None` if it has no door, as nginx.
 pub fn status(pid: u32) -> Option<Json> {
-    let door = SocketAddr::from_abstract_name(format!("forkful/{pid}")).unwrap();
-    let mut stream = UnixStream::connect_addr(&door).ok()?;
+    let address = SocketAddr::from_abstract_name(door(pid)).unwrap();
+    let mut stream = UnixStream::connect_addr(&address).ok()?;
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     stream.write_all(b"status json\n").unwrap();
     let mut answer = String::new();

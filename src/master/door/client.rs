@@ -101,7 +101,7 @@ impl Client {
         }
     }
 
-    /// From now on the master takes its time. Three bytes fit into any socket's buffer.
+    /// From now on the master takes its time. So few bytes fit into any socket's buffer.
     fn take(&mut self, question: Question) -> Step {
         (self.phase, self.until) = (Phase::Waiting, None);
         match self.stream.write_all(WAIT.as_bytes()) {

@@ -2,6 +2,8 @@
 //! probation is over the former may be restored. When, others decide.
 
 use super::{Event, Listeners, Loop, PidFile, Stage, log, reopen};
+use crate::sys::channel::MAX_DESCRIPTORS;
+use crate::sys::process::Pid;
 use crate::worker::command::Command;
 
 impl Stage {
@@ -95,10 +97,25 @@ impl Loop {
         self.current.loaded.make_current();
     }
 
+    /// Gives a worker what came with a command and found no room.
+    pub(super) fn hand_again(&self, pid: Pid, command: Command) {
+        match command {
+            Command::Reopen { first } => reopen::hand_again(&self.children, pid, first),
+            Command::Take { endpoint, first }
+                if self.children.generation(pid) == Some(self.current.number) =>
+            {
+                let sockets = self.current.listeners.of(endpoint, first);
+                let part = &sockets[..sockets.len().min(MAX_DESCRIPTORS)];
+                self.children.hand(pid, command, part);
+            }
+            _ => {}
+        }
+    }
+
     /// Also those of a configuration that may yet serve, or serve again.
     pub(super) fn reopen_logs(&self) {
         let stages = self.next.iter().chain(&self.former).chain([&self.current]);
         let logs: Vec<_> = stages.map(|stage| &stage.loaded.logs).collect();
-        reopen(&logs, &self.children);
+        reopen::reopen(&logs, &self.children);
     }
 }

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
 use super::{Loop, Stage};
+use crate::log;
 use crate::master::listeners::Wanted;
 use crate::master::scoreboard::Place;
 use crate::master::state::Outcome;
@@ -30,7 +31,9 @@ impl Loop {
             generations: self.generations(&workers, now),
             listeners: self.current.listeners.wanted().map(listener).collect(),
             restarts: self.history.restarts.iter().cloned().collect(),
-            lines_lost: self.history.lines_lost + sum(|worker| worker.life.log_lines_lost),
+            lines_lost: log::lost()
+                + self.history.lines_lost
+                + sum(|worker| worker.life.log_lines_lost),
             jobs_refused: self.history.jobs_refused + sum(|worker| worker.life.jobs_refused),
             workers,
         }

@@ -1,11 +1,13 @@
+use std::fs::Permissions;
 use std::os::fd::AsFd;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 
 use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
+use nix::unistd::{Uid, geteuid, getuid, mkfifo, seteuid};
 use tempfile::TempDir;
 
+use super::super::alone::alone;
 use super::*;
 
 fn folder() -> TempDir {
@@ -114,6 +116,36 @@ fn symlinks_are_replaced_and_devices_written() {
         write_atomically(path, b"1").expect("written");
         assert_eq!(stat(path).expect("there").kind, Kind::Other);
     }
+}
+
+#[test]
+fn a_file_that_cannot_be_replaced_is_written() {
+    let own = "sys::file::tests::a_file_that_cannot_be_replaced_is_written";
+    alone(own, || {
+        let folder = folder();
+        let place = |name| folder.path().join(name);
+        fs::write(place("pid"), "1234567\n").expect("written");
+        fs::write(place("target"), "precious").expect("written");
+        symlink("target", place("link")).expect("linked");
+        for name in ["pid", "target"] {
+            fs::set_permissions(place(name), Permissions::from_mode(0o666)).expect("set");
+        }
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o555)).expect("set");
+        if geteuid().is_root() {
+            seteuid(Uid::from_raw(65534)).expect("another user");
+        }
+        write_atomically(&place("pid"), b"1\n").expect("written");
+        assert_eq!(fs::read(place("pid")).expect("read"), b"1\n");
+        let refused = write_atomically(&place("link"), b"1\n").expect_err("refused");
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(fs::read(place("target")).expect("read"), b"precious");
+        let refused = write_atomically(&place("new"), b"1\n").expect_err("refused");
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+        if getuid().is_root() {
+            seteuid(Uid::from_raw(0)).expect("root again");
+        }
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("set");
+    });
 }
 
 #[test]
