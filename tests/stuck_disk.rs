@@ -205,6 +205,25 @@ fn a_worker_leaves_though_a_thread_hangs() {
     assert!(start.elapsed() < LIMIT);
 }
 
+#[test]
+fn a_worker_is_replaced_though_its_working_directory_does_not_answer() {
+    if !can_run() {
+        return;
+    }
+    let mut server = server("", "");
+    server.expect_log("exited on signal 9");
+    let disk = disk(&server, "slow", &[("a", b"a")]);
+    let place = format!("working_directory {};", server.path("html/slow").display());
+    server.edit_config(
+        "worker_processes 1;",
+        &format!("worker_processes 1; {place}"),
+    );
+    server.reload();
+    disk.hold();
+    common::signal(server.workers()[0], Signal::SIGKILL);
+    prompt(&server, "/", "hello");
+}
+
 /// A worker with a thread that nothing ends before the disk answers, and the client that asked.
 fn unkillable(server: &TestServer, disk: &SlowDisk) -> (u32, Client) {
     let worker = server.workers()[0];
