@@ -97,6 +97,12 @@ impl<J> Lanes<J> {
         }
     }
 
+    /// Takes back the job that was just queued. There is no thread, so its lane holds no other.
+    fn take_back(&mut self, lane: u64) -> Option<J> {
+        self.turns.retain(|listed| *listed != lane);
+        self.lanes.remove(&lane)?.queue.pop_back()
+    }
+
     /// Jobs that a thread could begin now.
     fn ready(&self) -> usize {
         let ready = |lane: &Lane<J>| lane.queue.len().min(self.share - lane.running);
@@ -163,7 +169,7 @@ impl<J: Send + 'static> ThreadPool<J> {
             match self.start() {
                 Ok(()) => lanes.threads += 1,
                 Err(error) if lanes.threads == 0 => {
-                    let job = lanes.lane(lane).queue.pop_back();
+                    let job = lanes.take_back(lane);
                     return Err(Refusal::NoThread(job.expect("just queued"), error));
                 }
                 // The others will come to it.
