@@ -82,6 +82,11 @@ impl Mounts {
         self.0.iter().find(|mount| mount.id == id)
     }
 
+    /// Whether anything of this device number is mounted.
+    pub fn has(&self, device: u64) -> bool {
+        self.0.iter().any(|mount| mount.device == device)
+    }
+
     /// Whether what has this device number may be far away.
     pub fn is_remote(&self, device: u64) -> bool {
         self.0

@@ -39,6 +39,15 @@ pub enum Refusal<J> {
     NoThread(J, io::Error),
 }
 
+impl<J> Refusal<J> {
+    /// The job.
+    pub fn job(self) -> J {
+        match self {
+            Refusal::Full(job) | Refusal::NoThread(job, _) => job,
+        }
+    }
+}
+
 /// A pool whose threads run jobs of one type.
 pub struct ThreadPool<J> {
     shared: Arc<Shared<J>>,
