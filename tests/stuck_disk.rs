@@ -242,8 +242,9 @@ fn a_worker_is_replaced_though_its_working_directory_does_not_answer() {
     }
     let mut server = server("", "");
     server.expect_log("exited on signal 9");
-    let disk = disk(&server, "slow", &[("a", b"a")]);
-    let place = format!("working_directory {};", server.path("html/slow").display());
+    let disk = disk(&server, "slow", &[("folder/", b"")]);
+    let place = server.path("html/slow/folder");
+    let place = format!("working_directory {};", place.display());
     server.edit_config(
         "worker_processes 1;",
         &format!("worker_processes 1; {place}"),
