@@ -1,5 +1,6 @@
 //! A configuration with its logs opened, ready to be served. It touches no socket.
 
+use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use crate::conf::outside::Outside;
 use crate::log::{self, LogFiles};
 use crate::site::draft::Site;
 use crate::sys::OsError;
+use crate::sys::process::Workplace;
 use crate::worker;
 
 /// All that a master and its workers serve with.
@@ -33,6 +35,8 @@ pub struct Loaded {
     pub site: Site,
     /// What its workers are left with.
     pub enclosure: Option<worker::Enclosure>,
+    /// Where its workers run, if the configuration says; they tell why it cannot be entered.
+    pub(super) workplace: Option<io::Result<Workplace>>,
     pub(super) request: Request,
 }
 
@@ -74,6 +78,7 @@ impl Loaded {
         let (site, workers) = (draft.open(&files), workers.0);
         let directory = settings.working_directory.as_deref();
         let enclosure = worker::Enclosure::plan(&worker, &site, directory);
+        let workplace = directory.map(Workplace::open);
         Ok(Loaded {
             workers,
             settings,
@@ -83,6 +88,7 @@ impl Loaded {
             pid,
             site,
             enclosure,
+            workplace,
             request,
         })
     }
