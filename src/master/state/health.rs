@@ -52,7 +52,9 @@ impl Master {
     }
 
     pub(super) fn ready(&mut self, pid: Pid) {
-        self.next_ping = self.next_ping.max(self.now + PING);
+        if self.ping_due().is_none() {
+            self.next_ping = self.now + PING;
+        }
         if let Some(child) = self.child(pid) {
             child.ready = true;
             child.awaited = None;

@@ -52,6 +52,20 @@ fn one_that_cannot_be_aborted_is_killed() {
 }
 
 #[test]
+fn others_that_get_ready_defer_no_ping() {
+    let mut bench = Bench::started(9);
+    bench.silent.insert(1);
+    bench.ready(1);
+    for worker in 2..10 {
+        bench.pass(900);
+        bench.ready(worker);
+    }
+    assert_eq!(bench.pinged.iter().filter(|it| **it == 2).count(), 7);
+    bench.pass(1000 + 30_000 - 8 * 900 - 1);
+    assert_eq!(bench.pass(1)[0], Abort(pid(1)), "it never answered");
+}
+
+#[test]
 fn a_slow_answer_is_an_answer() {
     let mut bench = Bench::serving();
     bench.silent.insert(1);
