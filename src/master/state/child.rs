@@ -49,6 +49,15 @@ pub(super) enum Share {
     Admitted(Slots),
 }
 
+/// How long a child may be silent; zero for ever.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Patience {
+    /// Until it is ready.
+    pub start: Duration,
+    /// When it was asked whether its loop turns.
+    pub pong: Duration,
+}
+
 /// A worker process, from the decision to fork until it is reaped.
 pub(super) struct Child {
     pub seat: Seat,
@@ -67,11 +76,11 @@ pub(super) struct Child {
     /// Since when it has owed an answer: that it is ready, or later to a ping.
     pub awaited: Option<Instant>,
     /// How long it may owe it; zero for ever.
-    pub stall: Duration,
+    pub patience: Patience,
 }
 
 impl Child {
-    pub fn new(seat: Seat, stall: Duration, now: Instant) -> Child {
+    pub fn new(seat: Seat, patience: Patience, now: Instant) -> Child {
         let duty = Duty::Serve;
         Child {
             seat,
@@ -84,7 +93,7 @@ impl Child {
             force: Force::None,
             left: None,
             awaited: Some(now),
-            stall,
+            patience,
         }
     }
 

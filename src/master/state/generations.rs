@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::child::{Child, Duty};
+use super::child::{Child, Duty, Patience};
 use super::intent::Intent;
 use super::slot::Slot;
 use super::{Action, Master, Seat, Terms};
@@ -14,6 +14,8 @@ use crate::sys::process::Pid;
 /// While no worker is ready, the next one is forked this long after the last instead of when its
 /// back-off ends.
 const FORWARD: Duration = Duration::from_millis(100);
+/// How long the workers of a new configuration may take to start where nothing else says so.
+const LONGEST_START: Duration = Duration::from_secs(30);
 
 /// The workers of one configuration.
 pub(super) struct Generation {
@@ -66,13 +68,23 @@ impl Master {
         let now = self.now;
         for (seat, due) in self.vacancies() {
             if due <= now {
-                let stall = self.generation(seat.generation).map(|it| it.terms.stall);
+                let patience = self.patience(seat.generation);
                 self.last_fork = now;
-                let child = Child::new(seat, stall.unwrap_or_default(), now);
-                self.children.push(child);
+                self.children.push(Child::new(seat, patience, now));
                 self.actions.push(Action::Spawn(seat));
             }
         }
+    }
+
+    /// A reload ends, whatever becomes of its workers.
+    fn patience(&self, generation: u64) -> Patience {
+        let stall = self.generation(generation).map(|it| it.terms.stall);
+        let pong = stall.unwrap_or_default();
+        let start = match pong.is_zero() && self.is_starting(generation) {
+            true => LONGEST_START,
+            false => pong,
+        };
+        Patience { start, pong }
     }
 
     /// The seats to be filled, and when. A generation that is being replaced has none.

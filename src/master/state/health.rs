@@ -16,13 +16,20 @@ const LATE: Duration = Duration::from_secs(1);
 
 impl Child {
     fn is_watched(&self) -> bool {
-        !self.is_ending() && self.duty < Duty::Stop && !self.stall.is_zero()
+        !self.is_ending() && self.duty < Duty::Stop && !self.patience().is_zero()
+    }
+
+    fn patience(&self) -> Duration {
+        match self.ready {
+            true => self.patience.pong,
+            false => self.patience.start,
+        }
     }
 
     /// When its silence is a stall.
     pub(super) fn stalled_at(&self) -> Option<Instant> {
         let awaited = self.awaited.filter(|_| self.is_watched());
-        awaited.map(|since| since + self.stall)
+        awaited.map(|since| since + self.patience())
     }
 
     /// What it has not done for so long that it counts as stalled.

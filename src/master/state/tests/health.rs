@@ -134,6 +134,23 @@ fn a_stalled_canary_ends_the_reload() {
 }
 
 #[test]
+fn a_reload_waits_for_no_worker_for_ever() {
+    let stall = Duration::ZERO;
+    let endless = Terms { stall, ..terms(2) };
+    let mut bench = Bench::serving();
+    bench.signal(Signal::Hup);
+    bench.loaded_with(2, endless);
+    let expected = [Abort(pid(3)), Discard(2), tell(3, Command::Stop)];
+    assert_eq!(bench.pass(30_000), expected, "the canary");
+    bench.exit(3, ABORTED);
+    bench.signal(Signal::Hup);
+    bench.loaded_with(3, endless);
+    bench.ready(4);
+    assert_eq!(bench.pass(29_999), []);
+    assert_eq!(bench.pass(1)[..2], [Abort(pid(5)), Discard(3)], "the other");
+}
+
+#[test]
 fn a_stall_on_probation_rolls_back() {
     let mut bench = Bench::serving();
     bench.signal(Signal::Hup);
