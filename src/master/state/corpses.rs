@@ -67,9 +67,11 @@ impl Master {
 
     /// Whoever adopts them has to reap them.
     pub(super) fn bequeath_corpses(&mut self) {
-        for pid in std::mem::take(&mut self.corpses) {
-            let text = format!("worker process {pid} is left behind, it does not end");
-            self.log(Level::Alert, text);
+        let workers = self.corpses.drain(..).map(|pid| ("worker", pid));
+        let checkers = self.stuck.drain(..).map(|(_, pid)| ("checker", pid));
+        for (kind, pid) in workers.chain(checkers) {
+            let text = format!("{kind} process {pid} is left behind, it does not end");
+            self.actions.push(Action::Log(Level::Alert, text));
         }
     }
 }
