@@ -148,6 +148,10 @@ impl Master {
         });
     }
 
+    pub(super) fn is_reload_asked(&self) -> bool {
+        self.asked.times > 0
+    }
+
     /// A reload waits for the one under way; however many are asked for meanwhile, one follows.
     pub(super) fn start_reload(&mut self) {
         let Some(serving) = self.serving.as_ref().filter(|_| self.asked.times > 0) else {

@@ -56,6 +56,20 @@ fn it_waits_for_the_end_of_a_reload() {
 }
 
 #[test]
+fn it_waits_for_a_reload_that_has_not_begun() {
+    let mut bench = Bench::serving();
+    bench.signal(Signal::Hup);
+    bench.loaded(2, 2);
+    bench.ready(3);
+    bench.exit(4, KILLED);
+    assert_eq!(bench.signal(Signal::Hup), [], "3 was told to stop");
+    assert_eq!(bench.signal(Signal::Usr2), []);
+    assert_eq!(bench.exit(3, KILLED), [Check(3), Load(3)]);
+    let (generation, plan) = (3, Err("no".into()));
+    assert_eq!(bench.handle(Event::Loaded { generation, plan }), [Execute]);
+}
+
+#[test]
 fn a_reload_is_refused_meanwhile() {
     let mut bench = succeeded();
     assert_eq!(bench.signal(Signal::Hup), []);
