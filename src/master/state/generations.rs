@@ -95,7 +95,10 @@ impl Master {
             vacant = generation.vacancies(&self.children);
             let number = generation.number;
             let served = |child: &Child| child.seat.generation == number && child.ready;
-            if let Some((_, due)) = vacant.iter_mut().min_by_key(|(_, due)| *due)
+            let free = vacant
+                .iter_mut()
+                .filter(|(seat, _)| !generation.slots[seat.slot].is_haunted());
+            if let Some((_, due)) = free.min_by_key(|(_, due)| *due)
                 && !self.children.iter().any(served)
             {
                 *due = (*due).min(self.last_fork + FORWARD);

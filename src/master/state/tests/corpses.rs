@@ -25,6 +25,34 @@ fn the_seat_of_a_corpse_is_free() {
     assert_eq!(bench.forked(), []);
 }
 
+/// The one worker, this one, gets ready, stands still and does not die.
+fn hangs(bench: &mut Bench, worker: i32) {
+    bench.ready(worker);
+    bench.silent.insert(worker);
+    bench.pass(33_000);
+    let line = format!("worker process {worker} does not end though it was killed");
+    bench.logged(Level::Alert, &line);
+}
+
+#[test]
+fn where_nothing_but_corpses_comes_of_it_they_are_ever_rarer() {
+    let mut bench = Bench::started(1);
+    assert_eq!(bench.wait(), None);
+    for (worker, delay) in [(1, 0), (2, 1000), (3, 2000), (4, 4000)] {
+        hangs(&mut bench, worker);
+        if delay > 0 {
+            assert_eq!(bench.forked(), []);
+            assert_eq!(bench.wait(), Some(delay));
+            bench.pass(delay as u64);
+        }
+        assert_eq!(bench.forked(), [worker + 1]);
+    }
+    hangs(&mut bench, 5);
+    assert_eq!(bench.wait(), Some(8000));
+    bench.exit(2, KILLED);
+    assert_eq!(bench.forked(), [6], "the disk is back");
+}
+
 #[test]
 fn one_that_has_left_and_stays_is_killed_and_left_alone() {
     for command in [Command::Retire, Command::Quit] {
