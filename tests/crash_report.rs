@@ -1,9 +1,10 @@
 //! What the error log says of a worker that died, and of the request that killed it. The requests
-//! that do are those of a debug build.
+//! that do are those of a debug build, and so is this file: a release has no route that crashes.
+#![cfg(debug_assertions)]
 
 mod common;
 
-use common::{Client, Setup, TestServer, is_forkful, possible, signal, wait_until};
+use common::{Client, Setup, TestServer, is_forkful, signal, wait_until};
 use nix::sys::signal::Signal;
 
 /// Deaths of a test must not be those of a back-off: each has a generation of its own.
@@ -39,14 +40,6 @@ fn renew(server: &TestServer) {
     server.reload();
 }
 
-fn can_crash() -> bool {
-    is_forkful()
-        && possible(
-            cfg!(debug_assertions),
-            "a release has no route that crashes",
-        )
-}
-
 /// Sends a request and waits for the connection to be gone.
 fn crash(server: &TestServer, request: &str) {
     let mut client = server.connect();
@@ -66,7 +59,7 @@ fn obituary(server: &TestServer, pid: u32) -> String {
 
 #[test]
 fn a_crash_names_its_request() {
-    if !can_crash() {
+    if !is_forkful() {
         return;
     }
     let table = [
@@ -105,7 +98,7 @@ fn a_crash_names_its_request() {
 /// Directories are listed by threads.
 #[test]
 fn a_crash_in_a_thread_names_the_request_it_worked_for() {
-    if !can_crash() {
+    if !is_forkful() {
         return;
     }
     for (how, signal) in [("fault", 11), ("overflow", 11), ("panic", 6)] {
@@ -139,7 +132,7 @@ fn a_crash_in_a_thread_names_the_request_it_worked_for() {
 
 #[test]
 fn the_request_is_the_one_in_hand_and_no_other() {
-    if !can_crash() {
+    if !is_forkful() {
         return;
     }
     let mut server = site(1);
@@ -205,7 +198,7 @@ fn the_request_is_the_one_in_hand_and_no_other() {
 
 #[test]
 fn the_third_crash_makes_a_request_poison() {
-    if !can_crash() {
+    if !is_forkful() {
         return;
     }
     let mut server = site(1);
@@ -242,7 +235,7 @@ fn the_third_crash_makes_a_request_poison() {
 
 #[test]
 fn a_signal_from_outside_blames_no_request() {
-    if !can_crash() {
+    if !is_forkful() {
         return;
     }
     let mut server = site(2);
@@ -313,7 +306,7 @@ fn connection_of(server: &TestServer, worker: u32) -> Client {
 
 #[test]
 fn a_stall_quotes_the_request_and_blames_it_for_nothing() {
-    if !can_crash() {
+    if !is_forkful() {
         return;
     }
     let mut server = site_with("worker_processes 2; worker_stall_timeout 500ms;");

@@ -30,7 +30,9 @@ const OWN: [(&str, &str); 9] = [
 ];
 
 /// Defaults that are not nginx's text: ours differ on purpose, or nginx's text is no value.
-const OTHER_DEFAULTS: [(&str, &str); 7] = [
+const OTHER_DEFAULTS: [(&str, &str); 8] = [
+    // Without it, `file_cache` says what is kept.
+    ("open_file_cache", ""),
     // Clients that use a connection at the moment of a reload must not fail.
     ("keepalive_min_timeout", "1s"),
     // Of nginx's defaults that depend on the machine, those of a common one.
@@ -75,7 +77,8 @@ const EXPECTED: &str = "
     error_page etag expires if_modified_since ignore_invalid_headers index internal
     keepalive_disable keepalive_min_timeout keepalive_requests keepalive_time keepalive_timeout
     large_client_header_buffers limit_except lingering_close lingering_time lingering_timeout
-    listen location log_format log_not_found max_headers max_ranges merge_slashes output_buffers
+    listen location log_format log_not_found max_headers max_ranges merge_slashes open_file_cache
+    output_buffers
     port_in_redirect reset_timedout_connection return root satisfy send_timeout sendfile
     sendfile_max_chunk server server_name server_name_in_redirect server_names_hash_bucket_size
     server_names_hash_max_size server_tokens tcp_nodelay tcp_nopush try_files types

@@ -1,4 +1,4 @@
-//! The door: a reload that waits for its outcome, the status, and clients that mean no good.
+//! The door: a reload that waits for its outcome, and clients that mean no good.
 
 mod common;
 
@@ -13,8 +13,8 @@ use std::process::{Command, Output};
 use std::thread;
 
 use common::{
-    Json, LIMIT, Lease, Setup, TestServer, binary, is_forkful, listener, possible, run, signal,
-    wait_until,
+    LIMIT, Lease, Setup, TestServer, binary, is_forkful, listener, possible, printed_status, run,
+    signal, wait_until,
 };
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
@@ -44,12 +44,6 @@ fn reload(server: &TestServer) -> Output {
 
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn status(server: &TestServer) -> Json {
-    let output = run(&mut server.operator(&["status", "--json"]));
-    assert!(output.status.success(), "{}", stderr(&output));
-    Json::read(str::from_utf8(&output.stdout).expect("UTF-8"))
 }
 
 fn name(pid: u32) -> net::SocketAddr {
@@ -88,7 +82,10 @@ fn a_reload_ends_when_the_new_configuration_serves() {
         assert_eq!((stderr(&output).as_str(), output.stdout.len()), ("", 0));
         assert_eq!(server.get("/").text(), new.trim_matches('"'));
     }
-    assert_eq!(status(&server)["last_reload"]["outcome"].text(), "done");
+    assert_eq!(
+        printed_status(&server)["last_reload"]["outcome"].text(),
+        "done"
+    );
 }
 
 /// A way to break a configuration: a text of it, what takes its place, and the reason that is given.
@@ -168,7 +165,7 @@ fn a_broken_reload_fails_with_its_reason() {
         assert!(answer.starts_with("wait\nfailed "), "{to}: {answer}");
         assert!(answer.contains(reason), "{to}: {answer}");
         assert_eq!(server.get("/").text(), "one", "{to}");
-        let last = &status(&server)["last_reload"];
+        let last = &printed_status(&server)["last_reload"];
         assert_eq!(last["outcome"].text(), "failed");
         assert!(last["reason"].text().contains(reason), "{to}: {last:?}");
         assert!(server.log().contains(reason), "{to}: {}", server.log());
@@ -231,7 +228,7 @@ fn a_reload_during_a_reload_has_its_own_outcome() {
     let mut first = visitor(&server);
     first.write_all(b"reload\n").unwrap();
     wait_until("the first one is on probation", || {
-        let generations = status(&server)["generations"].items().to_vec();
+        let generations = printed_status(&server)["generations"].items().to_vec();
         generations
             .iter()
             .any(|it| it["state"].text() == "probation")
@@ -495,149 +492,10 @@ fn a_read_only_root_has_a_door() {
     let output = reload(&server);
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(server.get("/").text(), "two");
-    assert_eq!(status(&server)["pid"].number(), f64::from(server.pid()));
-}
-
-#[test]
-fn the_status_tells_what_there_is() {
-    if !has_door() {
-        return;
-    }
-    let http = "server { listen %LISTEN%; listen \"unix:%PREFIX%/a \\\"b\u{e9}\"; \
-                root %PREFIX%/html; location /no { return 404; } }";
-    let mut server = Setup::with_main("worker_processes 2;", http)
-        .file("html/f", "text")
-        .start();
-    let mut client = server.connect();
-    for target in ["/f", "/f", "/no"] {
-        client.get(target);
-    }
-    let seen = wait_until("the requests are counted", || {
-        let seen = status(&server);
-        let requests = |worker: &Json| worker["requests"].number();
-        let total: f64 = seen["workers"].items().iter().map(requests).sum();
-        (total == 3.0).then_some(seen)
-    });
-    assert_eq!(seen["pid"].number(), f64::from(server.pid()));
-    assert_eq!(seen["version"].text(), env!("CARGO_PKG_VERSION"));
-    assert!(seen["uptime"].number() < 3600.0, "{seen:?}");
-    assert_eq!(seen["last_reload"], Json::Null);
-    let [generation] = seen["generations"].items() else {
-        panic!("one generation: {seen:?}")
-    };
     assert_eq!(
-        (
-            generation["number"].number(),
-            generation["workers"].number()
-        ),
-        (1.0, 2.0)
+        printed_status(&server)["pid"].number(),
+        f64::from(server.pid())
     );
-    assert_eq!(
-        (
-            generation["state"].text(),
-            generation["connections"].number()
-        ),
-        ("serving", 1.0)
-    );
-    let addresses: Vec<_> = seen["listeners"]
-        .items()
-        .iter()
-        .map(|it| it["address"].text())
-        .collect();
-    let odd = format!("unix:{}", server.path("a \"b\u{e9}").display());
-    assert_eq!(
-        addresses,
-        [server.address().to_string().as_str(), odd.as_str()]
-    );
-    let workers = seen["workers"].items();
-    let pids: Vec<_> = workers.iter().map(|it| it["pid"].number()).collect();
-    let own = |pid: &u32| pids.contains(&f64::from(*pid));
-    assert!(
-        pids.len() == 2 && server.workers().iter().all(own),
-        "{seen:?}"
-    );
-    let busy = workers
-        .iter()
-        .find(|it| it["requests"].number() > 0.0)
-        .unwrap();
-    assert_eq!(
-        (busy["accepted"].number(), busy["connections"].number()),
-        (1.0, 1.0)
-    );
-    assert_eq!(busy["responses"]["2xx"].number(), 2.0);
-    assert_eq!(busy["responses"]["4xx"].number(), 1.0);
-    assert!(busy["bytes"].number() > 300.0);
-
-    let victim = server.workers()[0];
-    server.expect_log("signal 9");
-    signal(victim, Signal::SIGKILL);
-    let restart = wait_until("the death is known", || {
-        status(&server)["restarts"].items().first().cloned()
-    });
-    assert_eq!(restart["pid"].number(), f64::from(victim));
-    assert!(
-        restart["cause"].text().starts_with("exited on signal 9"),
-        "{restart:?}"
-    );
-
-    let output = run(&mut server.operator(&["status"]));
-    let text = String::from_utf8(output.stdout).unwrap();
-    for part in [
-        "GENERATION",
-        "serving",
-        "LISTENER",
-        "exited on signal 9",
-        &odd,
-    ] {
-        assert!(text.contains(part), "{part} is not in {text}");
-    }
-}
-
-/// The names of all members, as far as there is one of each.
-fn shape(value: &Json) -> String {
-    match value {
-        Json::List(items) => format!("[{}]", items.first().map(shape).unwrap_or_default()),
-        Json::Object(members) => {
-            let member = |(name, value): &(String, Json)| format!("{name}:{}", shape(value));
-            format!(
-                "{{{}}}",
-                members.iter().map(member).collect::<Vec<_>>().join(",")
-            )
-        }
-        _ => String::new(),
-    }
-}
-
-#[test]
-fn the_status_is_as_documented() {
-    if !has_door() {
-        return;
-    }
-    let mut server = site();
-    server.expect_log("signal 9");
-    server.expect_log("[emerg]");
-    signal(server.workers()[0], Signal::SIGKILL);
-    server.edit_config("return", "retrun");
-    ask(&server, "reload\n");
-    let seen = wait_until("the death is known", || {
-        let seen = status(&server);
-        let known = !seen["restarts"].items().is_empty() && !seen["workers"].items().is_empty();
-        known.then_some(seen)
-    });
-    let readme = include_str!("../README.md");
-    let example = readme.split("```json\n").nth(1).unwrap();
-    let example = Json::read(example.split("```").next().unwrap());
-    assert_eq!(shape(&example), shape(&seen));
-}
-
-#[test]
-fn a_configuration_that_broke_hides_no_status() {
-    if !has_door() {
-        return;
-    }
-    let server = site();
-    server.edit_config("return", "retrun");
-    assert_eq!(status(&server)["generations"].items().len(), 1);
 }
 
 #[test]

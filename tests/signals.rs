@@ -4,6 +4,7 @@ mod common;
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
+use std::path::Path;
 
 use common::{Load, Reuse, SITE, Setup, TestServer, is_forkful, scaled_count, signal, wait_until};
 use nix::sys::signal::Signal;
@@ -164,6 +165,35 @@ fn reopening_and_reloading_at_any_moment_is_harmless() {
     load.wait_for_more();
     let (_, failures) = load.finish();
     assert!(failures.is_empty(), "{failures:?}");
+}
+
+#[test]
+fn the_end_may_come_at_any_moment_of_a_reload() {
+    if !is_forkful() {
+        return; // nginx says other things
+    }
+    for moment in [
+        "reconfiguring",
+        "start worker process",
+        "generation 2 serves",
+    ] {
+        for end in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT] {
+            let mut server = site();
+            assert_eq!(server.get("/f.txt").text(), "content");
+            let before = server.log().len();
+            let workers = server.workers();
+            server.signal(Signal::SIGHUP);
+            wait_until(moment, || {
+                server.log()[before..].contains(moment).then_some(())
+            });
+            let workers = [workers, server.workers()].concat();
+            server.signal(end);
+            assert_eq!(server.wait(), 0, "{end} at {moment:?}");
+            assert!(!server.path("pid").exists(), "{end} at {moment:?}");
+            let left = |pid: &&u32| Path::new(&format!("/proc/{pid}")).exists();
+            assert_eq!(workers.iter().find(left), None, "{end} at {moment:?}");
+        }
+    }
 }
 
 /// Stopping and continuing a process ends its wait with EINTR.

@@ -10,7 +10,9 @@ use common::{
     Client, LIMIT, SITE, Setup, SlowDisk, TestServer, holds_for, possible, processor_time,
     wait_until,
 };
+use nix::libc::linger;
 use nix::sys::signal::Signal;
+use nix::sys::socket::{setsockopt, sockopt::Linger};
 
 /// Far more than an answer from memory takes, far less than a disk that sleeps.
 const PROMPT: Duration = Duration::from_secs(2);
@@ -269,4 +271,50 @@ fn a_worker_that_cannot_die_lets_go_at_once() {
         assert_eq!(server.wait(), 0);
         assert!(start.elapsed() < 2 * PROMPT, "two periods of grace");
     }
+}
+
+#[test]
+fn who_only_ends_what_it_sends_is_answered_and_who_is_gone_makes_room() {
+    if !can_run() {
+        return;
+    }
+    let server = server("", "access_log %PREFIX%/access.log;");
+    let disk = disk(&server, "slow", &[("a", b"a"), ("b", b"b")]);
+    disk.hold();
+    let [mut listens, mut gone] = ["/slow/a", "/slow/b"].map(|target| ask(&server, target));
+    wait_until("the disk is asked", || disk.is_asked().then_some(()));
+    for client in [&mut listens, &mut gone] {
+        client.finish_sending();
+    }
+    prompt(&server, "/", "hello");
+    let reset = linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    setsockopt(gone.stream(), Linger, &reset).expect("set");
+    drop(gone);
+    wait_until("its request is over", || {
+        let log = std::fs::read_to_string(server.path("access.log")).ok()?;
+        log.contains("\"GET /slow/b HTTP/1.1\" 499 ").then_some(())
+    });
+    disk.release();
+    assert_eq!(listens.response().text(), "a");
+}
+
+#[test]
+fn nothing_is_kept_with_open_file_cache_off() {
+    if !can_run() {
+        return;
+    }
+    let server = server(
+        "",
+        "send_timeout 300ms; location /x { open_file_cache off; }",
+    );
+    let disk = disk(&server, "slow", &[("a", b"a")]);
+    prompt(&server, "/slow/a", "a");
+    disk.write("a", b"new");
+    prompt(&server, "/slow/a", "new");
+    disk.hold();
+    assert_eq!(server.get("/slow/a").status, 503);
+    disk.release();
 }

@@ -11,8 +11,8 @@ use std::path::Path;
 use std::process::Command;
 
 use common::{
-    Load, Reuse, Setup, TestServer, binary, children, install, install_script, run, scaled_count,
-    signal, skip, tool_is_installed, wait_until,
+    Load, Reuse, Setup, TestServer, binary, children, descriptors, install, install_script, run,
+    scaled_count, signal, skip, tool_is_installed, wait_until,
 };
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
@@ -28,8 +28,8 @@ const SITE: &str = "server { listen %LISTEN%; listen unix:%PREFIX%/socket; root 
 fn upgradable() -> TestServer {
     // What outlives the master that started it becomes a child of this process.
     prctl::set_child_subreaper(true).unwrap();
-    let setup =
-        Setup::with_main(&format!("worker_processes {WORKERS};"), SITE).file("html/f.txt", body());
+    let main = format!("worker_processes {WORKERS}; reload_probation 50ms;");
+    let setup = Setup::with_main(&main, SITE).file("html/f.txt", body());
     let program = setup.prefix().join("server");
     install(&binary(), &program);
     setup.program(program.to_str().unwrap()).start()
@@ -305,7 +305,7 @@ fn the_new_binary_begins_with_default_signals() {
     let old = server.pid();
     let found = server.path("signals");
     let script = format!(
-        "#!/bin/sh\ngrep ^Sig /proc/$$/status >{}\n",
+        "#!/bin/sh\nexec grep ^Sig /proc/self/status >{}\n",
         found.display()
     );
     fs::remove_file(server.path("server")).unwrap();
@@ -345,6 +345,7 @@ fn a_storm_of_mixed_signals_ends_in_order() {
         .map(|&address| Load::start(address, 2, Reuse::Never, body()))
         .collect();
     let successor = || pid_in(&server.path("pid")).filter(|&pid| pid != old);
+    let open = descriptors(old).len();
     let mut random = 1_u32;
     for round in 0..scaled_count(1000, 100) {
         random = random.wrapping_mul(1_103_515_245).wrapping_add(12_345);
@@ -363,6 +364,9 @@ fn a_storm_of_mixed_signals_ends_in_order() {
         (is_the_only_one(&server, old) && children(old).len() == WORKERS).then_some(())
     });
     finish(load);
+    wait_until("no descriptor is left over", || {
+        (descriptors(old).len() <= open).then_some(())
+    });
 }
 
 /// A daemon, started from a binary of its own; it becomes a child of this process.

@@ -31,6 +31,17 @@ pub struct Limits {
     pub stale: Duration,
 }
 
+impl Limits {
+    /// Nothing is kept.
+    pub const NONE: Limits = Limits {
+        max: 0,
+        size: 0,
+        valid: Duration::ZERO,
+        grace: Duration::ZERO,
+        stale: Duration::ZERO,
+    };
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits {

@@ -5,8 +5,6 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use memchr::memmem;
-
 use crate::sys::file;
 
 /// One mount.
@@ -18,12 +16,21 @@ pub struct Mount {
     pub device: u64,
     /// Whether a program or another machine answers for it, or fails to.
     pub remote: bool,
+    /// Whether all of it is in memory.
+    pub memory: bool,
     point: PathBuf,
 }
 
 /// All mounts.
 #[derive(Clone, Debug, Default)]
-pub struct Mounts(Vec<Mount>);
+pub struct Mounts {
+    all: Vec<Mount>,
+    /// The device numbers of those that may be far away: most machines have few.
+    remote: Vec<u64>,
+}
+
+/// File systems that are in memory: no disk is ever asked, and no names are kept but those that exist.
+const MEMORY: [&str; 4] = ["devtmpfs", "ramfs", "rootfs", "tmpfs"];
 
 /// File systems of this machine that no block device is behind.
 const LOCAL: [&str; 22] = [
@@ -61,32 +68,34 @@ impl Mounts {
         // The deepest first, and of several in one place the one on top, which came last.
         mounts.reverse();
         mounts.sort_by_key(|mount| std::cmp::Reverse(mount.point.components().count()));
-        Mounts(mounts)
+        let remote = mounts.iter().filter(|mount| mount.remote);
+        Mounts {
+            remote: remote.map(|mount| mount.device).collect(),
+            all: mounts,
+        }
     }
 
     /// The mount that an absolute path is on, symlinks not followed.
     pub fn of(&self, path: &Path) -> Option<&Mount> {
         let bytes = path.as_os_str().as_bytes();
         // Comparing component by component costs far more than comparing bytes.
-        let is_plain =
-            [&b"//"[..], b"/./"].map(|odd| memmem::find(bytes, odd).is_none()) == [true; 2];
-        let is_on = |mount: &&Mount| match is_plain {
-            true => mount.covers(bytes),
-            false => path.starts_with(&mount.point),
+        let is_odd = |part: &[u8]| matches!(part, [b'/', b'/', _] | [b'/', b'.', b'/']);
+        let has_odd = bytes.windows(3).fold(false, |odd, part| odd | is_odd(part));
+        let is_on = |mount: &&Mount| match has_odd {
+            true => path.starts_with(&mount.point),
+            false => mount.covers(bytes),
         };
-        self.0.iter().find(is_on)
+        self.all.iter().find(is_on)
     }
 
     /// The mount of this number.
     pub fn numbered(&self, id: u64) -> Option<&Mount> {
-        self.0.iter().find(|mount| mount.id == id)
+        self.all.iter().find(|mount| mount.id == id)
     }
 
     /// Whether what has this device number may be far away.
     pub fn is_remote(&self, device: u64) -> bool {
-        self.0
-            .iter()
-            .any(|mount| mount.remote && mount.device == device)
+        self.remote.contains(&device)
     }
 }
 
@@ -105,10 +114,12 @@ impl Mount {
         let (major, minor) = (number(&device[..at])?, number(&device[at + 1..])?);
         let point = unescape(words.nth(1)?);
         let kind = words.skip_while(|word| *word != b"-").nth(1)?;
+        let kind = String::from_utf8_lossy(kind);
         Some(Mount {
             id,
             device: file::device(major as u32, minor as u32),
-            remote: is_remote(&String::from_utf8_lossy(kind), major),
+            remote: is_remote(&kind, major),
+            memory: MEMORY.contains(&&*kind),
             point: OsString::from_vec(point).into(),
         })
     }
@@ -175,6 +186,9 @@ not a line\n";
             ("/mnt/nasty", 22),
             ("/mnt/nas/local/x", 32),
             ("/srv//with space\\x/a", 31),
+            ("/mnt/./nas/.a", 30),
+            ("/mnt/nas/.", 30),
+            ("/mnt/nas//", 30),
             ("/srv/with space\\xy", 22),
             ("/var/www/html", 33),
             ("/mnt/over/x", 37),
@@ -195,6 +209,15 @@ not a line\n";
             assert_eq!(remote(id), Some(true), "{id}");
         }
         assert_eq!(remote(99), None);
+        for (id, memory) in [
+            (22, false),
+            (23, false),
+            (24, true),
+            (30, false),
+            (37, true),
+        ] {
+            assert_eq!(mounts.numbered(id).map(|mount| mount.memory), Some(memory));
+        }
     }
 
     #[test]

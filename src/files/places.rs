@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::mounts::Mounts;
+use super::mounts::{Mount, Mounts};
 use super::{Found, Opened, Query};
 use crate::sys::at_hand;
 
@@ -50,16 +50,22 @@ impl Places {
         self.mounts.clone()
     }
 
+    /// Whether what has this device number may be far away.
+    pub fn is_remote(&self, device: u64) -> bool {
+        self.mounts.is_remote(device)
+    }
+
     /// The file system that a path leads to, as far as it is known without asking.
     pub fn of(&self, path: &Path) -> Place {
-        let stray = path.parent().and_then(|folder| self.strays.get(folder));
-        if let Some(&device) = stray.filter(|_| !self.strays.is_empty()) {
+        if !self.strays.is_empty()
+            && let Some(&device) = path.parent().and_then(|folder| self.strays.get(folder))
+        {
             return Place {
                 device,
                 remote: true,
             };
         }
-        let place = |mount: &super::mounts::Mount| Place {
+        let place = |mount: &Mount| Place {
             device: mount.device,
             remote: mount.remote,
         };
@@ -84,12 +90,32 @@ impl Places {
         if !at_hand::is_supported() {
             return (!self.of(path).remote).then(|| super::look(query));
         }
-        match query {
-            Query::List(_) => None,
+        let found = match query {
+            Query::List(_) => return None,
             Query::Stat(_) => self.stat(path, now).map(Found::Meta),
             Query::Real(_) => known(at_hand::real_path(path)).map(Found::Real),
             Query::Open(_) => self.open(path, now).map(Found::Opened),
+        };
+        found.or_else(|| self.is_in_memory(path).then(|| super::look(query)))
+    }
+
+    /// Whether a name that the kernel does not know can be looked up without a disk: the directory
+    /// where the search for it ends is in memory, and it does not lead elsewhere by a symlink.
+    fn is_in_memory(&self, path: &Path) -> bool {
+        let in_memory = |mount: Option<&Mount>| mount.is_some_and(|mount| mount.memory);
+        if !in_memory(self.mounts.of(path)) {
+            return false;
         }
+        let folders = path.ancestors().skip(1);
+        for (name, folder) in path.ancestors().zip(folders) {
+            if let Some(found) = known(at_hand::stat(folder)) {
+                let mount = found
+                    .ok()
+                    .and_then(|(_, mount)| self.mounts.numbered(mount));
+                return in_memory(mount) && !at_hand::is_there(name);
+            }
+        }
+        false
     }
 
     fn open(&mut self, path: &Path, now: Instant) -> Option<io::Result<Opened>> {
@@ -172,6 +198,30 @@ mod tests {
         if let Some(found) = places.answer(&Query::Open(path), now) {
             assert!(found.error().is_some());
         }
+    }
+
+    #[test]
+    fn what_is_not_there_in_memory_needs_no_disk() {
+        let mut places = Places::default();
+        places.remount(our_mounts());
+        let memory = Path::new("/dev/shm");
+        if !at_hand::is_supported() || !places.mounts.of(memory).is_some_and(|it| it.memory) {
+            return;
+        }
+        let folder = tempfile::tempdir_in(memory).expect("a folder");
+        for name in ["missing", "missing/deep/down"] {
+            let path = folder.path().join(name);
+            for query in [Query::Open(path.clone()), Query::Stat(path.clone())] {
+                let found = places.answer(&query, Instant::now()).expect("at hand");
+                let error = found.error().expect("nothing is there");
+                assert_eq!(error.kind(), io::ErrorKind::NotFound);
+            }
+        }
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/srv/never/seen", &link).expect("linked");
+        assert!(!places.is_in_memory(&link), "it leads elsewhere");
+        assert!(!places.is_in_memory(&link.join("below")));
+        assert!(!places.is_in_memory(Path::new("/proc/missing")));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod bytes;
 pub mod chunked;
 mod connection;
 pub mod date;
+pub mod digits;
 pub mod head;
 pub mod host;
 mod method;

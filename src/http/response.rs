@@ -1,8 +1,7 @@
 //! The head of a response, and how it is written: fields in nginx's order.
 
-use std::io::Write;
-
 use super::bytes::Bytes;
+use super::digits::{decimal, hexadecimal};
 use super::{date, status};
 
 /// What the site says about its answer; framing and persistence are the connection's.
@@ -122,7 +121,8 @@ impl ResponseHead {
 
 /// Appends what stands before a chunk (RFC 9112, 7.1); a line break follows it.
 pub(crate) fn chunk_start(out: &mut Vec<u8>, length: u64) {
-    write!(out, "{length:x}\r\n").expect("a vector takes any write");
+    hexadecimal(out, length);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Appends the chunk that ends a body, and its trailers.
@@ -164,21 +164,6 @@ fn value(out: &mut Vec<u8>, content: &[u8]) {
     } else {
         out.extend_from_slice(content);
     }
-}
-
-/// Appends a decimal number.
-fn decimal(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }
 
 #[cfg(test)]
@@ -253,14 +238,5 @@ mod tests {
         let text = rendered(&head, Announced::Nothing, true);
         assert!(text.contains("Location: /a  Set-Cookie: x=1\r\n"));
         assert!(text.contains("X: a b c\r\n"));
-    }
-
-    #[test]
-    fn decimals() {
-        for number in [0, 9, 10, 12345, u64::MAX] {
-            let mut out = Vec::new();
-            decimal(&mut out, number);
-            assert_eq!(out, number.to_string().into_bytes());
-        }
     }
 }

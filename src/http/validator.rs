@@ -1,10 +1,17 @@
 //! Validators and the conditions a request makes on them (RFC 9110, 8.8 and 13).
 
+use super::digits::hexadecimal;
 use super::{Head, Method, date};
 
 /// The entity tag that nginx forms from modification time (seconds) and size (bytes), quoted.
 pub fn etag_of(mtime: i64, size: u64) -> Vec<u8> {
-    format!("\"{mtime:x}-{size:x}\"").into_bytes()
+    let mut tag = Vec::with_capacity(36);
+    tag.push(b'"');
+    hexadecimal(&mut tag, mtime.cast_unsigned());
+    tag.push(b'-');
+    hexadecimal(&mut tag, size);
+    tag.push(b'"');
+    tag
 }
 
 /// How If-Modified-Since is compared (directive `if_modified_since`).

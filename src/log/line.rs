@@ -71,6 +71,14 @@ impl Line {
 
 impl Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
+        if text
+            .bytes()
+            .fold(true, |plain, byte| plain & is_plain(byte))
+            && self.push(text.as_bytes()).is_ok()
+        {
+            return Ok(());
+        }
         let mut room = [0; 4];
         for character in text.chars() {
             let bytes = character.encode_utf8(&mut room).as_bytes();

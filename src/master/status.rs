@@ -20,6 +20,10 @@ const REMEMBERED: usize = 20;
 pub struct Status {
     /// The master process.
     pub pid: Pid,
+    /// The master that started this one, while it runs beside it.
+    pub predecessor: Option<Pid>,
+    /// The master that this one started, likewise.
+    pub successor: Option<Pid>,
     /// When it was started, in seconds since 1970.
     pub started: i64,
     /// How long ago it was started.
@@ -46,14 +50,14 @@ pub struct Generation {
     /// Its number, from 1.
     pub number: u64,
     /// How far it is.
-    pub standing: Standing,
+    pub course: Course,
     /// How long ago it was loaded.
     pub age: Duration,
 }
 
 /// How far a configuration is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Course {
     /// Its workers start.
     Starting,
     /// Its workers serve, and may be given up yet.
@@ -181,14 +185,14 @@ impl Status {
     }
 }
 
-impl Standing {
+impl Course {
     fn name(self) -> &'static str {
         match self {
-            Standing::Starting => "starting",
-            Standing::Probation => "probation",
-            Standing::Serving => "serving",
-            Standing::Paused => "paused",
-            Standing::Draining => "draining",
+            Course::Starting => "starting",
+            Course::Probation => "probation",
+            Course::Serving => "serving",
+            Course::Paused => "paused",
+            Course::Draining => "draining",
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::conf::template::{self, Part as Written};
 use crate::conf::tree::Word;
 use crate::conf::value;
 use crate::directives;
-use crate::log::{Buffering, LogFile, Writer};
+use crate::log::{Buffering, Escaped, LogFile, Writer};
 
 directives! {
     /// Where requests are logged.
@@ -294,11 +294,12 @@ impl Escape {
 
 /// As nginx: quotes, backslashes, control characters and all beyond ASCII are `\xHH`.
 fn escape_default(value: &[u8], out: &mut Vec<u8>) {
-    for &byte in value {
-        match byte {
-            b'"' | b'\\' | 0..=0x1f | 0x7f..=0xff => drop(write!(out, "\\x{byte:02X}")),
-            byte => out.push(byte),
-        }
+    let is_odd = |byte: u8| matches!(byte, b'"' | b'\\' | 0..=0x1f | 0x7f..=0xff);
+    if value.iter().fold(false, |odd, &byte| odd | is_odd(byte)) {
+        // A vector takes any write.
+        let _ = write!(out, "{}", Escaped(value));
+    } else {
+        out.extend_from_slice(value);
     }
 }
 

@@ -98,6 +98,8 @@ pub struct Draft {
     pub alias_of: Option<AliasOf>,
     /// Whether a directive of this name may stand anywhere, also outside `http`.
     pub known: fn(&str) -> bool,
+    /// Whether answers of slow file systems may be kept.
+    pub keeps_files: bool,
     world: World,
 }
 
@@ -157,6 +159,7 @@ impl Draft {
             block: 0,
             alias_of: None,
             known: |_| false,
+            keeps_files: true,
             world,
         }
     }
@@ -241,6 +244,7 @@ impl Draft {
             slots: self.variables.slots(),
             real_root: self.variables.real_root,
             pools: self.needs.pools.into_iter().map(|(name, _)| name).collect(),
+            keeps_files: self.keeps_files,
             hostname: self.hostname,
             default_root,
             reach: self.needs.reach,
@@ -269,6 +273,8 @@ pub struct Site {
     pub real_root: bool,
     /// Names of the pools of threads that locations use, the default first.
     pub pools: Vec<Vec<u8>>,
+    /// Whether answers of slow file systems may be kept.
+    pub keeps_files: bool,
     /// The name of this machine.
     pub hostname: Vec<u8>,
     /// The directory of files where no `root` is set.

@@ -64,6 +64,11 @@ fn described(answer: &libc::statx) -> Meta {
     }
 }
 
+/// Whether the kernel knows this name, whatever it stands for: a symlink is not followed.
+pub fn is_there(path: &Path) -> bool {
+    resolve(path, libc::O_PATH | libc::O_NOFOLLOW).is_ok()
+}
+
 /// The path without symlinks and dots.
 ///
 /// # Errors

@@ -56,6 +56,15 @@ pub struct LocalTime {
     pub offset: i32,
 }
 
+impl LocalTime {
+    /// How far it is ahead of UTC: the sign, hours and minutes.
+    pub fn zone(&self) -> (char, i32, i32) {
+        let sign = if self.offset < 0 { '-' } else { '+' };
+        let minutes = self.offset.abs();
+        (sign, minutes / 60, minutes % 60)
+    }
+}
+
 /// Local time, by the time zone that the process had when it first asked. Seconds are since 1970,
 /// UTC; what no calendar can hold shows as 1970.
 pub fn local(seconds: i64) -> LocalTime {

@@ -39,6 +39,8 @@ pub struct Client {
     pub readable: bool,
     /// Whether the kernel said that the client sends no more: a short read is not the last then.
     pub end_announced: bool,
+    /// Whether nobody takes what is sent any more.
+    pub hung_up: bool,
     /// Whether the socket may take more.
     pub writable: bool,
     /// Whether the event loop watches the socket.
@@ -101,6 +103,7 @@ impl Client {
             http: Connection::new(location.protocol.clone(), pool.clone()),
             readable: true,
             end_announced: false,
+            hung_up: false,
             writable: true,
             registered: false,
             queued: false,

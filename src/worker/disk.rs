@@ -21,12 +21,13 @@ use super::accept::Shortage;
 use super::in_hand::InHand;
 use super::pool::{Refusal, ThreadPool};
 use super::scoreboard::Tally;
-use crate::files::cache::Cache;
+use crate::files::cache::{Cache, Limits};
 use crate::files::mounts::Mounts;
 use crate::files::places::{Place, Places};
 use crate::files::{Found, Query};
 use crate::log;
 use crate::site::clock::Clock;
+use crate::site::draft::Site;
 use crate::site::env::Env;
 use crate::sys::OsError;
 pub use job::{Asker, Part, Ticket};
@@ -83,20 +84,20 @@ impl Env for &Disk {
 }
 
 impl Disk {
-    /// `pools` are those that the site names, the default first. Results wake the loop with one
-    /// token, changes of the mounts with the other.
+    /// Results wake the loop with one token, changes of the mounts with the other.
     ///
     /// # Errors
     /// EMFILE and its kin.
     pub fn new(
         settings: &Disks,
-        pools: &[Vec<u8>],
+        site: &Site,
         registry: &Registry,
         (results, mounts): (Token, Token),
         clock: Rc<Clock>,
         tally: Tally,
     ) -> io::Result<Disk> {
-        let limits = settings.cache.limits.clone();
+        let limits = &settings.cache.limits;
+        let kept = site.keeps_files.then(|| limits.clone());
         let pool = |name: &Vec<u8>| {
             let pool = settings.pool(name).cloned().unwrap_or_default();
             let threads = ThreadPool::new(pool.limits.clone(), Job::run);
@@ -110,8 +111,8 @@ impl Disk {
         let disk = Disk {
             places: RefCell::default(),
             largest: limits.size / SHARE,
-            cache: RefCell::new(Cache::new(limits)),
-            pools: pools.iter().map(pool).collect(),
+            cache: RefCell::new(Cache::new(kept.unwrap_or(Limits::NONE))),
+            pools: site.pools.iter().map(pool).collect(),
             outbox: Outbox::new(Waker::new(registry, results)?),
             mounts: table.ok(),
             clock,
@@ -139,7 +140,7 @@ impl Disk {
 
     /// Whether what has this device number may be far away.
     pub fn is_remote(&self, device: u64) -> bool {
-        self.places.borrow().mounts().is_remote(device)
+        self.places.borrow().is_remote(device)
     }
 
     /// Asks for what is not at hand.

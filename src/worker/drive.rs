@@ -34,6 +34,10 @@ fn go_on(client: &mut Client, buffer: &mut [u8]) -> Wants {
     let mut budget = client.transport.sendfile_max_chunk.max(1);
     for _ in 0..READS {
         client.work();
+        if client.waits_in_vain() {
+            client.broken();
+            return Wants::Nothing;
+        }
         if client.http.wants_linger() && !client.shut {
             client.shut = true;
             // A client that is gone needs no end of the stream.

@@ -96,7 +96,7 @@ impl Worker {
         let tokens = (RESULTS, MOUNTS);
         let disk = Disk::new(
             &setup.settings.disks,
-            &site.pools,
+            site,
             registry,
             tokens,
             clock.clone(),
@@ -191,6 +191,7 @@ impl Worker {
                     client.readable |= event.is_readable();
                     client.writable |= event.is_writable();
                     client.end_announced |= event.is_read_closed() || event.is_error();
+                    client.hung_up |= event.is_write_closed();
                     self.drive(key);
                 }
             }

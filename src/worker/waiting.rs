@@ -130,6 +130,12 @@ impl Client {
         true
     }
 
+    /// Whether threads work for somebody who is gone. One who only ends what it sends still listens.
+    pub fn waits_in_vain(&self) -> bool {
+        let waits = self.waiting.is_some() || matches!(self.loading, Loading::Out(_));
+        self.hung_up && waits
+    }
+
     /// The exchange is over.
     pub(super) fn wait_no_more(&mut self, id: Id) {
         self.loading = Loading::Idle;

@@ -35,7 +35,7 @@ pub use scale::{possible, scale, scaled, scaled_count, skip};
 pub use server::{
     MTIME, Setup, TestServer, binary, is_forkful, listener, severe_lines, spawn_with,
 };
-pub use status::status;
+pub use status::{printed_status, status};
 pub use usage::{anonymous_memory, private_memory, processor_time};
 pub use wait::{LIMIT, holds_for, wait_until, within};
 pub use wrk::{Wrk, WrkReport};

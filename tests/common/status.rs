@@ -5,6 +5,8 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 
 use super::json::Json;
+use super::process::run;
+use super::server::TestServer;
 use super::wait::LIMIT;
 
 /// The status that a master gives; `None` if it has no door, as nginx.
@@ -18,4 +20,12 @@ pub fn status(pid: u32) -> Option<Json> {
     let (head, status) = answer.split_once('{').unwrap_or((&answer, ""));
     assert!(head.contains("done "), "{answer}");
     Some(Json::read(&format!("{{{status}")))
+}
+
+/// The status that `forkful status --json` prints.
+pub fn printed_status(server: &TestServer) -> Json {
+    let output = run(&mut server.operator(&["status", "--json"]));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    Json::read(str::from_utf8(&output.stdout).expect("UTF-8"))
 }

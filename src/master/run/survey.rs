@@ -8,7 +8,7 @@ use super::{Loop, Stage};
 use crate::master::listeners::Wanted;
 use crate::master::scoreboard::Place;
 use crate::master::state::Outcome;
-use crate::master::status::{Generation, Listener, Reload, Standing, Status, Worker};
+use crate::master::status::{Course, Generation, Listener, Reload, Status, Worker};
 use crate::sys::process::{self, Pid};
 use crate::sys::socket::{Address, Options};
 
@@ -20,6 +20,8 @@ impl Loop {
         Status {
             pid: process::pid(),
             started: self.history.started,
+            predecessor: self.upgrade.predecessor(),
+            successor: self.upgrade.successor(),
             uptime: now.saturating_duration_since(self.history.born),
             last_reload: self
                 .master
@@ -70,7 +72,7 @@ impl Loop {
             let stage = staged().find(|stage| stage.number == number);
             Generation {
                 number,
-                standing: self.standing(number),
+                course: self.course(number),
                 age: match stage {
                     Some(stage) => now.saturating_duration_since(stage.born),
                     None => oldest(workers, number),
@@ -80,14 +82,14 @@ impl Loop {
         numbers.into_iter().map(generation).collect()
     }
 
-    fn standing(&self, number: u64) -> Standing {
+    fn course(&self, number: u64) -> Course {
         let is = |stage: &Option<Stage>| stage.as_ref().is_some_and(|it| it.number == number);
         match () {
-            () if self.current.number == number && self.former.is_some() => Standing::Probation,
-            () if self.current.number == number => Standing::Serving,
-            () if is(&self.former) => Standing::Paused,
-            () if is(&self.next) => Standing::Starting,
-            () => Standing::Draining,
+            () if self.current.number == number && self.former.is_some() => Course::Probation,
+            () if self.current.number == number => Course::Serving,
+            () if is(&self.former) => Course::Paused,
+            () if is(&self.next) => Course::Starting,
+            () => Course::Draining,
         }
     }
 }

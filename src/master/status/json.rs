@@ -94,6 +94,8 @@ impl Status {
         let all = Object(vec![
             ("version", text(env!("CARGO_PKG_VERSION"))),
             ("pid", pid(self.pid)),
+            ("predecessor", self.predecessor.map_or(Null, pid)),
+            ("successor", self.successor.map_or(Null, pid)),
             ("started", moment(self.started)),
             ("uptime", seconds(self.uptime)),
             (
@@ -128,7 +130,7 @@ impl Status {
         let (workers, connections) = self.population(of.number);
         Object(vec![
             ("number", Number(of.number)),
-            ("state", text(of.standing.name())),
+            ("state", text(of.course.name())),
             ("age", seconds(of.age)),
             ("workers", number(workers)),
             ("connections", Number(connections)),

@@ -27,6 +27,8 @@ fn busy() -> Status {
     };
     Status {
         pid: pid(7),
+        predecessor: None,
+        successor: Some(pid(8)),
         started: 1_767_409_445,
         uptime: Duration::from_secs(93_784),
         last_reload: Some(Reload {
@@ -36,7 +38,7 @@ fn busy() -> Status {
         }),
         generations: vec![Generation {
             number: 1,
-            standing: Standing::Serving,
+            course: Course::Serving,
             age: Duration::from_secs(3_725),
         }],
         workers: vec![worker(12), worker(1234)],
@@ -62,6 +64,7 @@ fn for_people() {
     let expected = format!(
         "\
 forkful {version}, master process 7, up 1d 2h
+successor: process 8 runs beside it
 last reload: 2026-01-03T03:04:05Z, generation 2 failed: open() \"/a\\u{{1b}}[2J\" failed
 log lines lost: 8, jobs refused: 9
 
@@ -87,7 +90,7 @@ fn for_programs() {
     let json = busy().json();
     let parts = [
         "{\"version\":\"",
-        ",\"pid\":7,\"started\":\"2026-01-03T03:04:05Z\",\"uptime\":93784.000,",
+        ",\"pid\":7,\"predecessor\":null,\"successor\":8,\"started\":\"2026-01-03T03:04:05Z\",\"uptime\":93784.000,",
         "\"last_reload\":{\"time\":\"2026-01-03T03:04:05Z\",\"generation\":2,\
          \"outcome\":\"failed\",\"reason\":\"open() \\\"/a\\u001b[2J\\\" failed\"}",
         "\"generations\":[{\"number\":1,\"state\":\"serving\",\"age\":3725.000,\"workers\":2,\
@@ -105,6 +108,8 @@ fn for_programs() {
         assert!(json.contains(part), "{part} is not in {json}");
     }
     let quiet = Status {
+        predecessor: Some(pid(6)),
+        successor: None,
         last_reload: None,
         generations: Vec::new(),
         workers: Vec::new(),
@@ -117,7 +122,16 @@ fn for_programs() {
             .json()
             .contains("\"last_reload\":null,\"generations\":[],\"workers\":[],")
     );
-    assert!(quiet.text().contains("last reload: none\n"));
+    assert!(
+        quiet
+            .json()
+            .contains("\"predecessor\":6,\"successor\":null")
+    );
+    assert!(
+        quiet
+            .text()
+            .contains("predecessor: process 6 runs beside it\nlast reload: none\n")
+    );
 }
 
 #[test]

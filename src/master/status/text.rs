@@ -16,6 +16,13 @@ impl Status {
             "forkful {version}, master process {pid}, up {}\n",
             age(self.uptime)
         );
+        let others = [
+            ("predecessor", self.predecessor),
+            ("successor", self.successor),
+        ];
+        for (role, pid) in others {
+            text.extend(pid.map(|pid| format!("{role}: process {pid} runs beside it\n")));
+        }
         text += &format!("last reload: {}\n", self.reloaded());
         let (lines, jobs) = (self.lines_lost, self.jobs_refused);
         text += &format!("log lines lost: {lines}, jobs refused: {jobs}\n");
@@ -50,7 +57,7 @@ impl Status {
         let (workers, connections) = self.population(of.number);
         vec![
             of.number.to_string(),
-            of.standing.name().into(),
+            of.course.name().into(),
             age(of.age),
             workers.to_string(),
             connections.to_string(),

@@ -6,14 +6,17 @@ use std::io::Write;
 use super::request::same_name;
 use super::{Declared, Exchange};
 use crate::http::date;
+use crate::http::digits::decimal;
 
 pub const DECLARED: Declared = Declared {
     variables: &[
         ("body_bytes_sent", |x, out| {
-            write!(out, "{}", x.sent.body).is_ok()
+            decimal(out, x.sent.body);
+            true
         }),
         ("bytes_sent", |x, out| {
-            write!(out, "{}", x.sent.bytes).is_ok()
+            decimal(out, x.sent.bytes);
+            true
         }),
         ("request_completion", request_completion),
         ("status", status),

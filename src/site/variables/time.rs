@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::{Declared, Exchange};
-use crate::sys::clock::{self, LocalTime};
+use crate::sys::clock;
 
 pub const DECLARED: Declared = Declared {
     variables: &[
@@ -14,10 +14,6 @@ pub const DECLARED: Declared = Declared {
     families: &[],
 };
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
-
 fn msec(x: &Exchange, out: &mut Vec<u8>) -> bool {
     let wall = x.clock().wall();
     write!(out, "{}.{:03}", wall.as_secs(), wall.subsec_millis()).is_ok()
@@ -25,35 +21,18 @@ fn msec(x: &Exchange, out: &mut Vec<u8>) -> bool {
 
 /// `20/Nov/2026:12:24:05 +0000`
 fn time_local(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    let t = now(x);
-    let month = MONTHS[usize::from(t.month.clamp(1, 12)) - 1];
-    let (sign, hours, minutes) = offset(&t);
-    write!(
-        out,
-        "{:02}/{month}/{}:{:02}:{:02}:{:02} {sign}{hours:02}{minutes:02}",
-        t.day, t.year, t.hour, t.minute, t.second
-    )
-    .is_ok()
+    out.extend_from_slice(x.clock().local().as_bytes());
+    true
 }
 
 /// `2026-11-20T12:24:05+00:00`
 fn time_iso8601(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    let t = now(x);
-    let (sign, hours, minutes) = offset(&t);
+    let t = clock::local(x.clock().wall().as_secs() as i64);
+    let (sign, hours, minutes) = t.zone();
     write!(
         out,
         "{}-{:02}-{:02}T{:02}:{:02}:{:02}{sign}{hours:02}:{minutes:02}",
         t.year, t.month, t.day, t.hour, t.minute, t.second
     )
     .is_ok()
-}
-
-fn now(x: &Exchange) -> LocalTime {
-    clock::local(x.clock().wall().as_secs() as i64)
-}
-
-fn offset(t: &LocalTime) -> (char, i32, i32) {
-    let sign = if t.offset < 0 { '-' } else { '+' };
-    let minutes = t.offset.abs();
-    (sign, minutes / 60, minutes % 60)
 }
