@@ -110,7 +110,7 @@ proptest! {
             }
             world.step(step);
         }
-        if let Some(progress) = progress {
+        if let Some(progress) = progress.filter(|_| world.code.is_none()) {
             world.reloads_end(progress);
         }
         if world.code.is_none() {
