@@ -56,6 +56,8 @@ pub(super) struct Patience {
     pub start: Duration,
     /// When it was asked whether its loop turns.
     pub pong: Duration,
+    /// While it leaves its core.
+    pub dump: Duration,
 }
 
 /// A worker process, from the decision to fork until it is reaped.
@@ -119,13 +121,13 @@ impl Child {
 
     /// When a child that was told to end, that was aborted, or that said its last is killed.
     pub fn killed_at(&self) -> Option<Instant> {
-        let since = match self.force {
+        let due = match self.force {
             Force::Killed(_) => return None,
-            Force::Aborted(at) => Some(at),
-            Force::None => (self.told.0 == Duty::Stop).then_some(self.told.1),
+            Force::Aborted(at) => Some(at + self.patience.dump.max(GRACE)),
+            Force::None => (self.told.0 == Duty::Stop).then(|| self.told.1 + GRACE),
         };
-        let since = since.into_iter().chain(self.left).min();
-        since.map(|since| since + GRACE)
+        let left = self.left.map(|since| since + GRACE);
+        due.into_iter().chain(left).min()
     }
 
     /// When a child that was killed is given up.

@@ -78,13 +78,15 @@ impl Master {
 
     /// A reload ends, whatever becomes of its workers.
     fn patience(&self, generation: u64) -> Patience {
-        let stall = self.generation(generation).map(|it| it.terms.stall);
-        let pong = stall.unwrap_or_default();
+        let Some(Generation { terms, .. }) = self.generation(generation) else {
+            return Patience::default();
+        };
+        let (pong, dump) = (terms.stall, terms.dump);
         let start = match pong.is_zero() && self.is_starting(generation) {
             true => LONGEST_START,
             false => pong,
         };
-        Patience { start, pong }
+        Patience { start, pong, dump }
     }
 
     /// The seats to be filled, and when. A generation that is being replaced has none.

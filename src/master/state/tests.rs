@@ -30,6 +30,7 @@ pub(super) fn terms(workers: usize) -> Terms {
         generations: 16,
         stall: Duration::from_secs(30),
         check: Duration::from_secs(10),
+        dump: Duration::ZERO,
     }
 }
 

@@ -350,6 +350,7 @@ impl World {
             generations: self.generations,
             stall: self.stall,
             check: Duration::from_secs(1),
+            dump: Duration::from_millis(1500),
         };
         let plan = workers.map(terms).ok_or("refused".into());
         self.handle(Event::Loaded { generation, plan });

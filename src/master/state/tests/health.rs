@@ -52,6 +52,17 @@ fn one_that_cannot_be_aborted_is_killed() {
 }
 
 #[test]
+fn one_that_is_aborted_has_time_to_leave_its_core() {
+    let dump = Duration::from_secs(5);
+    let mut bench = Bench::started_with(Terms { dump, ..terms(1) });
+    bench.ready(1);
+    bench.silent.insert(1);
+    assert_eq!(bench.pass(31_000), [Abort(pid(1))]);
+    assert_eq!(bench.pass(4_999), []);
+    assert_eq!(bench.pass(1), [Kill(pid(1))]);
+}
+
+#[test]
 fn others_that_get_ready_defer_no_ping() {
     let mut bench = Bench::started(9);
     bench.silent.insert(1);
