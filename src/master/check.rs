@@ -172,7 +172,8 @@ impl Checker {
     fn conclude(mut self, status: ExitStatus) -> Result<Outside, Refusal> {
         self.receive();
         let whole = status == ExitStatus::Code(0) && !self.is_excessive();
-        let sound = match Findings::unpack(&self.received).filter(|_| whole) {
+        let received = whole.then(|| std::mem::take(&mut self.received));
+        let sound = match received.and_then(Findings::unpack) {
             Some(Findings::Refused(refusal)) => return Err(refusal),
             Some(Findings::Sound(transcript)) => Outside::replay(&transcript),
             None => None,

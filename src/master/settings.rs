@@ -55,8 +55,9 @@ directives! {
         /// means any time.
         reload_timeout: Duration = Duration::from_secs(10) =>
             "reload_timeout" [MAIN] 1, Once, "10s", set(value::milliseconds);
-        /// How much memory the check of a new configuration may use beyond what the server has. As
-        /// with the other limits of a reload, the configuration that serves says how much.
+        /// How much memory the check of a new configuration may use beyond what the server has. The
+        /// master, which loads what is sound, needs about as much again. As with the other limits
+        /// of a reload, the configuration that serves says how much.
         reload_memory: u64 = 1 << 30 => "reload_memory" [MAIN] 1, Once, "1g", set(memory);
         /// Time that new workers must live after a reload, before the old ones are told to leave.
         /// Until then one that dies by itself ends the reload: the old workers, which kept their
