@@ -116,7 +116,8 @@ mod tests {
     #[test]
     fn a_refusal_cut_short_is_none() {
         let packed = samples()[3].pack();
-        let whole = (0..packed.len()).filter(|&end| Findings::unpack(packed[..end].to_vec()).is_some());
+        let whole =
+            (0..packed.len()).filter(|&end| Findings::unpack(packed[..end].to_vec()).is_some());
         // Where one line ends and the next begins.
         assert_eq!(whole.count(), 2);
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::child::{Child, Duty, Patience};
+use super::child::{Child, Duty, GRACE, Patience};
 use super::intent::Intent;
 use super::slot::Slot;
 use super::{Action, Master, Seat, Terms};
@@ -105,9 +105,22 @@ impl Master {
             {
                 *due = (*due).min(self.last_fork + FORWARD);
             }
+            self.leave_room(&mut vacant);
         }
         vacant.extend(self.starting_vacancies());
         vacant
+    }
+
+    /// While too many generations leave, one worker of the serving one will do; the oldest are
+    /// killed soon.
+    fn leave_room(&self, vacant: &mut [(Seat, Instant)]) {
+        let serving = self.serving.as_ref().map(|generation| generation.number);
+        let mut children = self.children.iter();
+        let some = children.any(|child| Some(child.seat.generation) == serving);
+        if self.leaving().len() > self.most_leaving() {
+            let later = vacant.iter_mut().skip(usize::from(!some));
+            later.for_each(|(_, due)| *due = (*due).max(self.now + 2 * GRACE));
+        }
     }
 
     /// The first worker of a new generation is its canary: the others follow once it is ready, and

@@ -60,11 +60,20 @@ impl World {
                 .filter(|it| it.seat.generation == current);
             let longest = match living.any(|it| corpses.contains(&it.pid)) {
                 true => Duration::from_secs(4096),
+                false if self.is_crowded() && !filled.is_empty() => Duration::from_secs(2),
                 false => Duration::from_millis(if ready { 5000 } else { 100 }),
             };
             let deadline = self.master.deadline().expect("a plan for the empty slot");
             assert!(deadline <= self.now + longest, "within {longest:?}");
         }
+    }
+
+    /// Whether more generations leave than may.
+    fn is_crowded(&self) -> bool {
+        let current = self.current();
+        let others = self.seated().map(|it| it.seat.generation);
+        let others: HashSet<u64> = others.filter(|it| *it != current).collect();
+        self.generations > 0 && others.len() > self.generations
     }
 
     /// Each worker of the current generation that can, and none of another; each slot once.

@@ -90,6 +90,26 @@ fn hup_brings_retired_workers_back_with_their_configuration() {
 }
 
 #[test]
+fn workers_that_come_back_wait_for_those_in_their_way() {
+    let generations = 1;
+    let mut bench = Bench::started_with(Terms {
+        generations,
+        ..terms(2)
+    });
+    bench.ready(1);
+    bench.ready(2);
+    bench.commit(2);
+    bench.signal(Signal::Usr2);
+    bench.signal(Signal::Winch);
+    bench.signal(Signal::Hup);
+    assert_eq!(bench.forked(), [4], "one will do");
+    bench.exit(1, KILLED);
+    assert_eq!(bench.forked(), []);
+    bench.exit(2, KILLED);
+    assert_eq!(bench.forked(), [5]);
+}
+
+#[test]
 fn a_successor_that_ends_gives_the_workers_back() {
     let mut bench = retired();
     let ended = bench.exit(SUCCESSOR, ExitStatus::Code(1));
