@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::children::LogTable;
 use super::listeners::Wanted;
@@ -16,6 +17,9 @@ use crate::site::draft::Site;
 use crate::sys::OsError;
 use crate::sys::process::Workplace;
 use crate::worker;
+
+/// How long the core of an aborted worker may take to write.
+const LONGEST_DUMP: Duration = Duration::from_secs(30);
 
 /// All that a master and its workers serve with.
 pub struct Loaded {
@@ -115,6 +119,10 @@ impl Loaded {
             generations: self.settings.worker_generations,
             stall: self.settings.worker_stall_timeout,
             check: self.settings.reload_timeout,
+            dump: match self.worker.process.core {
+                None | Some(0) => Duration::ZERO,
+                Some(_) => LONGEST_DUMP,
+            },
         }
     }
 
