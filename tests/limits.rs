@@ -8,9 +8,10 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use common::{
-    Client, Ending, LIMIT, Setup, TestServer, descriptors, holds_for, is_forkful, processor_time,
-    wait_until,
+    Client, Ending, LIMIT, Setup, TestServer, descriptors, holds_for, is_forkful, possible,
+    processor_time, wait_until,
 };
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 
 fn site(limits: &str) -> TestServer {
@@ -213,6 +214,33 @@ fn idle_connections_make_room_for_new_ones() {
 }
 
 #[test]
+fn room_is_made_by_those_who_are_idle_alone() {
+    let main = "worker_processes 1; events { worker_connections 8; }";
+    let server = Setup::with_main(main, common::SITE)
+        .file("html/f.txt", "content")
+        .start();
+    // One for the listener and one for the master.
+    let mut clients: Vec<Client> = (0..6).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        assert_eq!(client.get("/f.txt").text(), "content");
+    }
+    let (last, busy) = clients.split_last_mut().expect("six");
+    for client in &mut *busy {
+        client.send("GET /f.txt HTTP/1.1\r\n");
+    }
+    // It is answered after those were read.
+    assert_eq!(last.get("/f.txt").text(), "content");
+    for _ in 0..20 {
+        assert_eq!(server.connect().get("/f.txt").text(), "content");
+    }
+    last.expect_closed();
+    for client in busy {
+        client.send("Host: a\r\n\r\n");
+        assert_eq!(client.response().text(), "content");
+    }
+}
+
+#[test]
 fn connections_beyond_worker_connections_do_not_hang() {
     let main = "worker_processes 1; events { worker_connections 16; }";
     let mut server = Setup::with_main(main, common::SITE)
@@ -243,6 +271,39 @@ fn connections_beyond_worker_connections_do_not_hang() {
         .filter_map(|it| served(it).then_some(()))
         .count();
     assert!((8..=16).contains(&served), "{served} were served");
+}
+
+#[test]
+fn a_refusal_costs_no_more_where_there_are_more_connections() {
+    if !is_forkful() {
+        return;
+    }
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    if !possible(hard >= 8000, "too few descriptors") {
+        return;
+    }
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+    let (few, many) = (time_of_refusals(16), time_of_refusals(6000));
+    assert!(many < few * 3, "{few:?} beside few, {many:?} beside many");
+}
+
+/// The processor time of refusing connections beside so many busy ones.
+fn time_of_refusals(busy: usize) -> Duration {
+    let main = format!("worker_processes 1; events {{ worker_connections {busy}; }}");
+    let mut server = Setup::with_main(&main, common::SITE).start();
+    server.expect_log("worker_connections are not enough");
+    let half_a_head = |_| {
+        let mut client = server.connect();
+        let _refused_by_closing = client.try_send("GET / HTTP/1.1\r\n");
+        client
+    };
+    let _busy: Vec<Client> = (0..busy + 8).map(half_a_head).collect();
+    server.wait_for_log("worker_connections are not enough");
+    let before = processor_time(server.workers()[0]);
+    for _ in 0..2000 {
+        server.connect().expect_closed();
+    }
+    processor_time(server.workers()[0]) - before
 }
 
 #[test]

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use common::{Client, binary, children, stop, wait_until};
+use common::{Client, binary, children, is_forkful, signal, stop, wait_until};
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 /// A configuration that is started again and again; nothing is handed over.
@@ -117,6 +118,27 @@ fn the_next_master_starts_on_the_same_addresses() {
     assert!(stop(&mut next));
     for name in ["pid", "socket"] {
         assert!(!place.path(name).exists(), "{name} is left");
+    }
+}
+
+#[test]
+fn what_waits_to_be_accepted_is_served_before_the_workers_leave() {
+    if !is_forkful() {
+        return;
+    }
+    let place = Place::new();
+    let mut killed = place.start();
+    let workers = children(killed.id());
+    workers.iter().for_each(|pid| signal(*pid, Signal::SIGSTOP));
+    let connect = |address: &SocketAddr| Client::connect(*address);
+    let addresses = [place.tcp, place.reuseport].repeat(20);
+    let mut clients: Vec<Client> = addresses.iter().map(connect).collect();
+    clients.iter_mut().for_each(|it| it.send_get("/small"));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    workers.iter().for_each(|pid| signal(*pid, Signal::SIGCONT));
+    for client in &mut clients {
+        assert_eq!(client.response().text(), "content");
     }
 }
 

@@ -218,7 +218,7 @@ fn is_dumpable(pid: u32) -> bool {
 
 #[test]
 fn only_who_wants_core_files_makes_workers_dumpable() {
-    if !is_root() || !is_forkful() {
+    if !is_forkful() {
         return;
     }
     for (main, dumpable) in [
@@ -227,11 +227,12 @@ fn only_who_wants_core_files_makes_workers_dumpable() {
         ("worker_rlimit_core 1m;", true),
     ] {
         let main = format!("worker_processes 1; {main}");
-        let server = Setup::with_main(&main, SITE)
-            .file("html/f.txt", "content")
-            .start();
-        assert_eq!(server.get("/f.txt").text(), "content");
-        assert_eq!(is_dumpable(server.workers()[0]), dumpable, "{main}");
+        let setup = || Setup::with_main(&main, SITE).file("html/f.txt", "content");
+        for setup in [setup(), setup().by_nobody()] {
+            let server = setup.start();
+            assert_eq!(server.get("/f.txt").text(), "content");
+            assert_eq!(is_dumpable(server.workers()[0]), dumpable, "{main}");
+        }
     }
 }
 

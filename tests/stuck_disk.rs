@@ -141,6 +141,36 @@ fn a_full_queue_is_503_for_that_disk_alone() {
 }
 
 #[test]
+fn only_requests_that_are_refused_count() {
+    if !can_run() {
+        return;
+    }
+    let mut server = server("thread_pool default threads=2 max_queue=1;", "");
+    server.expect_log("thread pool \"default\" queue overflow: 1 tasks waiting");
+    let files = ["0", "1", "2", "3", "4"].map(|name| (name, name.as_bytes()));
+    let _alive = disk(&server, "alive", &files);
+    let large = vec![0; 2 << 20];
+    let dead = disk(
+        &server,
+        "dead",
+        &[&files[..], &[("large", &large)]].concat(),
+    );
+    // What is too large to be held is opened, and is to be closed.
+    assert_eq!(server.get("/dead/large").body.len(), large.len());
+    dead.hold();
+    let mut waiting = ["0", "1", "2"].map(|name| ask(&server, &format!("/dead/{name}")));
+    let refused = || common::status(server.pid()).expect("a door")["jobs_refused"].number();
+    wait_until("one has no room", || (refused() == 1.0).then_some(()));
+    for (name, _) in files {
+        prompt(&server, &format!("/alive/{name}"), name);
+    }
+    assert_eq!(refused(), 1.0);
+    dead.release();
+    let statuses = waiting.each_mut().map(|client| client.response().status);
+    assert_eq!(statuses, [200, 200, 503]);
+}
+
+#[test]
 fn a_large_file_goes_on_where_its_disk_slept() {
     if !can_run() {
         return;
@@ -205,6 +235,26 @@ fn a_worker_leaves_though_a_thread_hangs() {
     let start = Instant::now();
     assert_eq!(server.wait(), 0);
     assert!(start.elapsed() < LIMIT);
+}
+
+#[test]
+fn a_worker_is_replaced_though_its_working_directory_does_not_answer() {
+    if !can_run() {
+        return;
+    }
+    let mut server = server("", "");
+    server.expect_log("exited on signal 9");
+    let disk = disk(&server, "slow", &[("folder/", b"")]);
+    let place = server.path("html/slow/folder");
+    let place = format!("working_directory {};", place.display());
+    server.edit_config(
+        "worker_processes 1;",
+        &format!("worker_processes 1; {place}"),
+    );
+    server.reload();
+    disk.hold();
+    common::signal(server.workers()[0], Signal::SIGKILL);
+    prompt(&server, "/", "hello");
 }
 
 /// A worker with a thread that nothing ends before the disk answers, and the client that asked.

@@ -2,9 +2,10 @@
 
 mod common;
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Read;
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -66,18 +67,24 @@ fn the_site_stays_up_and_the_reload_says_why_not() {
     assert_eq!(server.get("/").text(), "one");
 }
 
-/// A site that served until its workers could start no more: its working directory is gone, and
-/// then its only worker.
+/// A site that served until its workers could start no more: its working directory cannot be
+/// entered any more, and its only worker is gone.
 fn homeless() -> TestServer {
     let main = "worker_processes 1; working_directory %PREFIX%/place;";
     let http = "server { listen %LISTEN%; return 200 one; }";
-    let mut server = Setup::with_main(main, http).file("place/seed", "").start();
-    server.expect_log("/place\") failed (2: No such file or directory)");
+    let setup = Setup::with_main(main, http).file("place/seed", "");
+    let mut server = setup.by_nobody().start();
+    server.expect_log("/place\") failed (13: Permission denied)");
     server.expect_log("exited on signal 9");
-    fs::remove_dir_all(server.path("place")).unwrap();
+    permit(&server, 0);
     signal(server.workers()[0], Signal::SIGKILL);
-    server.wait_for_log("/place\") failed (2: No such file or directory)");
+    server.wait_for_log("/place\") failed (13: Permission denied)");
     server
+}
+
+/// What may be done in its working directory.
+fn permit(server: &TestServer, mode: u32) {
+    fs::set_permissions(server.path("place"), Permissions::from_mode(mode)).unwrap();
 }
 
 #[test]
@@ -98,7 +105,7 @@ fn workers_that_can_start_no_more_are_tried_now_and_then() {
         "{forks} forks in {time:?}"
     );
     assert!(used < time / 10, "the master used {used:?} of {time:?}");
-    server.write("place/seed", "");
+    permit(&server, 0o755);
     assert_eq!(server.get("/").text(), "one");
 }
 

@@ -284,9 +284,11 @@ impl<W: Copy + Eq + Hash> Cache<W> {
         idle.iter().for_each(|query| self.forget(query));
     }
 
-    /// The files that nobody else has any more: where they are dropped, they are closed.
-    pub fn unused(&mut self) -> Vec<Opened> {
+    /// The files of some devices that nobody else has any more: where they are dropped, they are
+    /// closed.
+    pub fn unused(&mut self, of: impl Fn(u64) -> bool) -> Vec<Opened> {
         let unused = |opened: &mut Opened| match &opened.content {
+            _ if !of(opened.meta.device) => false,
             Content::Open(file) => Arc::strong_count(file) == 1,
             Content::Held(_) => true,
         };

@@ -93,6 +93,11 @@ impl Mounts {
         self.all.iter().find(|mount| mount.id == id)
     }
 
+    /// Whether anything of this device number is mounted.
+    pub fn has(&self, device: u64) -> bool {
+        self.all.iter().any(|mount| mount.device == device)
+    }
+
     /// Whether what has this device number may be far away.
     pub fn is_remote(&self, device: u64) -> bool {
         self.remote.contains(&device)

@@ -34,6 +34,9 @@ pub struct Places {
     near: HashMap<Box<[u8]>, Instant>,
     /// Directories that symlinks lead to other file systems than their names say.
     strays: HashMap<PathBuf, u64>,
+    /// Device numbers that files have and no mount, and those of their mounts: a subvolume of btrfs
+    /// and a layer of an overlay have their own.
+    parts: HashMap<u64, u64>,
 }
 
 impl Places {
@@ -72,8 +75,16 @@ impl Places {
         self.mounts.of(path).map(place).unwrap_or_default()
     }
 
+    /// The device number that the mount has of what has this one, as far as it is known.
+    pub fn mounted(&self, device: u64) -> u64 {
+        self.parts.get(&device).copied().unwrap_or(device)
+    }
+
     /// Takes note of the file system where something was found.
     pub fn learn(&mut self, path: &Path, device: u64) {
+        if !self.parts.contains_key(&device) && !self.mounts.has(device) {
+            self.parts.insert(device, self.of(path).device);
+        }
         if !self.mounts.is_remote(device) || self.of(path).device == device {
             return;
         }
@@ -135,11 +146,13 @@ impl Places {
             Ok(found) => found,
             Err(error) => return Some(Err(error)),
         };
-        let is_remote = self
-            .mounts
-            .numbered(mount)
-            .is_some_and(|mount| mount.remote);
-        if is_remote {
+        let mount = self.mounts.numbered(mount);
+        if let Some(mount) = mount.filter(|mount| mount.device != meta.device)
+            && !self.mounts.has(meta.device)
+        {
+            self.parts.insert(meta.device, mount.device);
+        }
+        if mount.is_some_and(|mount| mount.remote) {
             self.near.remove(path.as_os_str().as_bytes());
             return None;
         }
@@ -245,6 +258,25 @@ mod tests {
         }
         places.learn(&path, device);
         assert!(places.of(&path).remote);
+    }
+
+    #[test]
+    fn a_part_of_a_file_system_shares_its_fate() {
+        let table =
+            b"22 1 254:0 / / rw - ext4 /dev/vda rw\n30 22 0:40 / /data rw - btrfs /dev/vdb rw\n";
+        let mut places = Places::default();
+        places.remount(Mounts::parse(table));
+        let mount = places.of(Path::new("/data/a")).device;
+        let subvolume = file::device(0, 50);
+        assert_eq!(places.mounted(subvolume), subvolume, "nobody knows yet");
+        places.learn(Path::new("/data/a"), subvolume);
+        places.learn(Path::new("/link/to/it"), subvolume);
+        assert_eq!(places.mounted(subvolume), mount);
+        let root = places.of(Path::new("/")).device;
+        places.learn(Path::new("/data/link"), root);
+        assert_eq!(places.mounted(root), root);
+        places.remount(Mounts::parse(table));
+        assert_eq!(places.mounted(subvolume), subvolume);
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //! disk. What waits is the backlog's, what is written the thread's.
 //!
 //! Room is bounded, so a choice is needed when it ends. While the thread writes, a line waits for
-//! room: a disk that takes writes loses none, however slow. When one write has taken longer than the
-//! patience of [`Backlog::room`] the disk is stuck: lines are lost and counted, at once, until it
-//! moves again. So a stuck disk costs the loop one short pause, once.
+//! room: a disk that takes writes loses none, however slow. When one write, or the opening or
+//! closing of a file, has taken longer than the patience of [`Backlog::room`] the disk is stuck:
+//! lines are lost and counted, at once, until it moves again. So a stuck disk costs the loop one
+//! short pause, once.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -204,9 +205,14 @@ impl Queue {
         self.lock().backlog.take(place)
     }
 
-    /// Says what kind of thing is behind a log; none if that may have changed.
-    pub fn set_stream(&self, place: usize, stream: Option<bool>) {
+    /// Says what kind of thing is behind a log.
+    pub fn set_stream(&self, place: usize, stream: bool) {
         self.lock().backlog.set_stream(place, stream);
+    }
+
+    /// A log goes on in another file, perhaps of another kind.
+    pub fn replaced(&self, place: usize) {
+        self.lock().backlog.replaced(place);
     }
 
     /// These of the lines that were taken are written.

@@ -41,7 +41,7 @@ fn serve(queue: &Queue, place: usize, work: Work) -> bool {
         Part::Lines(lines) => {
             let stream = stream.unwrap_or_else(|| {
                 let stream = file::is_stream(log.as_fd());
-                queue.set_stream(place, Some(stream));
+                queue.set_stream(place, stream);
                 stream
             });
             return write(queue, place, &log, stream, lines);
@@ -49,7 +49,7 @@ fn serve(queue: &Queue, place: usize, work: Work) -> bool {
         Part::Replace(new) => log.replace_or_complain(new.as_fd()),
         Part::Reopen => log.reopen_or_complain(),
     }
-    queue.set_stream(place, None);
+    queue.replaced(place);
     true
 }
 

@@ -111,7 +111,7 @@ impl Checks {
         let generation = checker.generation;
         let verdict = match checker.conclude(exit.status) {
             Ok(outside) => {
-                self.sound = Some((generation, outside));
+                self.keep(generation, outside);
                 Ok(())
             }
             Err(Refusal { why, lines }) => {
@@ -120,6 +120,13 @@ impl Checks {
             }
         };
         Some((generation, verdict))
+    }
+
+    /// A checker that was given up may end after a later one.
+    fn keep(&mut self, generation: u64, outside: Outside) {
+        if self.sound.as_ref().is_none_or(|it| it.0 < generation) {
+            self.sound = Some((generation, outside));
+        }
     }
 
     /// What the checker of this generation read, if it found it sound.
@@ -165,7 +172,8 @@ impl Checker {
     fn conclude(mut self, status: ExitStatus) -> Result<Outside, Refusal> {
         self.receive();
         let whole = status == ExitStatus::Code(0) && !self.is_excessive();
-        let sound = match Findings::unpack(&self.received).filter(|_| whole) {
+        let received = whole.then(|| std::mem::take(&mut self.received));
+        let sound = match received.and_then(Findings::unpack) {
             Some(Findings::Refused(refusal)) => return Err(refusal),
             Some(Findings::Sound(transcript)) => Outside::replay(&transcript),
             None => None,

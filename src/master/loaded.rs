@@ -1,7 +1,9 @@
 //! A configuration with its logs opened, ready to be served. It touches no socket.
 
+use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::children::LogTable;
 use super::listeners::Wanted;
@@ -13,7 +15,11 @@ use crate::conf::outside::Outside;
 use crate::log::{self, LogFiles};
 use crate::site::draft::Site;
 use crate::sys::OsError;
+use crate::sys::process::Workplace;
 use crate::worker;
+
+/// How long the core of an aborted worker may take to write.
+const LONGEST_DUMP: Duration = Duration::from_secs(30);
 
 /// All that a master and its workers serve with.
 pub struct Loaded {
@@ -33,6 +39,8 @@ pub struct Loaded {
     pub site: Site,
     /// What its workers are left with.
     pub enclosure: Option<worker::Enclosure>,
+    /// Where its workers run, if the configuration says; they tell why it cannot be entered.
+    pub(super) workplace: Option<io::Result<Workplace>>,
     pub(super) request: Request,
 }
 
@@ -74,6 +82,7 @@ impl Loaded {
         let (site, workers) = (draft.open(&files), workers.0);
         let directory = settings.working_directory.as_deref();
         let enclosure = worker::Enclosure::plan(&worker, &site, directory);
+        let workplace = directory.map(Workplace::open);
         Ok(Loaded {
             workers,
             settings,
@@ -83,6 +92,7 @@ impl Loaded {
             pid,
             site,
             enclosure,
+            workplace,
             request,
         })
     }
@@ -109,6 +119,10 @@ impl Loaded {
             generations: self.settings.worker_generations,
             stall: self.settings.worker_stall_timeout,
             check: self.settings.reload_timeout,
+            dump: match self.worker.process.core {
+                None | Some(0) => Duration::ZERO,
+                Some(_) => LONGEST_DUMP,
+            },
         }
     }
 

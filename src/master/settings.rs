@@ -51,11 +51,13 @@ directives! {
         /// the smaller of its affinity and the quota of its control group, rounded up.
         worker_processes: Workers = Workers::Count(1) =>
             "worker_processes" [MAIN] 1, Once, "1", set(workers);
-        /// Time that the check of a new configuration may take, before a reload is given up.
+        /// Time that the check of a new configuration may take, before a reload is given up. 0
+        /// means any time.
         reload_timeout: Duration = Duration::from_secs(10) =>
             "reload_timeout" [MAIN] 1, Once, "10s", set(value::milliseconds);
-        /// How much memory the check of a new configuration may use beyond what the server has. As
-        /// with the other limits of a reload, the configuration that serves says how much.
+        /// How much memory the check of a new configuration may use beyond what the server has. The
+        /// master, which loads what is sound, needs about as much again. As with the other limits
+        /// of a reload, the configuration that serves says how much.
         reload_memory: u64 = 1 << 30 => "reload_memory" [MAIN] 1, Once, "1g", set(memory);
         /// Time that new workers must live after a reload, before the old ones are told to leave.
         /// Until then one that dies by itself ends the reload: the old workers, which kept their
@@ -68,7 +70,8 @@ directives! {
         worker_generations: usize = 16 =>
             "worker_generations" [MAIN] 1, Once, "16", set(count);
         /// How long the loop of a worker may stand still, and how long a worker may take to start,
-        /// before it is aborted and replaced. 0 means for ever.
+        /// before it is aborted and replaced. 0 means for ever; but new workers that a reload waits
+        /// for may take 30 seconds to start then.
         worker_stall_timeout: Duration = Duration::from_secs(30) =>
             "worker_stall_timeout" [MAIN] 1, Once, "30s", set(value::milliseconds);
     }

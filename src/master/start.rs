@@ -1,6 +1,5 @@
 //! From a checked configuration to a master that serves: daemon, sockets, pid file, then the loop.
 
-use std::env;
 use std::io::{self, Write};
 
 use super::door::Door;
@@ -15,7 +14,7 @@ use super::terminal::Terminal;
 use super::upgrade::Upgrade;
 use crate::log;
 use crate::sys::OsError;
-use crate::sys::process;
+use crate::sys::process::{self, Workplace};
 use crate::sys::signal::{self, Signal, Signals};
 use crate::worker::Setup;
 use crate::worker::command::START_FAILED;
@@ -192,7 +191,7 @@ impl Recruit {
             listeners,
         } = self;
         loaded.make_current();
-        surround(&loaded.settings)?;
+        surround(&loaded.settings, loaded.workplace)?;
         Ok(Setup {
             slot,
             workers: loaded.workers,
@@ -209,12 +208,13 @@ impl Recruit {
     }
 }
 
-fn surround(settings: &Settings) -> Result<(), String> {
+fn surround(settings: &Settings, place: Option<io::Result<Workplace>>) -> Result<(), String> {
     process::replace_environment(&settings.environment())
         .map_err(|error| format!("the environment cannot be set {}", OsError(&error)))?;
-    let Some(path) = &settings.working_directory else {
+    let (Some(path), Some(place)) = (&settings.working_directory, place) else {
         return Ok(());
     };
-    env::set_current_dir(path)
+    place
+        .and_then(|place| place.enter())
         .map_err(|error| format!("chdir(\"{}\") failed {}", path.display(), OsError(&error)))
 }

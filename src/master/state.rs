@@ -5,6 +5,7 @@
 //! what there is.
 
 mod admission;
+mod checking;
 mod child;
 mod corpses;
 mod event;
@@ -55,8 +56,10 @@ pub struct Master {
     succession: Succession,
     last_reload: Option<Outcome>,
     children: Vec<Child>,
-    /// Those that were killed and do not end.
+    /// Workers that were killed and do not end.
     corpses: Vec<Pid>,
+    /// Such checkers, and the generations that they were for.
+    stuck: Vec<(u64, Pid)>,
     last_generation: u64,
     last_fork: Instant,
     /// When a worker that serves last died by itself with a request in hand.
@@ -83,6 +86,7 @@ impl Master {
             last_reload: None,
             children: Vec::new(),
             corpses: Vec::new(),
+            stuck: Vec::new(),
             last_generation: FIRST,
             last_fork: now,
             last_blamed: None,

@@ -156,8 +156,8 @@ pub fn set_umask() {
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
 }
 
-/// Whether the process may leave a core file and be looked into by others of its user. A process
-/// that became somebody else may not, until it says otherwise.
+/// Whether the process may leave a core file and be looked into by others of its user. Unless it
+/// says so, a process that became somebody else may not, and any other may.
 ///
 /// # Errors
 /// None that the kernel documents.

@@ -7,6 +7,8 @@ use std::num::NonZeroI32;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::{env, fmt, fs, process};
 
 use nix::sys::prctl;
@@ -249,6 +251,30 @@ pub fn end_with(parent: Pid) -> io::Result<()> {
 /// None that the kernel documents for an open descriptor.
 pub fn redirect_stderr(to: impl AsFd) -> io::Result<()> {
     Ok(dup2_stderr(to)?)
+}
+
+/// A directory to run in. It is looked up once; who enters it walks no path again.
+pub struct Workplace(fs::File);
+
+impl Workplace {
+    /// The directory at this path.
+    ///
+    /// # Errors
+    /// ENOENT, ENOTDIR, EACCES, ...
+    pub fn open(path: &Path) -> io::Result<Workplace> {
+        let flags = libc::O_PATH | libc::O_DIRECTORY;
+        let mut options = fs::File::options();
+        options.read(true).custom_flags(flags);
+        options.open(path).map(Workplace)
+    }
+
+    /// The process runs there from now on.
+    ///
+    /// # Errors
+    /// EACCES.
+    pub fn enter(&self) -> io::Result<()> {
+        Ok(unistd::fchdir(&self.0)?)
+    }
 }
 
 /// Replaces the environment by exactly `variables`, in preparation of nginx's `env`.

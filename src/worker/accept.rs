@@ -249,23 +249,12 @@ impl Worker {
 
     /// Closes idle connections to make room, starting where the last time ended; whether any were.
     pub(super) fn reclaim(&mut self) -> bool {
-        let all = self.clients.capacity().max(1);
-        let mut closed = 0;
-        for _ in 0..all {
-            self.reclaim_at = (self.reclaim_at + 1) % all;
-            let idle = self
-                .clients
-                .get(self.reclaim_at)
-                .is_some_and(|client| client.http.is_idle());
-            if idle {
-                self.close(self.reclaim_at);
-                closed += 1;
-            }
-            if closed == RECLAIMED {
-                break;
-            }
-        }
-        closed > 0
+        let behind = self.idle.range(self.reclaim_at..);
+        let before = self.idle.range(..self.reclaim_at);
+        let keys: Vec<usize> = behind.chain(before).take(RECLAIMED).copied().collect();
+        self.reclaim_at = keys.last().map_or(0, |last| last + 1);
+        keys.iter().for_each(|key| self.close(*key));
+        !keys.is_empty()
     }
 
     /// Rests until there may be descriptors again.

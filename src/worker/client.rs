@@ -47,6 +47,8 @@ pub struct Client {
     pub registered: bool,
     /// Whether it stands in the queue of those that have work left.
     pub queued: bool,
+    /// Whether it stands among the idle ones.
+    pub idle: bool,
     /// Its place among the deadlines.
     pub deadline: Deadline,
     /// What holds for it since its latest answer.
@@ -107,6 +109,7 @@ impl Client {
             writable: true,
             registered: false,
             queued: false,
+            idle: false,
             deadline: Deadline::default(),
             transport: &location.values.transport,
             shut: false,

@@ -5,6 +5,7 @@ mod job;
 pub mod settings;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::ops::Range;
@@ -146,7 +147,7 @@ impl Disk {
     /// Asks for what is not at hand.
     pub fn ask(&self, query: &Query, pool: usize, asker: Asker) -> Asked {
         let (ticket, now) = (self.ticket(asker.key), self.clock.now());
-        let request = Some(asker.request);
+        let request = asker.request;
         let place = self.place(query.path());
         let mut cache = self.cache.borrow_mut();
         let is_kept = place.remote && !matches!(query, Query::List(_));
@@ -161,15 +162,15 @@ impl Disk {
         };
         if !is_kept && !cache.knows(query) {
             return match self.submit(pool, place.device, task, request) {
-                Ok(()) => Asked::Later(ticket, None),
-                Err(_) => Asked::Refused,
+                true => Asked::Later(ticket, None),
+                false => Asked::Refused,
             };
         }
         let plan = cache.wait(query, ticket, now);
         if let Task::Look { held, ticket, .. } = &mut task {
             (*held, *ticket) = (cache.held(query), None);
         }
-        if plan.ask && self.submit(pool, place.device, task, request).is_err() {
+        if plan.ask && !self.submit(pool, place.device, task, request) {
             let old = cache.old_answer(query, now);
             cache.refuse(query);
             return old.map_or(Asked::Refused, Asked::Found);
@@ -201,20 +202,22 @@ impl Disk {
             range,
             ticket,
         };
-        let submitted = self.submit(pool, device, task, Some(asker.request));
-        submitted.ok().map(|()| ticket)
+        let submitted = self.submit(pool, self.lane(device), task, asker.request);
+        submitted.then_some(ticket)
     }
 
     /// What the threads have done.
     pub fn take(&self) -> Vec<(Ticket, Outcome)> {
         let mut outcomes = Vec::new();
+        let mut answering = BTreeSet::new();
         for done in self.outbox.take() {
+            answering.extend(done.device());
             match done {
                 Done::Read(ticket, part) => outcomes.push((ticket, Outcome::Part(part))),
                 Done::Looked { .. } => self.looked(done, &mut outcomes),
             }
         }
-        self.close_unused();
+        self.close_unused(|device| answering.contains(&device));
         outcomes
     }
 
@@ -254,17 +257,20 @@ impl Disk {
     /// Forgets what nobody asked for lately.
     pub fn tidy(&self) {
         self.cache.borrow_mut().sweep(self.clock.now());
-        self.close_unused();
+        self.close_unused(|_| true);
     }
 
-    /// Closing a file may wait for its disk, too.
-    fn close_unused(&self) {
-        let unused = self.cache.borrow_mut().unused();
+    /// Closing a file may wait for its disk, too. Where there is no room for that, it is nobody's
+    /// loss: it is tried again.
+    fn close_unused(&self, of: impl Fn(u64) -> bool) {
+        let unused = self.cache.borrow_mut().unused(of);
         for file in unused {
-            let device = file.meta.device;
-            if let Err(task) = self.submit(0, device, Task::Close(file), None)
-                && let Task::Close(file) = *task
-            {
+            let lane = self.lane(file.meta.device);
+            let job = self.job(Task::Close(file), None);
+            let Err(refusal) = self.pools[0].1.submit(lane, job) else {
+                continue;
+            };
+            if let Task::Close(file) = refusal.job().task {
                 self.cache.borrow_mut().keep(file);
             }
         }
@@ -274,47 +280,45 @@ impl Disk {
         self.places.borrow().of(path)
     }
 
+    /// Where what has this device number waits for a thread.
+    fn lane(&self, device: u64) -> u64 {
+        self.places.borrow().mounted(device)
+    }
+
     fn ticket(&self, key: usize) -> Ticket {
         let number = self.tickets.get() + 1;
         self.tickets.set(number);
         Ticket { key, number }
     }
 
-    fn submit(
-        &self,
-        pool: usize,
-        lane: u64,
-        task: Task,
-        request: Option<InHand>,
-    ) -> Result<(), Box<Task>> {
-        let (pool, threads) = &self.pools[pool];
-        let job = Job {
+    fn job(&self, task: Task, request: Option<InHand>) -> Job {
+        Job {
             task,
             request,
             tally: self.tally,
             outbox: self.outbox.clone(),
-        };
-        let refusal = match threads.submit(lane, job) {
-            Ok(()) => return Ok(()),
-            Err(refusal) => refusal,
+        }
+    }
+
+    /// Has something done for a request; whether there is room for it.
+    fn submit(&self, pool: usize, lane: u64, task: Task, request: InHand) -> bool {
+        let (Pool { name, limits }, threads) = &self.pools[pool];
+        let Err(refusal) = threads.submit(lane, self.job(task, Some(request))) else {
+            return true;
         };
         self.tally.job_refused();
         let (mut shortage, now) = (self.shortage.borrow_mut(), self.clock.now());
-        let Pool { name, limits } = pool;
-        let name = name.escape_ascii();
-        Err(match refusal {
-            Refusal::Full(job) => {
-                let max = limits.max_queue;
-                let what =
-                    format_args!("thread pool \"{name}\" queue overflow: {max} tasks waiting");
-                shortage.tell(now, what);
-                Box::new(job.task)
-            }
-            Refusal::NoThread(job, error) => {
-                let what = format_args!("thread pool \"{name}\" has no thread {}", OsError(&error));
-                shortage.tell(now, what);
-                Box::new(job.task)
-            }
-        })
+        let (name, max) = (name.escape_ascii(), limits.max_queue);
+        match refusal {
+            Refusal::Full(_) => shortage.tell(
+                now,
+                format_args!("thread pool \"{name}\" queue overflow: {max} tasks waiting"),
+            ),
+            Refusal::NoThread(_, error) => shortage.tell(
+                now,
+                format_args!("thread pool \"{name}\" has no thread {}", OsError(&error)),
+            ),
+        }
+        false
     }
 }

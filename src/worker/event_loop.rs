@@ -1,6 +1,6 @@
 //! The event loop: waits, lets everybody who can do something do it, and waits again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
@@ -68,7 +68,9 @@ pub struct Worker {
     /// in step, so that no two connections have the same number.
     pub(super) accepted: u64,
     pub(super) stride: u64,
-    /// Where the search for idle connections goes on.
+    /// Connections between requests: they can make room for others.
+    pub(super) idle: BTreeSet<usize>,
+    /// Where the search among them goes on.
     pub(super) reclaim_at: usize,
     deadlines: Deadlines,
     /// Connections that have work left.
@@ -133,6 +135,7 @@ impl Worker {
             stage: Stage::Serving,
             accepted: setup.slot as u64 + 1,
             stride: setup.workers.max(1) as u64,
+            idle: BTreeSet::new(),
             reclaim_at: 0,
             deadlines: Deadlines::default(),
             ready: VecDeque::new(),
@@ -311,6 +314,19 @@ impl Worker {
         let client = &mut self.clients[key];
         let due = client.due(leaving);
         self.deadlines.set(&mut client.deadline, key, due);
+        self.list(key);
+    }
+
+    /// Lists a connection among the idle ones if it is one.
+    fn list(&mut self, key: usize) {
+        let client = &mut self.clients[key];
+        let idle = client.http.is_idle();
+        if std::mem::replace(&mut client.idle, idle) != idle {
+            match idle {
+                true => self.idle.insert(key),
+                false => self.idle.remove(&key),
+            };
+        }
     }
 
     /// Watches a socket: for good, and for edges only. Many connections are over before this.
@@ -339,6 +355,9 @@ impl Worker {
     fn remove(&mut self, key: usize) -> Option<Client> {
         let mut client = self.clients.try_remove(key)?;
         self.deadlines.remove(&mut client.deadline, key);
+        if client.idle {
+            self.idle.remove(&key);
+        }
         self.tally.connections(self.clients.len());
         Some(client)
     }

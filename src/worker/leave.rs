@@ -77,7 +77,8 @@ impl Worker {
         }
     }
 
-    /// Does what the master says. A master that is gone is as good as one that says to leave.
+    /// Does what the master says. A master that is gone is as good as one that says to leave, and
+    /// that nobody else serves what waits.
     pub fn take_commands(&mut self) {
         let mut message = [0; LONGEST];
         loop {
@@ -89,6 +90,7 @@ impl Worker {
                         log::notice!("the master is gone, leaving");
                     }
                     self.channel = None;
+                    self.kept = (0..self.site.endpoints.len()).collect();
                     return self.leave(Leave::Soon);
                 }
                 Err(_) => return,

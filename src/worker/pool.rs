@@ -39,6 +39,15 @@ pub enum Refusal<J> {
     NoThread(J, io::Error),
 }
 
+impl<J> Refusal<J> {
+    /// The job.
+    pub fn job(self) -> J {
+        match self {
+            Refusal::Full(job) | Refusal::NoThread(job, _) => job,
+        }
+    }
+}
+
 /// A pool whose threads run jobs of one type.
 pub struct ThreadPool<J> {
     shared: Arc<Shared<J>>,
@@ -95,6 +104,12 @@ impl<J> Lanes<J> {
             state.listed = true;
             self.turns.push_back(lane);
         }
+    }
+
+    /// Takes back the job that was just queued. There is no thread, so its lane holds no other.
+    fn take_back(&mut self, lane: u64) -> Option<J> {
+        self.turns.retain(|listed| *listed != lane);
+        self.lanes.remove(&lane)?.queue.pop_back()
     }
 
     /// Jobs that a thread could begin now.
@@ -163,7 +178,7 @@ impl<J: Send + 'static> ThreadPool<J> {
             match self.start() {
                 Ok(()) => lanes.threads += 1,
                 Err(error) if lanes.threads == 0 => {
-                    let job = lanes.lane(lane).queue.pop_back();
+                    let job = lanes.take_back(lane);
                     return Err(Refusal::NoThread(job.expect("just queued"), error));
                 }
                 // The others will come to it.

@@ -23,7 +23,7 @@ const TOO_WIDE: [&str; 11] = [
 const PROCESSES: &str = "/proc";
 
 /// What workers are left with. It is made once for all of a configuration: a worker that takes the
-/// place of another asks no file system for anything, which might not answer by then.
+/// place of another looks up no path that the configuration names, which might not answer by then.
 pub struct Enclosure {
     fence: io::Result<Fence>,
     /// What is to be told of it.

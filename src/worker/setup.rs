@@ -167,9 +167,8 @@ fn become_who(setup: &Setup) -> Result<(), String> {
     }
     .map_err(|error| error.to_string())?;
     privilege::set_umask();
-    if setup.settings.process.core.is_some()
-        && let Err(error) = privilege::set_dumpable(true)
-    {
+    // Who stays who it is may leave one by default.
+    if let Err(error) = privilege::set_dumpable(setup.settings.process.core.is_some()) {
         log::alert!("prctl(PR_SET_DUMPABLE) failed {}", OsError(&error));
     }
     Ok(())

@@ -47,7 +47,8 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Names, contents and times; a file's number is its place plus 2.
+    /// Names, contents and times; a file's number is its place plus 2. A name that ends with a
+    /// slash is an empty directory's.
     files: Vec<(String, Vec<u8>, u64)>,
     held: bool,
     /// It takes questions, and keeps the answers.
@@ -258,7 +259,7 @@ impl State {
         let at = self
             .files
             .iter()
-            .position(|(known, ..)| known.as_bytes() == name);
+            .position(|(known, ..)| known.trim_end_matches('/').as_bytes() == name);
         let node = at.ok_or(libc::ENOENT)? as u64 + 2;
         // Nothing is valid for any time: the kernel asks each time.
         Ok(self.attributes(node, Out::default().large(&[node, 0, 0, 0, 0])))
@@ -266,8 +267,10 @@ impl State {
 
     fn attributes(&self, node: u64, out: Out) -> Out {
         let (size, time, mode) = match self.files.get((node as usize).wrapping_sub(2)) {
-            Some((_, content, time)) => (content.len() as u64, *time, libc::S_IFREG | 0o644),
-            None => (0, MTIME.as_secs(), libc::S_IFDIR | 0o755),
+            Some((name, content, time)) if !name.ends_with('/') => {
+                (content.len() as u64, *time, libc::S_IFREG | 0o644)
+            }
+            _ => (0, MTIME.as_secs(), libc::S_IFDIR | 0o755),
         };
         let blocks = size.div_ceil(512);
         out.large(&[node, size, blocks, time, time, time])

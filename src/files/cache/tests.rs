@@ -195,10 +195,12 @@ fn files_are_closed_by_others_and_only_once_nobody_has_them() {
     fs::write(query.path(), "a").expect("written");
     let found = look(&query);
     kit.cache.answered(&query, &found, kit.at(0));
-    assert!(kit.cache.unused().is_empty(), "somebody has it");
+    assert!(kit.cache.unused(|_| true).is_empty(), "somebody has it");
     assert!(kit.cache.deadline().is_some());
+    let device = found.meta().expect("there").device;
     drop(found);
-    assert_eq!(kit.cache.unused().len(), 1);
+    assert!(kit.cache.unused(|other| other != device).is_empty());
+    assert_eq!(kit.cache.unused(|it| it == device).len(), 1);
     assert_eq!(kit.cache.deadline(), None);
 }
 

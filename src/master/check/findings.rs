@@ -55,9 +55,13 @@ impl Findings {
     }
 
     /// From bytes; `None` for any that are no findings.
-    pub fn unpack(bytes: &[u8]) -> Option<Findings> {
+    pub fn unpack(mut bytes: Vec<u8>) -> Option<Findings> {
         match bytes.split_first()? {
-            (&SOUND, transcript) => Some(Findings::Sound(transcript.to_vec())),
+            (&SOUND, _) => {
+                // In place: a transcript may be as large as memory allows.
+                bytes.remove(0);
+                Some(Findings::Sound(bytes))
+            }
             (&REFUSED, mut rest) => {
                 let why = text(packed::take(&mut rest)?);
                 let mut lines = Vec::new();
@@ -105,14 +109,15 @@ mod tests {
     #[test]
     fn what_is_packed_is_unpacked() {
         for findings in samples() {
-            assert_eq!(Findings::unpack(&findings.pack()), Some(findings));
+            assert_eq!(Findings::unpack(findings.pack()), Some(findings));
         }
     }
 
     #[test]
     fn a_refusal_cut_short_is_none() {
         let packed = samples()[3].pack();
-        let whole = (0..packed.len()).filter(|&end| Findings::unpack(&packed[..end]).is_some());
+        let whole =
+            (0..packed.len()).filter(|&end| Findings::unpack(packed[..end].to_vec()).is_some());
         // Where one line ends and the next begins.
         assert_eq!(whole.count(), 2);
     }
@@ -121,9 +126,9 @@ mod tests {
         #[test]
         fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             for tag in [SOUND, REFUSED] {
-                Findings::unpack(&[&[tag], &bytes[..]].concat());
+                Findings::unpack([&[tag], &bytes[..]].concat());
             }
-            Findings::unpack(&bytes);
+            Findings::unpack(bytes);
         }
     }
 }

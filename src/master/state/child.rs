@@ -49,6 +49,17 @@ pub(super) enum Share {
     Admitted(Slots),
 }
 
+/// How long a child may be silent; zero for ever.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Patience {
+    /// Until it is ready.
+    pub start: Duration,
+    /// When it was asked whether its loop turns.
+    pub pong: Duration,
+    /// While it leaves its core.
+    pub dump: Duration,
+}
+
 /// A worker process, from the decision to fork until it is reaped.
 pub(super) struct Child {
     pub seat: Seat,
@@ -67,11 +78,11 @@ pub(super) struct Child {
     /// Since when it has owed an answer: that it is ready, or later to a ping.
     pub awaited: Option<Instant>,
     /// How long it may owe it; zero for ever.
-    pub stall: Duration,
+    pub patience: Patience,
 }
 
 impl Child {
-    pub fn new(seat: Seat, stall: Duration, now: Instant) -> Child {
+    pub fn new(seat: Seat, patience: Patience, now: Instant) -> Child {
         let duty = Duty::Serve;
         Child {
             seat,
@@ -84,7 +95,7 @@ impl Child {
             force: Force::None,
             left: None,
             awaited: Some(now),
-            stall,
+            patience,
         }
     }
 
@@ -110,13 +121,13 @@ impl Child {
 
     /// When a child that was told to end, that was aborted, or that said its last is killed.
     pub fn killed_at(&self) -> Option<Instant> {
-        let since = match self.force {
+        let due = match self.force {
             Force::Killed(_) => return None,
-            Force::Aborted(at) => Some(at),
-            Force::None => (self.told.0 == Duty::Stop).then_some(self.told.1),
+            Force::Aborted(at) => Some(at + self.patience.dump.max(GRACE)),
+            Force::None => (self.told.0 == Duty::Stop).then(|| self.told.1 + GRACE),
         };
-        let since = since.into_iter().chain(self.left).min();
-        since.map(|since| since + GRACE)
+        let left = self.left.map(|since| since + GRACE);
+        due.into_iter().chain(left).min()
     }
 
     /// When a child that was killed is given up.

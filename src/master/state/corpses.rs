@@ -41,15 +41,19 @@ impl Master {
             if child.accepts() {
                 self.nudge();
             }
-            if child.duty != Duty::Serve {
-                continue;
+            if child.duty == Duty::Serve {
+                self.replace_corpse(&child, &what);
             }
-            let generation = child.seat.generation;
-            if self.is_starting(generation) || self.is_on_probation(generation) {
-                self.give_up(Level::Alert, &what);
-            } else if let Some(slot) = self.slot(child.seat) {
-                slot.died(now.saturating_duration_since(child.born), child.ready, now);
-            }
+        }
+    }
+
+    fn replace_corpse(&mut self, child: &Child, what: &str) {
+        let (seat, now) = (child.seat, self.now);
+        if self.is_starting(seat.generation) || self.is_on_probation(seat.generation) {
+            self.give_up(Level::Alert, what);
+        } else if let Some(slot) = self.slot(seat) {
+            let life = now.saturating_duration_since(child.born);
+            slot.left_alone(life, child.ready, now);
         }
     }
 
@@ -59,17 +63,27 @@ impl Master {
         let corpses = self.corpses.extract_if(.., |corpse| *corpse == pid);
         let ended = corpses.count() > 0;
         if ended {
+            self.relieve_slots();
             let text = format!("worker process {pid}, which was left alone, {status}");
             self.log(Level::Notice, text);
         }
         ended
     }
 
+    fn relieve_slots(&mut self) {
+        let reload = self.reload.as_mut().and_then(|it| it.generation_mut());
+        let generations = self.serving.iter_mut().chain(reload);
+        let slots = generations.flat_map(|it| &mut it.slots);
+        slots.for_each(|slot| slot.relieved(self.now));
+    }
+
     /// Whoever adopts them has to reap them.
     pub(super) fn bequeath_corpses(&mut self) {
-        for pid in std::mem::take(&mut self.corpses) {
-            let text = format!("worker process {pid} is left behind, it does not end");
-            self.log(Level::Alert, text);
+        let workers = self.corpses.drain(..).map(|pid| ("worker", pid));
+        let checkers = self.stuck.drain(..).map(|(_, pid)| ("checker", pid));
+        for (kind, pid) in workers.chain(checkers) {
+            let text = format!("{kind} process {pid} is left behind, it does not end");
+            self.actions.push(Action::Log(Level::Alert, text));
         }
     }
 }

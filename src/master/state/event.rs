@@ -97,6 +97,8 @@ pub struct Terms {
     pub stall: Duration,
     /// `reload_timeout`
     pub check: Duration,
+    /// How long a worker that was aborted may write its core; zero where it leaves none.
+    pub dump: Duration,
 }
 
 /// The end of a child.

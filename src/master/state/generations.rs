@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::child::{Child, Duty};
+use super::child::{Child, Duty, GRACE, Patience};
 use super::intent::Intent;
 use super::slot::Slot;
 use super::{Action, Master, Seat, Terms};
@@ -14,6 +14,8 @@ use crate::sys::process::Pid;
 /// While no worker is ready, the next one is forked this long after the last instead of when its
 /// back-off ends.
 const FORWARD: Duration = Duration::from_millis(100);
+/// How long the workers of a new configuration may take to start where nothing else says so.
+const LONGEST_START: Duration = Duration::from_secs(30);
 
 /// The workers of one configuration.
 pub(super) struct Generation {
@@ -66,13 +68,25 @@ impl Master {
         let now = self.now;
         for (seat, due) in self.vacancies() {
             if due <= now {
-                let stall = self.generation(seat.generation).map(|it| it.terms.stall);
+                let patience = self.patience(seat.generation);
                 self.last_fork = now;
-                let child = Child::new(seat, stall.unwrap_or_default(), now);
-                self.children.push(child);
+                self.children.push(Child::new(seat, patience, now));
                 self.actions.push(Action::Spawn(seat));
             }
         }
+    }
+
+    /// A reload ends, whatever becomes of its workers.
+    fn patience(&self, generation: u64) -> Patience {
+        let Some(Generation { terms, .. }) = self.generation(generation) else {
+            return Patience::default();
+        };
+        let (pong, dump) = (terms.stall, terms.dump);
+        let start = match pong.is_zero() && self.is_starting(generation) {
+            true => LONGEST_START,
+            false => pong,
+        };
+        Patience { start, pong, dump }
     }
 
     /// The seats to be filled, and when. A generation that is being replaced has none.
@@ -83,14 +97,30 @@ impl Master {
             vacant = generation.vacancies(&self.children);
             let number = generation.number;
             let served = |child: &Child| child.seat.generation == number && child.ready;
-            if let Some((_, due)) = vacant.iter_mut().min_by_key(|(_, due)| *due)
+            let free = vacant
+                .iter_mut()
+                .filter(|(seat, _)| !generation.slots[seat.slot].is_haunted());
+            if let Some((_, due)) = free.min_by_key(|(_, due)| *due)
                 && !self.children.iter().any(served)
             {
                 *due = (*due).min(self.last_fork + FORWARD);
             }
+            self.leave_room(&mut vacant);
         }
         vacant.extend(self.starting_vacancies());
         vacant
+    }
+
+    /// While too many generations leave, one worker of the serving one will do; the oldest are
+    /// killed soon.
+    fn leave_room(&self, vacant: &mut [(Seat, Instant)]) {
+        let serving = self.serving.as_ref().map(|generation| generation.number);
+        let mut children = self.children.iter();
+        let some = children.any(|child| Some(child.seat.generation) == serving);
+        if self.leaving().len() > self.most_leaving() {
+            let later = vacant.iter_mut().skip(usize::from(!some));
+            later.for_each(|(_, due)| *due = (*due).max(self.now + 2 * GRACE));
+        }
     }
 
     /// The first worker of a new generation is its canary: the others follow once it is ready, and

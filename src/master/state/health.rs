@@ -16,13 +16,20 @@ const LATE: Duration = Duration::from_secs(1);
 
 impl Child {
     fn is_watched(&self) -> bool {
-        !self.is_ending() && self.duty < Duty::Stop && !self.stall.is_zero()
+        !self.is_ending() && self.duty < Duty::Stop && !self.patience().is_zero()
+    }
+
+    fn patience(&self) -> Duration {
+        match self.ready {
+            true => self.patience.pong,
+            false => self.patience.start,
+        }
     }
 
     /// When its silence is a stall.
     pub(super) fn stalled_at(&self) -> Option<Instant> {
         let awaited = self.awaited.filter(|_| self.is_watched());
-        awaited.map(|since| since + self.stall)
+        awaited.map(|since| since + self.patience())
     }
 
     /// What it has not done for so long that it counts as stalled.
@@ -52,7 +59,9 @@ impl Master {
     }
 
     pub(super) fn ready(&mut self, pid: Pid) {
-        self.next_ping = self.next_ping.max(self.now + PING);
+        if self.ping_due().is_none() {
+            self.next_ping = self.now + PING;
+        }
         if let Some(child) = self.child(pid) {
             child.ready = true;
             child.awaited = None;

@@ -127,8 +127,7 @@ impl Master {
     }
 
     pub(super) fn finish(&mut self) {
-        let idle = self.reload.as_ref().is_none_or(|reload| reload.is_stuck());
-        if self.is_ending() && self.children.is_empty() && idle {
+        if self.is_ending() && self.children.is_empty() && self.reload.is_none() {
             self.bequeath_corpses();
             self.log(Level::Notice, "exit".into());
             self.actions.push(Action::Exit(self.exit_code));

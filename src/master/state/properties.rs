@@ -1,6 +1,10 @@
 //! What holds for the master whatever happens, in whatever order.
 
+mod ends;
+mod rules;
 mod world;
+
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::Config;
@@ -9,6 +13,7 @@ use super::*;
 use crate::sys::process::ExitStatus;
 use crate::sys::signal::Signal;
 use crate::worker::command::START_FAILED;
+use ends::Progress;
 use world::World;
 
 /// One thing that may happen next; the numbers choose among what is possible.
@@ -70,6 +75,11 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+fn progress() -> impl Strategy<Value = Progress> {
+    use Progress::*;
+    prop::sample::select(vec![Nowhere, Checked, Ready])
+}
+
 /// The number of sequences: 100,000 at full size.
 fn config() -> Config {
     let scale = std::env::var("FORKFUL_TEST_SCALE").ok();
@@ -89,14 +99,19 @@ proptest! {
         generations in 0..4usize,
         steps in prop::collection::vec(step(), 0..150),
         end in any::<bool>(),
+        stall in prop::sample::select(vec![0, 2]),
+        progress in prop::option::of(progress()),
         dies in any::<bool>(),
     ) {
-        let mut world = World::new(generations);
+        let mut world = World::new(generations, Duration::from_secs(stall));
         for step in steps {
             if world.code.is_some() {
                 return Ok(());
             }
             world.step(step);
+        }
+        if let Some(progress) = progress.filter(|_| world.code.is_none()) {
+            world.reloads_end(progress);
         }
         if world.code.is_none() {
             world.step(Step::Signal(if end { Signal::Quit } else { Signal::Term }));

@@ -1,14 +1,14 @@
 //! A reload: check, load, start a canary, then the rest, listen, commit. What follows the commit is
 //! the probation.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::child::{Child, Duty, GRACE};
+use super::checking::Checker;
+use super::child::{Child, Duty};
 use super::generations::Generation;
 use super::succession::UNDER_WAY;
 use super::{Action, FIRST, Master, Terms};
 use crate::log::Level;
-use crate::sys::process::Pid;
 
 /// Reloads that were asked for and have not begun; one will do.
 #[derive(Default)]
@@ -54,14 +54,6 @@ pub(super) enum Stage {
     Starting(Generation, Sockets),
     /// Its workers serve, those of the generation before are paused.
     Probation { former: Generation, until: Instant },
-}
-
-/// The process that checks a configuration.
-pub(super) struct Checker {
-    pid: Option<Pid>,
-    /// When it is killed; once it was, when it is given up; then none.
-    due: Option<Instant>,
-    killed: bool,
 }
 
 /// How far the sockets of a new generation are.
@@ -112,11 +104,6 @@ impl Reload {
         }
     }
 
-    /// Whether it waits for a process that does not even obey SIGKILL.
-    pub fn is_stuck(&self) -> bool {
-        matches!(&self.stage, Stage::Checking(it) if it.killed && it.due.is_none())
-    }
-
     pub fn deadline(&self) -> Option<Instant> {
         match &self.stage {
             Stage::Checking(checker) => checker.due,
@@ -125,8 +112,6 @@ impl Reload {
         }
     }
 }
-
-const STUCK: &str = "the checker of an earlier reload does not end";
 
 impl Master {
     pub(super) fn reload_asked(&mut self, client: u64) {
@@ -163,20 +148,25 @@ impl Master {
         });
     }
 
+    pub(super) fn is_reload_asked(&self) -> bool {
+        self.asked.times > 0
+    }
+
     /// A reload waits for the one under way; however many are asked for meanwhile, one follows.
     pub(super) fn start_reload(&mut self) {
         let Some(serving) = self.serving.as_ref().filter(|_| self.asked.times > 0) else {
             return;
         };
-        let limit = serving.terms.check;
-        if self.reload.as_ref().is_some_and(Reload::is_stuck) {
-            self.log(Level::Error, format!("{STUCK}, the old ones go on"));
-            return self.refuse_asked(STUCK);
-        }
+        let limit = Some(serving.terms.check).filter(|limit| !limit.is_zero());
+        let due = limit.map(|limit| self.now + limit);
         // What was given up may hold addresses until it is gone, and is killed if it stays.
         let goes = |child: &Child| child.duty == Duty::Stop;
         if self.reload.is_some() || self.children.iter().any(goes) {
             return;
+        }
+        if let Some(why) = self.too_many_stuck() {
+            self.log(Level::Error, format!("{why}, the old ones go on"));
+            return self.refuse_asked(&why);
         }
         let Asked { times, clients } = std::mem::take(&mut self.asked);
         if times > 1 {
@@ -186,69 +176,22 @@ impl Master {
         self.reload = Some(Reload {
             number: self.last_generation,
             clients,
-            stage: Stage::Checking(Checker {
-                pid: None,
-                due: (!limit.is_zero()).then(|| self.now + limit),
-                killed: false,
-            }),
+            stage: Stage::Checking(Checker::new(due)),
         });
         self.actions.push(Action::Check(self.last_generation));
     }
 
-    fn stage(&mut self, number: u64) -> Option<&mut Stage> {
+    pub(super) fn stage(&mut self, number: u64) -> Option<&mut Stage> {
         let reload = self.reload.as_mut();
         let reload = reload.filter(|reload| reload.number == number);
         reload.map(|reload| &mut reload.stage)
     }
 
-    pub(super) fn check_started(&mut self, number: u64, pid: Pid) {
-        if let Some(Stage::Checking(checker)) = self.stage(number) {
-            checker.pid = Some(pid);
-            if checker.killed {
-                self.actions.push(Action::Kill(pid));
-            }
+    pub(super) fn load(&mut self, number: u64) {
+        if let Some(stage) = self.stage(number) {
+            *stage = Stage::Loading { wanted: true };
+            self.actions.push(Action::Load(number));
         }
-    }
-
-    pub(super) fn checked(&mut self, number: u64, verdict: Result<(), String>) {
-        let Some(stage) = self.stage(number) else {
-            return;
-        };
-        match (&*stage, verdict) {
-            (Stage::Checking(checker), _) if checker.killed => self.reload = None,
-            (Stage::Checking(_), Ok(())) => {
-                *stage = Stage::Loading { wanted: true };
-                self.actions.push(Action::Load(number));
-            }
-            (Stage::Checking(_), Err(why)) => {
-                self.log(Level::Emerg, why.clone());
-                self.refuse(why);
-            }
-            _ => {}
-        }
-    }
-
-    /// A check that takes too long is ended; if that takes too long as well, it is left alone.
-    pub(super) fn limit_check(&mut self) {
-        let now = self.now;
-        let stage = self.reload.as_mut().map(|reload| &mut reload.stage);
-        let Some(Stage::Checking(checker)) = stage else {
-            return;
-        };
-        if checker.due.is_none_or(|due| due > now) {
-            return;
-        }
-        let name = checker.pid.map_or(String::new(), |pid| format!(" {pid}"));
-        if checker.killed {
-            checker.due = None;
-            return self.log(Level::Alert, format!("checker process{name} does not end"));
-        }
-        let limit = self
-            .serving
-            .as_ref()
-            .map_or(Duration::ZERO, |it| it.terms.check);
-        let why = format!("checker process{name} took longer than reload_timeout ({limit:?})");
-        self.give_up(Level::Error, &why);
     }
 
     pub(super) fn loaded(&mut self, number: u64, plan: Result<Terms, String>) {
@@ -311,7 +254,7 @@ impl Master {
     }
 
     /// What was refused before it had workers leaves nothing behind.
-    fn refuse(&mut self, why: String) {
+    pub(super) fn refuse(&mut self, why: String) {
         if let Some(reload) = self.reload.take() {
             self.conclude(reload.number, reload.clients, Err(why));
         }
@@ -325,11 +268,7 @@ impl Master {
         let (number, clients) = (reload.number, std::mem::take(&mut reload.clients));
         match reload.stage {
             Stage::Checking(ref mut checker) => {
-                if !checker.killed {
-                    checker.killed = true;
-                    checker.due = Some(self.now + GRACE);
-                    self.actions.extend(checker.pid.map(Action::Kill));
-                }
+                self.actions.extend(checker.kill(self.now));
                 self.reload = Some(reload);
             }
             Stage::Loading { ref mut wanted } => {

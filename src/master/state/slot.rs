@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 const SHORTEST: Duration = Duration::from_millis(100);
 /// The longest delay.
 const LONGEST: Duration = Duration::from_secs(5);
+/// The delay after the second worker in a row that not even SIGKILL ends; it doubles from there, up
+/// to about an hour, until one of them ends after all.
+const SHORTEST_BESIDE: Duration = Duration::from_secs(1);
 /// A worker that served and lived this long ends the back-off of its slot.
 const GOOD_LIFE: Duration = Duration::from_secs(10);
 
@@ -13,6 +16,8 @@ const GOOD_LIFE: Duration = Duration::from_secs(10);
 pub(super) struct Slot {
     /// How often in a row a worker of this slot failed; 1 is a death that is replaced at once.
     failures: u32,
+    /// How many workers of this slot were left alone and exist.
+    corpses: u32,
     /// When the next worker may start.
     pub due: Instant,
 }
@@ -22,6 +27,7 @@ impl Slot {
     pub fn new(now: Instant) -> Slot {
         Slot {
             failures: 0,
+            corpses: 0,
             due: now,
         }
     }
@@ -42,23 +48,62 @@ impl Slot {
         self.died(Duration::ZERO, false, now);
     }
 
+    /// Notes one that does not end. What holds it may well hold the next one.
+    pub fn left_alone(&mut self, life: Duration, ready: bool, now: Instant) {
+        self.corpses = self.corpses.saturating_add(1);
+        self.died(life, ready, now);
+    }
+
+    /// What held them does so no more.
+    pub fn relieved(&mut self, now: Instant) {
+        if self.is_haunted() {
+            self.corpses = 0;
+            self.due = self.due.min(now + self.delay());
+        }
+    }
+
+    /// Whether a worker of this slot was left alone.
+    pub fn is_haunted(&self) -> bool {
+        self.corpses > 0
+    }
+
     /// Whether its next worker follows one that failed too soon.
     pub fn backs_off(&self) -> bool {
         !self.delay().is_zero()
     }
 
     fn delay(&self) -> Duration {
-        match self.failures {
+        let crashes = match self.failures {
             0 | 1 => Duration::ZERO,
             // 100 ms shifted by 6 is past the longest already.
             failures => (SHORTEST * (1 << (failures - 2).min(6))).min(LONGEST),
-        }
+        };
+        let corpses = match self.corpses {
+            0 | 1 => Duration::ZERO,
+            corpses => SHORTEST_BESIDE * (1 << (corpses - 2).min(12)),
+        };
+        crashes.max(corpses)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn corpses_are_few() {
+        let now = Instant::now();
+        let mut slot = Slot::new(now);
+        let mut delays = Vec::new();
+        for _ in 0..20 {
+            slot.left_alone(Duration::from_secs(30), true, now);
+            delays.push((slot.due - now).as_secs());
+        }
+        assert_eq!(delays[..6], [0, 1, 2, 4, 8, 16]);
+        assert_eq!(delays[14..], [4096; 6]);
+        slot.relieved(now);
+        assert_eq!((slot.due, slot.is_haunted()), (now, false));
+    }
 
     fn delays(lives: &[(u64, bool)]) -> Vec<u64> {
         let now = Instant::now();

@@ -54,9 +54,7 @@ impl Master {
 
     /// Whether the outcome of a reload is awaited.
     pub(super) fn is_reloading(&self) -> bool {
-        self.reload
-            .as_ref()
-            .is_some_and(|reload| !reload.is_stuck())
+        self.reload.is_some()
     }
 
     fn phase(&self) -> Phase {

@@ -30,6 +30,7 @@ pub(super) fn terms(workers: usize) -> Terms {
         generations: 16,
         stall: Duration::from_secs(30),
         check: Duration::from_secs(10),
+        dump: Duration::ZERO,
     }
 }
 
@@ -144,6 +145,18 @@ impl Bench {
             }
             _ => None,
         }
+    }
+
+    /// A check that takes too long, of a process that does not even die.
+    fn check_hangs(&mut self, generation: u64, checker: i32) {
+        let begun = self.master.handle(Event::Signal(Signal::Hup), self.now);
+        assert!(begun.contains(&Check(generation)), "{begun:?}");
+        let pid = pid(checker);
+        self.handle(Event::CheckStarted { generation, pid });
+        assert!(self.pass(10_000).contains(&Kill(pid)));
+        self.pass(1000);
+        let line = format!("checker process {checker} does not end though it was killed");
+        self.logged(Level::Alert, &line);
     }
 
     fn signal(&mut self, signal: Signal) -> Vec<Action> {

@@ -92,6 +92,16 @@ pub enum Done {
     Read(Ticket, io::Result<Part>),
 }
 
+impl Done {
+    /// The device that has answered, if one has.
+    pub fn device(&self) -> Option<u64> {
+        match self {
+            Done::Looked { found, .. } => found.meta().map(|meta| meta.device),
+            Done::Read(_, part) => part.as_ref().ok().map(|part| part.meta.device),
+        }
+    }
+}
+
 /// A task, for whom it is done, and where its result goes.
 pub struct Job {
     pub task: Task,

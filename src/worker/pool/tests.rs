@@ -136,6 +136,19 @@ fn a_single_thread_serves_all_lanes() {
 }
 
 #[test]
+fn a_job_that_is_taken_back_holds_up_no_other() {
+    let mut lanes = Lanes::new(&Limits::default());
+    for (lane, job) in [(1, "one"), (2, "two")] {
+        lanes.lane(lane).queue.push_back(job);
+        lanes.list(lane);
+    }
+    assert_eq!(lanes.take_back(1), Some("one"));
+    assert_eq!(lanes.next(), Some((2, "two")));
+    lanes.finished(2);
+    assert!(lanes.lanes.is_empty() && lanes.turns.is_empty());
+}
+
+#[test]
 fn lanes_that_are_done_are_forgotten() {
     let mut lanes = Lanes::new(&Limits::default());
     for lane in 0..100 {

@@ -8,38 +8,45 @@ use crate::master::state::tests::exited;
 use crate::worker::command::{Command, Slots};
 
 /// A worker process as the world knows it.
-struct Process {
-    pid: Pid,
-    seat: Seat,
-    ready: bool,
+pub(super) struct Process {
+    pub pid: Pid,
+    pub seat: Seat,
+    pub ready: bool,
     /// What it accepts for; none when it is paused or was told to leave.
-    accepts: Option<Slots>,
+    pub accepts: Option<Slots>,
     /// It was told to leave, aborted or killed.
-    doomed: bool,
+    pub doomed: bool,
 }
 
 pub(super) struct World {
-    master: Master,
-    now: Instant,
+    pub(super) master: Master,
+    pub(super) start: Instant,
+    pub(super) now: Instant,
     pids: i32,
     /// `worker_generations`
-    generations: usize,
+    pub(super) generations: usize,
+    /// `worker_stall_timeout`
+    stall: Duration,
     /// The check under way, and its process.
-    check: Option<(u64, Option<Pid>)>,
-    load: Option<u64>,
-    listens: Vec<u64>,
+    pub(super) check: Option<(u64, Option<Pid>)>,
+    /// The generations whose checkers were killed and do not end.
+    pub(super) stuck: Vec<(u64, Option<Pid>)>,
+    /// How many workers did that had been left alone.
+    pub(super) ends: usize,
+    pub(super) load: Option<u64>,
+    pub(super) listens: Vec<u64>,
     /// The generations that became the current one and were not given up, the last one last.
     adopted: Vec<u64>,
     /// Whether the last of them may still be given up.
     on_probation: bool,
-    forks: Vec<Seat>,
-    living: Vec<Process>,
-    workers: HashMap<u64, usize>,
+    pub(super) forks: Vec<Seat>,
+    pub(super) living: Vec<Process>,
+    pub(super) workers: HashMap<u64, usize>,
     /// When the workers of a seat were forked, and whether one of its generation was ready then.
     history: HashMap<Seat, Vec<(Instant, bool)>>,
     killed: HashSet<Pid>,
     /// A binary is to be executed.
-    executing: bool,
+    pub(super) executing: bool,
     successor: Option<Pid>,
     clients: u64,
     /// Clients that wait for an answer.
@@ -49,14 +56,18 @@ pub(super) struct World {
 
 impl World {
     /// One with a master that has loaded a configuration of two workers.
-    pub fn new(generations: usize) -> World {
+    pub fn new(generations: usize, stall: Duration) -> World {
         let now = Instant::now();
         let mut world = World {
             master: Master::new(true, now),
+            start: now,
             now,
             pids: 0,
             generations,
+            stall,
             check: None,
+            stuck: Vec::new(),
+            ends: 0,
             load: Some(FIRST),
             listens: Vec::new(),
             adopted: vec![FIRST],
@@ -93,7 +104,9 @@ impl World {
     fn execute(&mut self, action: Action) {
         match action {
             Action::Check(number) => {
-                assert!(self.check.is_none() && self.load.is_none(), "one at a time");
+                assert!(self.load.is_none(), "one at a time");
+                assert!(!self.executing && self.successor.is_none(), "no upgrade");
+                self.leave_checker();
                 self.check = Some((number, None));
             }
             Action::Load(number) => assert_eq!(self.load.replace(number), None),
@@ -106,6 +119,7 @@ impl World {
             Action::Revive(number) => self.revive(number),
             Action::Execute => {
                 assert!(self.load.is_none() && !self.on_probation, "a reload first");
+                self.leave_checker();
                 assert!(!self.executing && self.successor.is_none(), "one at a time");
                 self.executing = true;
             }
@@ -120,7 +134,16 @@ impl World {
         }
     }
 
-    fn current(&self) -> u64 {
+    /// The check under way is over for the master, which is true only of one that was killed.
+    fn leave_checker(&mut self) {
+        if let Some((number, checker)) = self.check.take() {
+            let killed = checker.is_some_and(|pid| self.killed.contains(&pid));
+            assert!(killed, "one at a time");
+            self.stuck.push((number, checker));
+        }
+    }
+
+    pub(super) fn current(&self) -> u64 {
         *self.adopted.last().expect("there is one")
     }
 
@@ -130,7 +153,7 @@ impl World {
     }
 
     /// Those that live, but for the corpses: these were killed and do not end.
-    fn seated(&self) -> impl Iterator<Item = &Process> {
+    pub(super) fn seated(&self) -> impl Iterator<Item = &Process> {
         let corpses = &self.master.corpses;
         self.living.iter().filter(|it| !corpses.contains(&it.pid))
     }
@@ -199,66 +222,6 @@ impl World {
         }
     }
 
-    fn check(&self, time: bool) {
-        let forks = self.forks.iter();
-        let seats: Vec<_> = self.seated().map(|it| &it.seat).chain(forks).collect();
-        let distinct: HashSet<_> = seats.iter().collect();
-        assert_eq!(seats.len(), distinct.len(), "one process for each seat");
-        let exists = |seat: &&Seat| seat.slot < self.workers[&seat.generation];
-        assert!(seats.iter().all(exists));
-        let current = self.workers.get(&self.current());
-        let most = seats.iter().map(|seat| &self.workers[&seat.generation]);
-        let most = most.chain(current).max().expect("one");
-        // The checker is not among them; the one more is the canary.
-        let cap = most * (1 + self.generations) + 1;
-        assert!(self.generations == 0 || seats.len() <= cap, "{seats:?}");
-        self.check_empty_slots();
-        self.check_who_accepts();
-        if time && let Some(deadline) = self.master.deadline() {
-            assert!(deadline > self.now, "what is due is done");
-        }
-    }
-
-    /// An empty slot always has a plan: a moment at which it is filled.
-    fn check_empty_slots(&self) {
-        if self.master.intent != Intent::Serve || self.load == Some(FIRST) {
-            return;
-        }
-        let current = self.current();
-        let seats = self.seated().map(|it| (it.seat, it.ready));
-        let seats = seats.chain(self.forks.iter().map(|seat| (*seat, false)));
-        let filled: Vec<_> = seats.filter(|it| it.0.generation == current).collect();
-        if filled.len() < self.workers[&current] {
-            let ready = filled.iter().any(|(_, ready)| *ready);
-            let longest = Duration::from_millis(if ready { 5000 } else { 100 });
-            let deadline = self.master.deadline().expect("a plan for the empty slot");
-            assert!(deadline <= self.now + longest, "within {longest:?}");
-        }
-    }
-
-    /// Each worker of the current generation that can, and none of another; each slot once.
-    fn check_who_accepts(&self) {
-        let serves = self.master.intent == Intent::Serve;
-        let mut covered = vec![0; self.workers.get(&self.current()).copied().unwrap_or(0)];
-        for process in &self.living {
-            let Process { pid, seat, .. } = process;
-            let current = serves && seat.generation == self.current();
-            let able = current && process.ready && !process.doomed;
-            assert!(able || process.doomed || process.accepts.is_none(), "{pid}");
-            assert!(!able || process.accepts.is_some(), "{pid} waits");
-            if let Some(slots) = process.accepts.filter(|_| able) {
-                let workers = covered.len();
-                let own = (0..workers).filter(|&slot| slots.contain(slot, workers));
-                own.for_each(|slot| covered[slot] += 1);
-            }
-        }
-        let some = covered.iter().any(|count| *count > 0);
-        assert!(
-            !some || covered.iter().all(|count| *count == 1),
-            "{covered:?}"
-        );
-    }
-
     pub fn step(&mut self, step: Step) {
         match step {
             Step::Signal(signal) => self.signal(signal),
@@ -277,6 +240,7 @@ impl World {
             Step::Leave(number) => self.leaves(number),
             Step::Exit(number, status, blamed) if !self.living.is_empty() => {
                 let Process { pid, .. } = self.living.remove(number % self.living.len());
+                self.ends += usize::from(self.master.corpses.contains(&pid));
                 self.handle(exited(pid, status, blamed));
             }
             Step::Exit(..) => {}
@@ -315,7 +279,7 @@ impl World {
         self.handle(Event::Signal(signal));
     }
 
-    fn pass(&mut self, time: Option<u64>) {
+    pub(super) fn pass(&mut self, time: Option<u64>) {
         self.now = match (time, self.master.deadline()) {
             (Some(time), _) => self.now + Duration::from_millis(time),
             (None, Some(deadline)) => self.now.max(deadline),
@@ -338,8 +302,14 @@ impl World {
         }
     }
 
+    pub(super) fn gets_ready(&mut self, number: usize) {
+        if self.living.get(number).is_some_and(|it| !it.ready) {
+            self.says(number, true);
+        }
+    }
+
     /// It closes its channel.
-    fn leaves(&mut self, number: usize) {
+    pub(super) fn leaves(&mut self, number: usize) {
         let count = self.living.len().max(1);
         if let Some(process) = self.living.get_mut(number % count) {
             (process.accepts, process.doomed) = (None, true);
@@ -348,7 +318,7 @@ impl World {
         }
     }
 
-    fn check_starts(&mut self) {
+    pub(super) fn check_starts(&mut self) {
         if let Some((generation, checker @ None)) = &mut self.check {
             self.pids += 1;
             let pid = Pid::new(self.pids).expect("positive");
@@ -358,8 +328,9 @@ impl World {
         }
     }
 
-    fn check_ends(&mut self, passes: bool) {
-        if let Some((generation, _)) = self.check.take() {
+    /// One that was left alone ends first.
+    pub(super) fn check_ends(&mut self, passes: bool) {
+        if let Some((generation, _)) = self.stuck.pop().or_else(|| self.check.take()) {
             let verdict = passes.then_some(()).ok_or("refused".into());
             self.handle(Event::Checked {
                 generation,
@@ -368,7 +339,7 @@ impl World {
         }
     }
 
-    fn load_ends(&mut self, workers: Option<usize>) {
+    pub(super) fn load_ends(&mut self, workers: Option<usize>) {
         let Some(generation) = self.load.take() else {
             return;
         };
@@ -377,14 +348,15 @@ impl World {
             workers,
             probation: Duration::from_millis(500),
             generations: self.generations,
-            stall: Duration::from_secs(2),
+            stall: self.stall,
             check: Duration::from_secs(1),
+            dump: Duration::from_millis(1500),
         };
         let plan = workers.map(terms).ok_or("refused".into());
         self.handle(Event::Loaded { generation, plan });
     }
 
-    fn listen_ends(&mut self, succeeds: bool) {
+    pub(super) fn listen_ends(&mut self, succeeds: bool) {
         let Some(generation) = self.listens.pop() else {
             return;
         };
@@ -397,7 +369,7 @@ impl World {
         assert_eq!(self.current(), before, "the old one goes on");
     }
 
-    fn execution_ends(&mut self, succeeds: bool) {
+    pub(super) fn execution_ends(&mut self, succeeds: bool) {
         if !std::mem::take(&mut self.executing) {
             return;
         }
@@ -410,7 +382,7 @@ impl World {
         self.handle(Event::Executed(pid));
     }
 
-    fn fork_ends(&mut self, succeeds: bool) {
+    pub(super) fn fork_ends(&mut self, succeeds: bool) {
         let Some(seat) = self.forks.pop() else { return };
         if !succeeds {
             let error = "fork() failed".into();
@@ -426,24 +398,5 @@ impl World {
             doomed: false,
         });
         self.handle(Event::Spawned { seat, pid });
-    }
-
-    /// All that is under way ends, then every child, if it `dies` at all; afterwards the master
-    /// must have exited.
-    pub fn end(&mut self, dies: bool) {
-        self.check_ends(true);
-        self.load_ends(Some(1));
-        while self.code.is_none() && !self.forks.is_empty() {
-            self.fork_ends(true);
-        }
-        if !dies {
-            (0..self.living.len()).for_each(|number| self.leaves(number));
-            let start = self.now;
-            (0..99).for_each(|_| self.pass(None));
-            assert!(self.now <= start + Duration::from_secs(3), "in time");
-        }
-        while dies && self.code.is_none() && !self.living.is_empty() {
-            self.step(Step::Exit(0, ExitStatus::Code(0), false));
-        }
     }
 }

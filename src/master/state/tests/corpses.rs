@@ -25,6 +25,34 @@ fn the_seat_of_a_corpse_is_free() {
     assert_eq!(bench.forked(), []);
 }
 
+/// The one worker, this one, gets ready, stands still and does not die.
+fn hangs(bench: &mut Bench, worker: i32) {
+    bench.ready(worker);
+    bench.silent.insert(worker);
+    bench.pass(33_000);
+    let line = format!("worker process {worker} does not end though it was killed");
+    bench.logged(Level::Alert, &line);
+}
+
+#[test]
+fn where_nothing_but_corpses_comes_of_it_they_are_ever_rarer() {
+    let mut bench = Bench::started(1);
+    assert_eq!(bench.wait(), None);
+    for (worker, delay) in [(1, 0), (2, 1000), (3, 2000), (4, 4000)] {
+        hangs(&mut bench, worker);
+        if delay > 0 {
+            assert_eq!(bench.forked(), []);
+            assert_eq!(bench.wait(), Some(delay));
+            bench.pass(delay as u64);
+        }
+        assert_eq!(bench.forked(), [worker + 1]);
+    }
+    hangs(&mut bench, 5);
+    assert_eq!(bench.wait(), Some(8000));
+    bench.exit(2, KILLED);
+    assert_eq!(bench.forked(), [6], "the disk is back");
+}
+
 #[test]
 fn one_that_has_left_and_stays_is_killed_and_left_alone() {
     for command in [Command::Retire, Command::Quit] {
@@ -68,6 +96,57 @@ fn corpses_count_for_no_generation_and_hold_up_no_reload() {
         bench.pass(2000);
     }
     assert_eq!(bench.master.corpses.len(), 4);
+}
+
+#[test]
+fn one_that_was_given_up_holds_up_the_next_reload_for_a_while() {
+    let mut bench = Bench::serving();
+    bench.signal(Signal::Hup);
+    bench.loaded(2, 2);
+    bench.ready(3);
+    bench.exit(4, KILLED);
+    assert_eq!(bench.signal(Signal::Hup), [], "it may hold addresses");
+    assert_eq!(bench.pass(1000), [Kill(pid(3))]);
+    assert_eq!(bench.pass(999), []);
+    assert_eq!(bench.pass(1), [Check(3), Load(3)]);
+    bench.logged(Level::Alert, "worker process 3 does not end");
+}
+
+#[test]
+fn a_checker_that_does_not_even_die_holds_up_no_later_reload() {
+    let mut bench = Bench::serving();
+    for generation in 2..6 {
+        bench.check_hangs(generation, 90 + generation as i32);
+    }
+    let why = "the checkers of 4 earlier reloads do not end";
+    let refused = [Answer(7, Err(why.into()))];
+    assert_eq!(bench.handle(Event::ReloadAsked(7)), refused);
+    let ended = Event::Checked {
+        generation: 4,
+        verdict: Err("checker process 94 exited on signal 9".into()),
+    };
+    assert_eq!(bench.handle(ended), []);
+    bench.logged(Level::Notice, "checker process 94, which was left alone");
+    assert_eq!(bench.signal(Signal::Hup), [Check(6), Load(6)]);
+}
+
+#[test]
+fn the_master_ends_without_its_checkers() {
+    let mut bench = Bench::serving();
+    bench.check_hangs(2, 92);
+    bench.master.handle(Event::Signal(Signal::Hup), bench.now);
+    bench.signal(Signal::Quit);
+    let (generation, checker) = (3, pid(93));
+    let started = Event::CheckStarted {
+        generation,
+        pid: checker,
+    };
+    assert_eq!(bench.handle(started), [Kill(checker)]);
+    bench.exit(1, ExitStatus::Code(0));
+    bench.exit(2, ExitStatus::Code(0));
+    assert_eq!(bench.pass(1000), [Exit(0)]);
+    bench.logged(Level::Alert, "checker process 92 is left behind");
+    bench.logged(Level::Alert, "checker process 93 is left behind");
 }
 
 #[test]

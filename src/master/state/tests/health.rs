@@ -52,6 +52,31 @@ fn one_that_cannot_be_aborted_is_killed() {
 }
 
 #[test]
+fn one_that_is_aborted_has_time_to_leave_its_core() {
+    let dump = Duration::from_secs(5);
+    let mut bench = Bench::started_with(Terms { dump, ..terms(1) });
+    bench.ready(1);
+    bench.silent.insert(1);
+    assert_eq!(bench.pass(31_000), [Abort(pid(1))]);
+    assert_eq!(bench.pass(4_999), []);
+    assert_eq!(bench.pass(1), [Kill(pid(1))]);
+}
+
+#[test]
+fn others_that_get_ready_defer_no_ping() {
+    let mut bench = Bench::started(9);
+    bench.silent.insert(1);
+    bench.ready(1);
+    for worker in 2..10 {
+        bench.pass(900);
+        bench.ready(worker);
+    }
+    assert_eq!(bench.pinged.iter().filter(|it| **it == 2).count(), 7);
+    bench.pass(1000 + 30_000 - 8 * 900 - 1);
+    assert_eq!(bench.pass(1)[0], Abort(pid(1)), "it never answered");
+}
+
+#[test]
 fn a_slow_answer_is_an_answer() {
     let mut bench = Bench::serving();
     bench.silent.insert(1);
@@ -117,6 +142,23 @@ fn a_stalled_canary_ends_the_reload() {
     bench.logged(Level::Alert, "ready for 30.000 s, the old ones go on");
     bench.exit(3, ABORTED);
     assert_eq!(bench.forked(), [3]);
+}
+
+#[test]
+fn a_reload_waits_for_no_worker_for_ever() {
+    let stall = Duration::ZERO;
+    let endless = Terms { stall, ..terms(2) };
+    let mut bench = Bench::serving();
+    bench.signal(Signal::Hup);
+    bench.loaded_with(2, endless);
+    let expected = [Abort(pid(3)), Discard(2), tell(3, Command::Stop)];
+    assert_eq!(bench.pass(30_000), expected, "the canary");
+    bench.exit(3, ABORTED);
+    bench.signal(Signal::Hup);
+    bench.loaded_with(3, endless);
+    bench.ready(4);
+    assert_eq!(bench.pass(29_999), []);
+    assert_eq!(bench.pass(1)[..2], [Abort(pid(5)), Discard(3)], "the other");
 }
 
 #[test]

@@ -92,27 +92,6 @@ fn a_check_that_takes_too_long_is_killed_and_named() {
 }
 
 #[test]
-fn a_checker_that_does_not_even_die_holds_up_nobody() {
-    let mut bench = Bench::serving();
-    let (generation, checker) = (2, pid(99));
-    bench.master.handle(Event::Signal(Signal::Hup), bench.now);
-    bench.pass(10_000);
-    let started = Event::CheckStarted {
-        generation,
-        pid: checker,
-    };
-    assert_eq!(bench.handle(started), [Kill(checker)]);
-    assert_eq!(bench.pass(1000), []);
-    bench.logged(Level::Alert, "checker process 99 does not end");
-    let why = "the checker of an earlier reload does not end";
-    let refused = [Answer(7, Err(why.into()))];
-    assert_eq!(bench.handle(Event::ReloadAsked(7)), refused);
-    bench.signal(Signal::Quit);
-    bench.exit(1, ExitStatus::Code(0));
-    assert_eq!(bench.exit(2, ExitStatus::Code(0)), [Exit(0)]);
-}
-
-#[test]
 fn a_canary_that_fails_ends_the_reload_and_not_the_old_workers() {
     let mut bench = Bench::serving();
     bench.handle(Event::ReloadAsked(7));

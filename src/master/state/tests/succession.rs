@@ -56,6 +56,20 @@ fn it_waits_for_the_end_of_a_reload() {
 }
 
 #[test]
+fn it_waits_for_a_reload_that_has_not_begun() {
+    let mut bench = Bench::serving();
+    bench.signal(Signal::Hup);
+    bench.loaded(2, 2);
+    bench.ready(3);
+    bench.exit(4, KILLED);
+    assert_eq!(bench.signal(Signal::Hup), [], "3 was told to stop");
+    assert_eq!(bench.signal(Signal::Usr2), []);
+    assert_eq!(bench.exit(3, KILLED), [Check(3), Load(3)]);
+    let (generation, plan) = (3, Err("no".into()));
+    assert_eq!(bench.handle(Event::Loaded { generation, plan }), [Execute]);
+}
+
+#[test]
 fn a_reload_is_refused_meanwhile() {
     let mut bench = succeeded();
     assert_eq!(bench.signal(Signal::Hup), []);
@@ -72,6 +86,26 @@ fn hup_brings_retired_workers_back_with_their_configuration() {
     bench.exit(2, ExitStatus::Code(0));
     assert_eq!(bench.forked(), [], "its seat is of the past");
     bench.exit(3, KILLED);
+    assert_eq!(bench.forked(), [5]);
+}
+
+#[test]
+fn workers_that_come_back_wait_for_those_in_their_way() {
+    let generations = 1;
+    let mut bench = Bench::started_with(Terms {
+        generations,
+        ..terms(2)
+    });
+    bench.ready(1);
+    bench.ready(2);
+    bench.commit(2);
+    bench.signal(Signal::Usr2);
+    bench.signal(Signal::Winch);
+    bench.signal(Signal::Hup);
+    assert_eq!(bench.forked(), [4], "one will do");
+    bench.exit(1, KILLED);
+    assert_eq!(bench.forked(), []);
+    bench.exit(2, KILLED);
     assert_eq!(bench.forked(), [5]);
 }
 
