@@ -118,6 +118,7 @@ impl Master {
         let mut children = self.children.iter();
         let some = children.any(|child| Some(child.seat.generation) == serving);
         if self.leaving().len() > self.most_leaving() {
+            vacant.sort_by_key(|(_, due)| *due);
             let later = vacant.iter_mut().skip(usize::from(!some));
             later.for_each(|(_, due)| *due = (*due).max(self.now + 2 * GRACE));
         }

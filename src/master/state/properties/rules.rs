@@ -71,7 +71,8 @@ impl World {
     /// Whether more generations leave than may.
     fn is_crowded(&self) -> bool {
         let current = self.current();
-        let others = self.seated().map(|it| it.seat.generation);
+        let seats = self.seated().map(|it| &it.seat).chain(&self.forks);
+        let others = seats.map(|seat| seat.generation);
         let others: HashSet<u64> = others.filter(|it| *it != current).collect();
         self.generations > 0 && others.len() > self.generations
     }
