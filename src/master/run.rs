@@ -12,16 +12,16 @@ use std::time::Instant;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
-use super::check::{self, Checks, Examination};
-use super::children::{self, Birth, Children, Heard};
+use super::check::{Checks, Examination};
+use super::children::{self, Children, Heard};
 use super::door::{Answer, Door, Question};
-use super::listeners::{Inherited, Listeners};
+use super::listeners::Listeners;
 use super::loaded::Loaded;
 use super::notify::Notify;
 use super::pid_file::PidFile;
 use super::reopen;
 use super::report::{self, Reports};
-use super::scoreboard::{Place, Scoreboard};
+use super::scoreboard::Scoreboard;
 use super::state::{Action, Event, FIRST, Master, Seat};
 use super::status::History;
 use super::terminal::Terminal;
@@ -34,6 +34,7 @@ use crate::sys::process::{self, Pid};
 use crate::sys::signal::{Signal, Signals};
 use crate::worker::scoreboard::Tally;
 
+mod births;
 mod stages;
 mod survey;
 mod urgency;
@@ -348,111 +349,6 @@ impl Loop {
         }
     }
 
-    fn check(&mut self, generation: u64) -> ControlFlow<Leave> {
-        let registry = self.poll.registry();
-        let event = match self
-            .checks
-            .start(registry, generation, &self.current.loaded)
-        {
-            Ok(check::Birth::Child(examination)) => {
-                return ControlFlow::Break(Leave::Checker(examination));
-            }
-            Ok(check::Birth::Parent(pid)) => Event::CheckStarted { generation, pid },
-            Err(why) => Event::Checked {
-                generation,
-                verdict: Err(why),
-            },
-        };
-        self.events.push_back(event);
-        ControlFlow::Continue(())
-    }
-
-    fn load(&mut self, number: u64) {
-        let unchecked = || vec!["the configuration was not checked".into()];
-        let checked = self.checks.take(number).ok_or_else(unchecked);
-        let loaded = checked.and_then(|outside| self.current.loaded.reload(outside));
-        let plan = match loaded.and_then(|loaded| self.stage(number, loaded)) {
-            Ok(stage) => Ok(self.next.insert(stage).loaded.terms()),
-            Err(mut lines) => {
-                lines.iter().for_each(|line| log::emerg!("{line}"));
-                Err(lines.swap_remove(0))
-            }
-        };
-        self.events.push_back(Event::Loaded {
-            generation: number,
-            plan,
-        });
-    }
-
-    /// Binds and writes what a new configuration wants; what it shares with the current one is
-    /// kept.
-    ///
-    /// # Errors
-    /// At least one line, in nginx's words.
-    fn stage(&self, number: u64, loaded: Loaded) -> Result<Stage, Vec<String>> {
-        let held = &self.current.listeners;
-        let none = Inherited::default();
-        let listeners = Listeners::bind(&loaded.listeners, loaded.workers, held, &none)
-            .map_err(|refused| refused.lines)?;
-        let moved = loaded.pid != self.current.loaded.pid;
-        let pid_file = moved.then(|| loaded.write_pid()).transpose();
-        match pid_file.map(Option::flatten) {
-            Ok(pid_file) => Ok(Stage {
-                number,
-                born: Instant::now(),
-                loaded,
-                listeners,
-                pid_file,
-            }),
-            Err(line) => {
-                listeners.close(held);
-                Err(vec![line])
-            }
-        }
-    }
-
-    fn spawn(&mut self, seat: Seat) -> ControlFlow<Leave> {
-        let place = self.claim(seat);
-        let tally = place.as_ref().map(Place::tally);
-        match children::fork() {
-            Ok(Birth::Child(channel)) => {
-                let tally = tally.unwrap_or(self.scoreboard.nobodys());
-                return ControlFlow::Break(Leave::Child(seat, channel, tally));
-            }
-            Ok(Birth::Parent(pid, channel)) => {
-                place.iter().for_each(|place| place.born(pid));
-                let logs = self.stage_of(seat).loaded.log_table();
-                let registry = self.poll.registry();
-                let generation = seat.generation;
-                self.children
-                    .add(registry, pid, generation, channel, logs, place);
-                self.events.push_back(Event::Spawned { seat, pid });
-            }
-            Err(error) => {
-                place.into_iter().for_each(|it| self.scoreboard.release(it));
-                self.events.push_back(Event::SpawnFailed { seat, error });
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// A worker without a place serves as well; only nobody sees how.
-    fn claim(&mut self, seat: Seat) -> Option<Place> {
-        let place = self.scoreboard.claim(seat, Instant::now());
-        let unseen = |error: &io::Error| {
-            log::alert!("mmap() failed {}, a worker goes unseen", OsError(error));
-        };
-        place.inspect_err(unseen).ok()
-    }
-
-    fn stage_of(&self, seat: Seat) -> &Stage {
-        let next = self
-            .next
-            .as_ref()
-            .filter(|stage| stage.number == seat.generation);
-        next.unwrap_or(&self.current)
-    }
-
     fn close(&mut self) {
         let listeners = std::mem::take(&mut self.current.listeners);
         // The files of the sockets are the successor's then.
@@ -464,20 +360,5 @@ impl Loop {
     fn exit(self, code: i32) -> End {
         self.current.pid_file.into_iter().for_each(PidFile::remove);
         End::Exit(code)
-    }
-
-    /// In a new worker: keeps what is the worker's and drops all that is the master's.
-    fn into_worker(self, seat: Seat, channel: Channel, tally: Tally) -> End {
-        let next = self.next.filter(|stage| stage.number == seat.generation);
-        let Stage {
-            loaded, listeners, ..
-        } = next.unwrap_or(self.current);
-        End::Worker(Box::new(Recruit {
-            slot: seat.slot,
-            channel: Some(channel),
-            tally,
-            loaded,
-            listeners,
-        }))
     }
 }

@@ -191,6 +191,18 @@ pub fn reset_to_default() -> io::Result<()> {
         .try_for_each(|signal| set(signal.number(), SigHandler::SigDfl))
 }
 
+/// Lets pass what asks a master or a worker for something: for a child of another kind, which a
+/// signal to all processes of a name reaches as well, as `pkill -USR1` sends it.
+///
+/// # Errors
+/// None that the kernel documents for these arguments.
+pub fn ignore_requests() -> io::Result<()> {
+    use Signal::{Alrm, Hup, Usr1, Usr2, Winch};
+    [Hup, Usr1, Usr2, Winch, Alrm]
+        .into_iter()
+        .try_for_each(|signal| set(signal.number(), SigHandler::SigIgn))
+}
+
 /// Makes a write to a closed pipe or connection an error (EPIPE) instead of the end of the process.
 ///
 /// # Errors

@@ -49,6 +49,7 @@ impl Examination {
     fn prepare(&self) -> io::Result<()> {
         process::end_with(self.master)?;
         signal::reset_to_default()?;
+        signal::ignore_requests()?;
         signal::unblock_all()?;
         process::redirect_stderr(&self.words)?;
         // Where memory ends before the limit, this is the process that the kernel is to end.

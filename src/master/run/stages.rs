@@ -1,7 +1,10 @@
-//! Configurations that take each other's place: the next becomes the current one, and until its
-//! probation is over the former may be restored. When, others decide.
+//! Configurations that take each other's place: the next is loaded, becomes the current one, and
+//! until its probation is over the former may be restored. When, others decide.
 
-use super::{Event, Listeners, Loop, PidFile, Stage, log, reopen};
+use std::time::Instant;
+
+use super::{Event, Listeners, Loaded, Loop, PidFile, Stage, log, reopen};
+use crate::master::listeners::Inherited;
 use crate::sys::channel::MAX_DESCRIPTORS;
 use crate::sys::process::Pid;
 use crate::worker::command::Command;
@@ -28,6 +31,50 @@ impl Stage {
 }
 
 impl Loop {
+    pub(super) fn load(&mut self, number: u64) {
+        let unchecked = || vec!["the configuration was not checked".into()];
+        let checked = self.checks.take(number).ok_or_else(unchecked);
+        let loaded = checked.and_then(|outside| self.current.loaded.reload(outside));
+        let plan = match loaded.and_then(|loaded| self.stage(number, loaded)) {
+            Ok(stage) => Ok(self.next.insert(stage).loaded.terms()),
+            Err(mut lines) => {
+                lines.iter().for_each(|line| log::emerg!("{line}"));
+                Err(lines.swap_remove(0))
+            }
+        };
+        self.events.push_back(Event::Loaded {
+            generation: number,
+            plan,
+        });
+    }
+
+    /// Binds and writes what a new configuration wants; what it shares with the current one is
+    /// kept.
+    ///
+    /// # Errors
+    /// At least one line, in nginx's words.
+    fn stage(&self, number: u64, loaded: Loaded) -> Result<Stage, Vec<String>> {
+        let held = &self.current.listeners;
+        let none = Inherited::default();
+        let listeners = Listeners::bind(&loaded.listeners, loaded.workers, held, &none)
+            .map_err(|refused| refused.lines)?;
+        let moved = loaded.pid != self.current.loaded.pid;
+        let pid_file = moved.then(|| loaded.write_pid()).transpose();
+        match pid_file.map(Option::flatten) {
+            Ok(pid_file) => Ok(Stage {
+                number,
+                born: Instant::now(),
+                loaded,
+                listeners,
+                pid_file,
+            }),
+            Err(line) => {
+                listeners.close(held);
+                Err(vec![line])
+            }
+        }
+    }
+
     pub(super) fn listen(&mut self, number: u64) {
         let Some(next) = &self.next else { return };
         self.events

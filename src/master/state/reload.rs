@@ -152,6 +152,12 @@ impl Master {
         self.asked.times > 0
     }
 
+    /// What was given up may hold addresses until it is gone, and is killed if it stays.
+    pub(super) fn are_some_stopping(&self) -> bool {
+        let mut children = self.children.iter();
+        children.any(|child| child.duty == Duty::Stop)
+    }
+
     /// A reload waits for the one under way; however many are asked for meanwhile, one follows.
     pub(super) fn start_reload(&mut self) {
         let Some(serving) = self.serving.as_ref().filter(|_| self.asked.times > 0) else {
@@ -159,9 +165,7 @@ impl Master {
         };
         let limit = Some(serving.terms.check).filter(|limit| !limit.is_zero());
         let due = limit.map(|limit| self.now + limit);
-        // What was given up may hold addresses until it is gone, and is killed if it stays.
-        let goes = |child: &Child| child.duty == Duty::Stop;
-        if self.reload.is_some() || self.children.iter().any(goes) {
+        if self.reload.is_some() || self.are_some_stopping() {
             return;
         }
         if let Some(why) = self.too_many_stuck() {

@@ -65,7 +65,7 @@ impl Master {
     /// A reload that was asked for comes first: the successor reads the same files.
     pub(super) fn start_upgrade(&mut self) {
         let reloads = self.is_reloading() || self.is_reload_asked();
-        let possible = !reloads && !self.is_ending();
+        let possible = !reloads && !self.are_some_stopping() && !self.is_ending();
         if self.succession == Succession::Wanted && possible {
             self.succession = Succession::Executing;
             self.actions.push(Action::Execute);

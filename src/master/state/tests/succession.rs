@@ -70,6 +70,17 @@ fn it_waits_for_a_reload_that_has_not_begun() {
 }
 
 #[test]
+fn it_waits_for_those_that_were_given_up() {
+    let mut bench = Bench::serving();
+    bench.signal(Signal::Hup);
+    bench.loaded(2, 2);
+    bench.ready(3);
+    bench.exit(4, KILLED);
+    assert_eq!(bench.signal(Signal::Usr2), []);
+    assert_eq!(bench.exit(3, KILLED), [Execute]);
+}
+
+#[test]
 fn a_reload_is_refused_meanwhile() {
     let mut bench = succeeded();
     assert_eq!(bench.signal(Signal::Hup), []);
