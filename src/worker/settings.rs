@@ -21,8 +21,8 @@ directives! {
         descriptors: Option<u64> = None =>
             "worker_rlimit_nofile" [MAIN] 1, Clone, "", set(some_number);
         /// The largest core file that a worker which crashes may leave, in its working directory or
-        /// where the system keeps them. Without it workers that changed their user leave none. One
-        /// that stands still and is aborted has 30 seconds to write it.
+        /// where the system keeps them. Without it they leave none. One that stands still and is
+        /// aborted has 30 seconds to write it.
         core: Option<u64> = None => "worker_rlimit_core" [MAIN] 1, Clone, "", set(some_offset);
         /// The priority of the workers, as `nice` has it: the lower, the more of a processor they
         /// get. What is below 0 takes root.
