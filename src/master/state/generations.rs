@@ -111,14 +111,17 @@ impl Master {
         vacant
     }
 
-    /// While too many generations leave, one worker of the serving one will do; the oldest are
+    /// While one generation too many leaves, one worker of the serving one will do; the oldest are
     /// killed soon.
     fn leave_room(&self, vacant: &mut [(Seat, Instant)]) {
         let serving = self.serving.as_ref().map(|generation| generation.number);
         let mut children = self.children.iter();
         let some = children.any(|child| Some(child.seat.generation) == serving);
-        if self.leaving().len() > self.most_leaving() {
-            let later = vacant.iter_mut().skip(usize::from(!some));
+        let excess = self.leaving().len().saturating_sub(self.most_leaving());
+        if excess > 0 {
+            vacant.sort_by_key(|(_, due)| *due);
+            let one = usize::from(excess == 1 && !some);
+            let later = vacant.iter_mut().skip(one);
             later.for_each(|(_, due)| *due = (*due).max(self.now + 2 * GRACE));
         }
     }

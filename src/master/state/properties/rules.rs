@@ -60,7 +60,7 @@ impl World {
                 .filter(|it| it.seat.generation == current);
             let longest = match living.any(|it| corpses.contains(&it.pid)) {
                 true => Duration::from_secs(4096),
-                false if self.is_crowded() && !filled.is_empty() => Duration::from_secs(2),
+                false if self.excess() > usize::from(filled.is_empty()) => Duration::from_secs(2),
                 false => Duration::from_millis(if ready { 5000 } else { 100 }),
             };
             let deadline = self.master.deadline().expect("a plan for the empty slot");
@@ -68,12 +68,16 @@ impl World {
         }
     }
 
-    /// Whether more generations leave than may.
-    fn is_crowded(&self) -> bool {
+    /// How many more generations leave than may.
+    fn excess(&self) -> usize {
         let current = self.current();
-        let others = self.seated().map(|it| it.seat.generation);
+        let seats = self.seated().map(|it| &it.seat).chain(&self.forks);
+        let others = seats.map(|seat| seat.generation);
         let others: HashSet<u64> = others.filter(|it| *it != current).collect();
-        self.generations > 0 && others.len() > self.generations
+        match self.generations {
+            0 => 0,
+            most => others.len().saturating_sub(most),
+        }
     }
 
     /// Each worker of the current generation that can, and none of another; each slot once.

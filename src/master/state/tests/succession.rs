@@ -100,8 +100,9 @@ fn hup_brings_retired_workers_back_with_their_configuration() {
     assert_eq!(bench.forked(), [5]);
 }
 
-#[test]
-fn workers_that_come_back_wait_for_those_in_their_way() {
+/// The workers 1 and 2 of one generation and 3 of the next leave, though only one generation may;
+/// worker 4 is back already.
+fn crowded() -> Bench {
     let generations = 1;
     let mut bench = Bench::started_with(Terms {
         generations,
@@ -114,10 +115,27 @@ fn workers_that_come_back_wait_for_those_in_their_way() {
     bench.signal(Signal::Winch);
     bench.signal(Signal::Hup);
     assert_eq!(bench.forked(), [4], "one will do");
+    bench
+}
+
+#[test]
+fn workers_that_come_back_wait_for_those_in_their_way() {
+    let mut bench = crowded();
     bench.exit(1, KILLED);
     assert_eq!(bench.forked(), []);
     bench.exit(2, KILLED);
     assert_eq!(bench.forked(), [5]);
+}
+
+#[test]
+fn those_that_come_back_a_second_time_wait_as_well() {
+    let mut bench = crowded();
+    bench.signal(Signal::Winch);
+    bench.signal(Signal::Hup);
+    assert_eq!(bench.forked(), []);
+    bench.pass(2000);
+    bench.logged(Level::Alert, "worker process 1 does not end");
+    assert_eq!(bench.forked(), [5, 6]);
 }
 
 #[test]
