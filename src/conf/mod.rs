@@ -1,7 +1,7 @@
 //! The configuration language: from bytes to a tree of words, and from words to typed values.
 //!
-//! It knows no directive by name, but `include`, which is part of the language, and Lua blocks, which
-//! are not.
+//! It knows no directive by name, but `include`, which is part of the language, and Lua blocks,
+//! which are not.
 
 pub mod context;
 pub mod diagnostic;

@@ -1,5 +1,5 @@
-//! Byte strings, and lists of them, behind their lengths: how a process hands another of ours what it
-//! read. Reading is total: any bytes are either such strings or are refused.
+//! Byte strings, and lists of them, behind their lengths: how a process hands another of ours what
+//! it read. Reading is total: any bytes are either such strings or are refused.
 
 /// Appends a string.
 pub fn put(out: &mut Vec<u8>, string: &[u8]) {

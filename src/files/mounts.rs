@@ -1,5 +1,6 @@
 //! Which file system a path is on, and whether it may be far away: the kernel's table of mounts
-//! (proc(5), `/proc/[pid]/mountinfo`). A table that was read once; keeping it fresh is not its task.
+//! (proc(5), `/proc/[pid]/mountinfo`). A table that was read once; keeping it fresh is not its
+//! task.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -29,7 +30,8 @@ pub struct Mounts {
     remote: Vec<u64>,
 }
 
-/// File systems that are in memory: no disk is ever asked, and no names are kept but those that exist.
+/// File systems that are in memory: no disk is ever asked, and no names are kept but those that
+/// exist.
 const MEMORY: [&str; 4] = ["devtmpfs", "ramfs", "rootfs", "tmpfs"];
 
 /// File systems of this machine that no block device is behind.

@@ -18,9 +18,9 @@ pub enum Ranges {
 
 /// Reads the value of a Range field for a representation of `size` bytes.
 ///
-/// As nginx does: another unit than bytes, no range at all, or ranges that together are longer than the whole, are
-/// ignored; a malformed set is unsatisfiable; of more than `max_ranges` ranges (directive
-/// `max_ranges`, 0: ranges are off) the whole is sent.
+/// As nginx does: another unit than bytes, no range at all, or ranges that together are longer than
+/// the whole, are ignored; a malformed set is unsatisfiable; of more than `max_ranges` ranges
+/// (directive `max_ranges`, 0: ranges are off) the whole is sent.
 pub fn parse(value: &[u8], size: u64, max_ranges: u64) -> Ranges {
     let Some(set) = strip_unit(value) else {
         return Ranges::Whole;

@@ -124,8 +124,8 @@ impl LogFile {
         }
     }
 
-    /// Writes without the help of a thread. A file is waited for however long it takes. What is lost
-    /// the log is told as soon as it takes lines again.
+    /// Writes without the help of a thread. A file is waited for however long it takes. What is
+    /// lost the log is told as soon as it takes lines again.
     pub(super) fn write_directly(&self, lines: &[u8]) {
         let hurried = HURRIED.load(Ordering::Relaxed) && sys::file::is_stream(self.as_fd());
         let write = if hurried {

@@ -257,8 +257,8 @@ impl Queue {
         tell(&told);
     }
 
-    /// Rests until there is something to do: for long if nothing was written lately, else until some
-    /// lines have gathered.
+    /// Rests until there is something to do: for long if nothing was written lately, else until
+    /// some lines have gathered.
     pub fn rest(&self, wrote: bool) {
         let mut state = self.lock();
         let gather = wrote && !state.closing && !state.backlog.is_half_full();

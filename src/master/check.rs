@@ -1,5 +1,5 @@
-//! The checker of a new configuration: a forked child that loads it whole. One that hangs, crashes or
-//! takes all memory costs that child; what it has read is what the master loads.
+//! The checker of a new configuration: a forked child that loads it whole. One that hangs, crashes
+//! or takes all memory costs that child; what it has read is what the master loads.
 //!
 //! - `examination`: what the child does
 //! - `findings`: what it hands over

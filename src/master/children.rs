@@ -239,7 +239,8 @@ impl Children {
         Some(self.0.get(&pid)?.generation)
     }
 
-    /// The paths of a worker's logs from this place in its table on, as many as fit into one message.
+    /// The paths of a worker's logs from this place in its table on, as many as fit into one
+    /// message.
     pub fn logs_of(&self, pid: Pid, first: u32) -> impl Iterator<Item = &PathBuf> {
         let logs = self
             .0
@@ -255,8 +256,8 @@ impl Children {
     }
 }
 
-/// Sends a signal to a child. One that was reaped meanwhile gets none; the event of its end may still
-/// wait behind the one that is handled.
+/// Sends a signal to a child. One that was reaped meanwhile gets none; the event of its end may
+/// still wait behind the one that is handled.
 pub(super) fn kill(pid: Pid, signal: Signal) {
     if let Err(error) = process::kill_child(pid, signal) {
         log::alert!(

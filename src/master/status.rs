@@ -143,8 +143,8 @@ impl History {
         }
     }
 
-    /// A worker has ended. What it lost is not forgotten; why it ended is, after some others, and if
-    /// it was to end.
+    /// A worker has ended. What it lost is not forgotten; why it ended is, after some others, and
+    /// if it was to end.
     pub fn ended(&mut self, death: &Death, life: &Snapshot, time: i64) {
         self.lines_lost += life.log_lines_lost;
         self.jobs_refused += life.jobs_refused;

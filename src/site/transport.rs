@@ -42,7 +42,8 @@ directives! {
         /// Time after which a connection is closed with its next answer.
         keep_alive_time: Duration = secs(3600) =>
             "keepalive_time" [HTTP | SERVER | LOCATION] 1, Clone, "1h", set(value::milliseconds);
-        /// Browsers whose connections are closed after each request: `msie6` after a POST, `safari`.
+        /// Browsers whose connections are closed after each request: `msie6` after a POST,
+        /// `safari`.
         keep_alive_disable: Disabled = Disabled { msie6: true, safari: false } =>
             "keepalive_disable" [HTTP | SERVER | LOCATION] 1..=2, Clone, "msie6", with(keepalive_disable);
         /// Whether to read on after an answer until the client has seen it: when more data may
@@ -64,16 +65,17 @@ directives! {
         /// Bytes that one connection may send before the others get their turn.
         sendfile_max_chunk: u64 = 2 << 20 =>
             "sendfile_max_chunk" [HTTP | SERVER | LOCATION] 1, Clone, "2m", set(value::size);
-        /// Where files are read. `threads` reads what is not in memory in a pool of threads, and sends
-        /// nothing by sendfile. `off` reads files of this machine's own disks without looking whether
-        /// they are in memory; without it, and with `on`, those that are not are read in a pool.
+        /// Where files are read. `threads` reads what is not in memory in a pool of threads, and
+        /// sends nothing by sendfile. `off` reads files of this machine's own disks without looking
+        /// whether they are in memory; without it, and with `on`, those that are not are read in a
+        /// pool.
         aio: Aio = Aio::Probe =>
             "aio" [HTTP | SERVER | LOCATION] 1, Clone, "", with(aio);
         /// Sends small answers at once (TCP_NODELAY).
         tcp_nodelay: bool = true =>
             "tcp_nodelay" [HTTP | SERVER | LOCATION] 1, Clone, "on", set(value::flag);
-        /// Number and size of the buffers that a file is read into without `sendfile`: as many bytes
-        /// are read and sent at once, and 64 KB at most.
+        /// Number and size of the buffers that a file is read into without `sendfile`: as many
+        /// bytes are read and sent at once, and 64 KB at most.
         output_buffers: (usize, usize) = (2, 32 << 10) =>
             "output_buffers" [HTTP | SERVER | LOCATION] 2, Clone, "2 32k", with(output_buffers);
     }

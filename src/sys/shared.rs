@@ -21,8 +21,8 @@ unsafe impl Plain for AtomicU64 {}
 // SAFETY: what holds for each element holds for all of them.
 unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
 
-/// Declares structs that may lie in shared memory: each field is [`Plain`](crate::sys::shared::Plain)
-/// itself.
+/// Declares structs that may lie in shared memory: each field is
+/// [`Plain`](crate::sys::shared::Plain) itself.
 #[macro_export]
 macro_rules! plain {
     ($($(#[$meta:meta])* $vis:vis struct $name:ident {

@@ -1,6 +1,7 @@
 //! The few words that the master and a worker exchange over their channel. Not the channel itself.
 
-/// The exit code of a worker whose start failed for a reason that a replacement would meet again, as nginx's 2.
+/// The exit code of a worker whose start failed for a reason that a replacement would meet again,
+/// as nginx's 2.
 pub const START_FAILED: i32 = 2;
 
 /// Slots that a worker accepts for: its own, and those before it that have no worker. They follow
@@ -60,9 +61,11 @@ pub enum Command {
     Stop,
     /// Say [`Report::Pong`].
     Ping,
-    /// Write to the logs that come with this message, one descriptor for each, in the order of the log table.
+    /// Write to the logs that come with this message, one descriptor for each, in the order of the
+    /// log table.
     Reopen {
-        /// The place in the table of the first of them: a message has room for a few hundred descriptors.
+        /// The place in the table of the first of them: a message has room for a few hundred
+        /// descriptors.
         first: u32,
     },
 }

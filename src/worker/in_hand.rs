@@ -54,7 +54,8 @@ impl InHand {
 }
 
 impl fmt::Display for InHand {
-    /// As nginx ends a line about a request: `client: 127.0.0.1, request: "GET / HTTP/1.1", host: "a"`.
+    /// As nginx ends a line about a request: `client: 127.0.0.1, request: "GET / HTTP/1.1", host:
+    /// "a"`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (first_line, host) = (cut(self.first_line(), LONGEST.0), self.host());
         write!(f, "client: {}, request: \"{first_line}\"", self.client)?;

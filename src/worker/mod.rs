@@ -1,5 +1,6 @@
 //! A worker: one process, one event loop, and threads for what can block. It accepts connections,
-//! drives them, keeps their deadlines and leaves when it is told to. How it was started it does not know.
+//! drives them, keeps their deadlines and leaves when it is told to. How it was started it does not
+//! know.
 
 mod accept;
 mod client;

@@ -35,8 +35,8 @@ directives! {
         shutdown_timeout: Option<Duration> = None =>
             "worker_shutdown_timeout" [MAIN] 1, Clone, "", set(some_time);
         /// Bytes of log lines that may wait, in each worker, for the disk to take them. While the
-        /// disk moves, a worker waits for room rather than lose a line. When it has not moved for 200ms
-        /// lines are dropped, counted, and reported in the error log.
+        /// disk moves, a worker waits for room rather than lose a line. When it has not moved for
+        /// 200ms lines are dropped, counted, and reported in the error log.
         log_queue: usize = 1 << 20 =>
             "log_queue" [MAIN] 1, Clone, "1m", set(queue_size);
     }

@@ -130,7 +130,8 @@ impl Client {
         true
     }
 
-    /// Whether threads work for somebody who is gone. One who only ends what it sends still listens.
+    /// Whether threads work for somebody who is gone. One who only ends what it sends still
+    /// listens.
     pub fn waits_in_vain(&self) -> bool {
         let waits = self.waiting.is_some() || matches!(self.loading, Loading::Out(_));
         self.hung_up && waits

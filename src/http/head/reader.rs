@@ -180,8 +180,8 @@ impl Reader {
         Ok(line.strip_suffix(b"\r").unwrap_or(line))
     }
 
-    /// The buffers with the line up to `end` in them. Of one that does not fit, no more is kept than
-    /// would, however much of it came at once.
+    /// The buffers with the line up to `end` in them. Of one that does not fit, no more is kept
+    /// than would, however much of it came at once.
     fn with_line(&mut self, input: &[u8], end: usize, limits: &Limits) -> Result<Buffers, Fault> {
         let start = self.line;
         self.buffers.with_line(end - start, limits).or_else(|room| {

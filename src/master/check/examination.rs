@@ -1,5 +1,5 @@
-//! The child's side of a check: it loads the configuration whole, says what comes of it, and ends. It
-//! binds nothing and writes no pid file.
+//! The child's side of a check: it loads the configuration whole, says what comes of it, and ends.
+//! It binds nothing and writes no pid file.
 
 use std::fs;
 use std::io::{self, Write};

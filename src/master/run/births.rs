@@ -1,4 +1,5 @@
-//! The processes of the loop: forks of workers and checkers, and what each of the two sides has then.
+//! The processes of the loop: forks of workers and checkers, and what each of the two sides has
+//! then.
 
 use std::io;
 use std::ops::ControlFlow;

@@ -2,8 +2,8 @@
 
 use super::Action;
 
-/// Puts what may wait for a disk last, so that a log that takes no lines holds up nothing else of the
-/// same event; and what ends a wait or the process after it, so that the log has said why.
+/// Puts what may wait for a disk last, so that a log that takes no lines holds up nothing else of
+/// the same event; and what ends a wait or the process after it, so that the log has said why.
 pub(super) fn urgent_first(mut actions: Vec<Action>) -> Vec<Action> {
     actions.sort_by_key(|action| {
         matches!(

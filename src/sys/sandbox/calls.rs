@@ -115,7 +115,8 @@ fn first() -> [sock_filter; 5] {
         ),
         step(compare(libc::BPF_JGE), 0, 1, X32),
         error(libc::EPERM),
-        // Its flags are in memory, where no filter sees them. Without it threads are made by `clone`.
+        // Its flags are in memory, where no filter sees them. Without it threads are made by
+        // `clone`.
         step(compare(libc::BPF_JEQ), 0, 1, libc::SYS_clone3 as u32),
         error(libc::ENOSYS),
     ]

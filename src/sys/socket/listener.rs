@@ -95,7 +95,8 @@ impl Listener {
         Ok(Listener { fd, address })
     }
 
-    /// A second descriptor of this socket, the only kind that stays open in a program executed next.
+    /// A second descriptor of this socket, the only kind that stays open in a program executed
+    /// next.
     ///
     /// # Errors
     /// EMFILE.

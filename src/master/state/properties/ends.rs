@@ -20,8 +20,8 @@ pub(super) enum Progress {
 }
 
 impl World {
-    /// From now on the master's own answers alone are certain; even so, whoever asks for a reload is
-    /// told what came of it.
+    /// From now on the master's own answers alone are certain; even so, whoever asks for a reload
+    /// is told what came of it.
     pub fn reloads_end(&mut self, progress: Progress) {
         let start = self.now;
         self.step(Step::Ask);
