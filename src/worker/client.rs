@@ -64,7 +64,7 @@ pub struct Client {
     /// The part of it that a thread reads.
     pub loading: Loading,
     /// The answer of a file system that a request waits for.
-    pub(super) waiting: Option<Waiting>,
+    pub(super) waiting: Option<Box<Waiting>>,
     site: &'static Site,
     pool: Rc<Pool>,
     tally: Tally,

@@ -43,8 +43,8 @@ pub enum Loading {
     Idle,
     /// It is being read.
     Out(Ticket),
-    /// Here it is.
-    Here(Part),
+    /// Here it is. Most connections never have one.
+    Here(Box<Part>),
     /// It cannot be had.
     Failed(io::Error),
 }
@@ -57,13 +57,13 @@ impl Client {
             Asked::Refused => Some(Wake::Refused),
             Asked::Later(ticket, patience) => {
                 let since = self.link.clock.now();
-                self.waiting = Some(Waiting {
+                self.waiting = Some(Box::new(Waiting {
                     id,
                     ticket,
                     query,
                     since,
                     patience,
-                });
+                }));
                 None
             }
         }
@@ -81,13 +81,14 @@ impl Client {
     pub fn told(&mut self, ticket: Ticket, outcome: Outcome) {
         match outcome {
             Outcome::Found(found) => {
-                let is_ours = |waiting: &mut Waiting| waiting.ticket == ticket;
+                let is_ours = |waiting: &mut Box<Waiting>| waiting.ticket == ticket;
                 if let Some(waiting) = self.waiting.take_if(is_ours) {
                     self.run(waiting.id, Wake::Found(found));
                 }
             }
             Outcome::Part(part) if matches!(self.loading, Loading::Out(ours) if ours == ticket) => {
-                self.loading = part.map_or_else(Loading::Failed, Loading::Here);
+                self.loading =
+                    part.map_or_else(Loading::Failed, |part| Loading::Here(Box::new(part)));
             }
             Outcome::Part(_) => {}
         }
@@ -111,7 +112,7 @@ impl Client {
     /// A request that has waited for long enough gets an old answer, or none; whether that is so.
     pub(super) fn waited_enough(&mut self) -> bool {
         let (now, transport) = (self.link.clock.now(), self.transport);
-        let is_due = |waiting: &mut Waiting| waiting.due(transport) <= now;
+        let is_due = |waiting: &mut Box<Waiting>| waiting.due(transport) <= now;
         let Some(waiting) = self.waiting.take_if(is_due) else {
             return false;
         };
