@@ -13,8 +13,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{
-    Lease, Load, Reuse, Setup, TestServer, Wrk, anonymous_memory, binary, descriptors, is_forkful,
-    possible, scaled_count, wait_until, within,
+    Holdings, Lease, Load, Reuse, Setup, TestServer, Wrk, binary, is_forkful, possible,
+    scaled_count, wait_until, within,
 };
 use nix::sys::signal::Signal;
 
@@ -125,20 +125,6 @@ fn ways(server: &TestServer, taken: &str, held: &Path) -> Vec<Way> {
     .into()
 }
 
-/// What must be as before.
-#[derive(Debug)]
-struct Holdings {
-    descriptors: usize,
-    memory: u64,
-}
-
-fn holdings(server: &TestServer) -> Holdings {
-    Holdings {
-        descriptors: descriptors(server.pid()).len(),
-        memory: anonymous_memory(server.pid()),
-    }
-}
-
 /// `-s reload`, which waits. It is given a configuration of its own, that names the pid file alone:
 /// what is wrong with the other one is found by the master.
 fn ask(server: &TestServer) -> Child {
@@ -160,7 +146,7 @@ fn outcome(asking: Child) -> Result<(), String> {
 
 /// Everything that a reload may leave is gone: processes, descriptors.
 fn settled(server: &TestServer) -> Option<Holdings> {
-    (server.workers().len() == WORKERS).then(|| holdings(server))
+    (server.workers().len() == WORKERS).then(|| Holdings::of(server.pid()))
 }
 
 #[test]

@@ -6,10 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{
-    Load, Reuse, Setup, TestServer, Wrk, anonymous_memory, descriptors, scaled, skip, wait_until,
-    within,
-};
+use common::{Holdings, Load, Reuse, Setup, TestServer, Wrk, scaled, skip, wait_until, within};
 use nix::sys::signal::Signal;
 
 const WORKERS: usize = 2;
@@ -19,22 +16,6 @@ const BETWEEN: Duration = Duration::from_millis(200);
 const WARM_UP: usize = 3;
 /// What an allocator may keep for itself.
 const SLACK: u64 = 256 << 10;
-
-/// What must not grow with the number of reloads.
-#[derive(Debug)]
-struct Holdings {
-    descriptors: usize,
-    memory: u64,
-}
-
-impl Holdings {
-    fn of_master(server: &TestServer) -> Holdings {
-        Holdings {
-            descriptors: descriptors(server.pid()).len(),
-            memory: anonymous_memory(server.pid()),
-        }
-    }
-}
 
 #[test]
 fn no_request_fails_and_the_master_does_not_grow() {
@@ -59,7 +40,7 @@ fn reload_under_load(reuse: Reuse) {
     wait_until("the workers of the warm-up are gone", || {
         all_is_quiet(&server)
     });
-    let before = Holdings::of_master(&server);
+    let before = Holdings::of(server.pid());
 
     let checked = Load::start(server.address(), 4, reuse, body);
     let duration = scaled(Duration::from_secs(10), Duration::from_secs(1));
@@ -82,7 +63,7 @@ fn reload_under_load(reuse: Reuse) {
 
     let after = wait_until("one generation is left, and its descriptors", || {
         all_is_quiet(&server)?;
-        Some(Holdings::of_master(&server)).filter(|now| now.descriptors <= before.descriptors)
+        Some(Holdings::of(server.pid())).filter(|now| now.descriptors <= before.descriptors)
     });
     let mode = if reuse == Reuse::Never {
         "Connection: close"

@@ -36,7 +36,7 @@ pub use server::{
     MTIME, Setup, TestServer, binary, is_forkful, listener, severe_lines, spawn_with,
 };
 pub use status::{door, printed_status, status};
-pub use usage::{anonymous_memory, private_memory, processor_time};
+pub use usage::{Holdings, anonymous_memory, private_memory, processor_time};
 pub use wait::{LIMIT, holds_for, wait_until, within};
 pub use wrk::{Wrk, WrkReport};
 

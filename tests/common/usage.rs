@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use super::process::descriptors;
+
 /// The time that all threads of a process have been on a processor.
 pub fn processor_time(pid: u32) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process exists");
@@ -29,4 +31,23 @@ fn memory(pid: u32, what: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(what));
     let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
     kilobytes.expect("a size").parse::<u64>().unwrap() * 1024
+}
+
+/// What a process must not gather over time.
+#[derive(Debug)]
+pub struct Holdings {
+    /// Open descriptors.
+    pub descriptors: usize,
+    /// Bytes of anonymous memory.
+    pub memory: u64,
+}
+
+impl Holdings {
+    /// Those of a process now.
+    pub fn of(pid: u32) -> Holdings {
+        Holdings {
+            descriptors: descriptors(pid).len(),
+            memory: anonymous_memory(pid),
+        }
+    }
 }
