@@ -1,8 +1,9 @@
 //! Variables: a registry of names that is asked while the configuration is read, and what reading
 //! one costs per request: a call. Each group of variables is declared in a file of its own.
 
-mod connection;
+pub(super) mod connection;
 mod foreign;
+mod proxy_protocol;
 mod request;
 mod response;
 mod time;
@@ -13,6 +14,7 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 
 use super::exchange::Exchange;
+use super::realip;
 use crate::conf::diagnostic::Reason;
 use crate::conf::source::Place;
 
@@ -32,6 +34,8 @@ pub struct Declared {
 
 const DECLARED: &[Declared] = &[
     connection::DECLARED,
+    proxy_protocol::DECLARED,
+    realip::DECLARED,
     request::DECLARED,
     response::DECLARED,
     time::DECLARED,

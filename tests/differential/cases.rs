@@ -9,7 +9,8 @@
 //!
 //! Requests may hold `\{N text}` for N times a text, `\xHH` for a byte, and `\r`, `\n`, `\t`.
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
+    include_str!("addr.txt"),
     include_str!("routing.txt"),
     include_str!("files.txt"),
     include_str!("answers.txt"),
