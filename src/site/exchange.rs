@@ -14,6 +14,7 @@ use super::env::{Env, Need};
 use super::location::Location;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
+use super::symlinks;
 use crate::conf::pattern;
 use crate::files::{Found, Opened, Query};
 use crate::http::Method;
@@ -198,7 +199,7 @@ impl Exchange {
         env: &mut dyn Env,
         path: &Path,
     ) -> Result<io::Result<Meta>, Need> {
-        match self.look(env, Query::Stat(path.to_owned()))? {
+        match self.look(env, self.asked(Query::Stat(path.to_owned())))? {
             Found::Meta(found) => Ok(found),
             other => Ok(Err(mistaken(&other))),
         }
@@ -210,7 +211,7 @@ impl Exchange {
         env: &mut dyn Env,
         path: &Path,
     ) -> Result<io::Result<Opened>, Need> {
-        match self.look(env, Query::Open(path.to_owned()))? {
+        match self.look(env, self.asked(Query::Open(path.to_owned())))? {
             Found::Opened(found) => Ok(found),
             other => Ok(Err(mistaken(&other))),
         }
@@ -237,6 +238,14 @@ impl Exchange {
         match self.look(env, Query::Real(path.to_owned()))? {
             Found::Real(found) => Ok(found),
             other => Ok(Err(mistaken(&other))),
+        }
+    }
+
+    /// A question as its location asks it.
+    fn asked(&self, query: Query) -> Query {
+        match symlinks::guard(self, query.path()) {
+            Some(guard) => query.guarded(guard),
+            None => query,
         }
     }
 
