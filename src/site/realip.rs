@@ -43,6 +43,7 @@ pub const DECLARED: Declared = Declared {
         }),
     ],
     families: &[],
+    settable: &[],
 };
 
 /// Where the client is named.

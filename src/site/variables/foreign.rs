@@ -47,6 +47,7 @@ pub const DECLARED: Declared = Declared {
         ("uid_set", nothing),
     ],
     families: &[("ssl_", nothing_by_name), ("upstream_", nothing_by_name)],
+    settable: &[],
 };
 
 fn nothing(_: &Exchange, _: &mut Vec<u8>) -> bool {

@@ -21,6 +21,7 @@ pub const DECLARED: Declared = Declared {
         }),
     ],
     families: &[("proxy_protocol_tlv_", tlv)],
+    settable: &[],
 };
 
 fn text(x: &Exchange, out: &mut Vec<u8>, part: fn(&Header) -> &[u8]) -> bool {
