@@ -13,8 +13,8 @@ use super::draft::Draft;
 use super::env::Env;
 use super::exchange::Exchange;
 use super::source::{Input, Pull, Source};
-use super::template::Template;
 use super::typeset::TypeSet;
+use super::variables::Variable;
 use crate::conf::diagnostic::Reason;
 use crate::conf::table::Call;
 use crate::conf::tree::Word;
@@ -63,8 +63,8 @@ pub enum Choice {
     Off,
     /// The charset of this number.
     Number(usize),
-    /// The one that this names.
-    Variable(Template),
+    /// The one that this variable names.
+    Variable(Variable),
 }
 
 impl Choice {
@@ -84,7 +84,10 @@ impl Choice {
                 name: x.site.charsets.name(*number).to_vec().into(),
                 number: Some(*number),
             }),
-            Choice::Variable(template) => Some(Named::new(x, &template.value(x))),
+            Choice::Variable(variable) => {
+                let mut name = Vec::new();
+                variable.write(x, &mut name).then(|| Named::new(x, &name))
+            }
         }
     }
 }
@@ -96,7 +99,8 @@ fn choice(draft: &mut Draft, word: &Word) -> Result<Choice, Reason> {
     if variable.is_empty() {
         return Err(Reason::about("invalid variable name", word));
     }
-    Template::variable(variable, word, draft).map(Choice::Variable)
+    let variable = draft.variables.reference(variable, Some(word.place));
+    Ok(Choice::Variable(variable))
 }
 
 fn charset(this: &mut Charset, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
