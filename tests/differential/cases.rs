@@ -17,6 +17,7 @@ const FILES: [&str; 7] = [
     include_str!("addr.txt"),
     include_str!("filters.txt"),
     include_str!("symlinks.txt"),
+    include_str!("transport.txt"),
 ];
 
 /// A configuration, the requests sent to it, and the logs they leave.
