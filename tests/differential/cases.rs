@@ -9,7 +9,7 @@
 //!
 //! Requests may hold `\{N text}` for N times a text, `\xHH` for a byte, and `\r`, `\n`, `\t`.
 
-const FILES: [&str; 7] = [
+const FILES: &[&str] = &[
     include_str!("routing.txt"),
     include_str!("files.txt"),
     include_str!("answers.txt"),
