@@ -27,6 +27,7 @@ use crate::conf::pattern;
 use crate::conf::source::Place;
 use crate::conf::table::{HTTP, Shared};
 use crate::conf::tree::Item;
+use crate::files::open::{self, OpenFiles};
 use crate::log::{ErrorLog, LogFile, Writer};
 use crate::sys::socket::{Address, Options};
 
@@ -101,6 +102,8 @@ pub struct Draft {
     pub known: fn(&str) -> bool,
     /// Whether answers of slow file systems may be kept.
     pub keeps_files: bool,
+    /// How much each `open_file_cache` keeps.
+    pub open_files: Vec<open::Limits>,
     world: World,
 }
 
@@ -164,6 +167,7 @@ impl Draft {
             alias_of: None,
             known: |_| false,
             keeps_files: true,
+            open_files: Vec::new(),
             world,
         }
     }
@@ -242,6 +246,7 @@ impl Draft {
             self.needs.reach.writes.number(path.clone());
         }
         let writer = |target: &access_log::Target| RefCell::new(target.open(files));
+        let open_files = |limits| RefCell::new(OpenFiles::new(limits));
         Site {
             access_logs: self.access_logs.things().iter().map(writer).collect(),
             error_logs,
@@ -250,6 +255,7 @@ impl Draft {
             variables: self.variables.into_names(),
             pools: self.needs.pools.into_iter().map(|(name, _)| name).collect(),
             keeps_files: self.keeps_files,
+            open_files: self.open_files.into_iter().map(open_files).collect(),
             hostname: self.hostname,
             default_root,
             reach: self.needs.reach,
@@ -282,6 +288,8 @@ pub struct Site {
     pub pools: Vec<Vec<u8>>,
     /// Whether answers of slow file systems may be kept.
     pub keeps_files: bool,
+    /// Files that each `open_file_cache` keeps.
+    pub open_files: Vec<RefCell<OpenFiles>>,
     /// The name of this machine.
     pub hostname: Vec<u8>,
     /// The directory of files where no `root` is set.

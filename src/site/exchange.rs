@@ -15,6 +15,7 @@ use super::clock::Clock;
 use super::draft::Site;
 use super::env::{Env, Job, Lane, Need, Wake};
 use super::location::Location;
+use super::open_files;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
 use super::symlinks;
@@ -368,10 +369,18 @@ impl Exchange {
     }
 
     fn look(&mut self, env: &mut dyn Env, query: Query) -> Result<Found, Need> {
-        match self.woken.take_if(|why| matches!(why, Wake::Found(_))) {
-            Some(Wake::Found(found)) => Ok(found),
-            _ => env.look(&query).ok_or(Need::Lookup(query)),
-        }
+        let found = match self.woken.take_if(|why| matches!(why, Wake::Found(_))) {
+            Some(Wake::Found(found)) => found,
+            _ => match open_files::answer(self, &query) {
+                Some(found) => return Ok(found),
+                None => match env.look(&query) {
+                    Some(found) => found,
+                    None => return Err(Need::Lookup(query)),
+                },
+            },
+        };
+        open_files::keep(self, env, &query, &found);
+        Ok(found)
     }
 
     /// Notes the head that is going out.

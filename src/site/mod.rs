@@ -31,6 +31,7 @@ pub mod matching;
 pub mod mime;
 pub mod names;
 pub mod numbering;
+pub mod open_files;
 pub mod pages;
 pub mod ranges;
 pub mod reach;
@@ -127,6 +128,8 @@ modules! {
         mime: mime::Mime,
         /// Limits of pattern matching.
         matching: matching::Matching,
+        /// Which answers of the file system are used again.
+        open_files: open_files::OpenFileCache,
         /// Parts of a file.
         ranges: ranges::Ranges,
         /// How redirects are written.
