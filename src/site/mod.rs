@@ -8,6 +8,7 @@ pub mod access;
 pub mod access_log;
 pub mod address;
 pub mod answer;
+pub mod auth_basic;
 pub mod body;
 pub mod clock;
 pub mod conditional;
