@@ -39,6 +39,7 @@ pub mod redirect;
 pub mod returning;
 pub mod root;
 pub mod run;
+pub mod satisfy;
 pub mod scope;
 pub mod server;
 pub mod sizing;
@@ -107,6 +108,8 @@ modules! {
         access: access::Access,
         /// Where requests are logged.
         access_log: access_log::AccessLog,
+        /// Names and passwords.
+        auth_basic: auth_basic::AuthBasic,
         /// Bodies of requests.
         body: body::Body,
         /// Validators and conditional requests.
@@ -133,6 +136,8 @@ modules! {
         redirect: redirect::Redirect,
         /// Where files are.
         root: root::Root,
+        /// How access checks go together.
+        satisfy: satisfy::Satisfy,
         /// Sizes that size themselves here.
         sizing: sizing::Sizing,
         /// Files as answers.

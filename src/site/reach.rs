@@ -31,6 +31,19 @@ impl Reach {
             None => self.anywhere.push(place),
         }
     }
+
+    /// The same for a file that is replaced by another one: its directory is what stays.
+    pub fn read_replaced(&mut self, path: &Template, place: Place) {
+        match known_part(path) {
+            Some(mut directory) => {
+                if path.fixed().is_some() {
+                    directory.pop();
+                }
+                self.reads.number(directory);
+            }
+            None => self.anywhere.push(place),
+        }
+    }
 }
 
 /// The path, or the directory in which its first variable stands.

@@ -13,6 +13,9 @@ use super::{des, md5};
 
 const BCRYPT_64: GeneralPurpose = GeneralPurpose::new(&BCRYPT, NO_PAD);
 
+/// Bytes of the longest password that crypt(3) takes; it works longer for longer ones.
+const LONGEST: usize = 511;
+
 /// Bytes of a password that bcrypt looks at, the zero byte at its end included.
 const BCRYPT_MOST: usize = 72;
 
@@ -37,6 +40,10 @@ pub fn is_slow(stored: &[u8]) -> bool {
 fn hash(stored: &[u8], password: &[u8]) -> Option<Vec<u8>> {
     let scheme = SCHEMES.iter().find(|(name, _)| stored.starts_with(name))?;
     let (name, hash) = scheme;
+    let is_of_crypt = name != b"$apr1$" && !name.starts_with(b"{");
+    if is_of_crypt && password.len() > LONGEST {
+        return None;
+    }
     let hash = hash(&stored[name.len()..], password)?;
     Some([name, hash.as_slice()].concat())
 }
