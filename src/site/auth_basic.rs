@@ -25,9 +25,8 @@ use crate::conf::table::Call;
 use crate::directives;
 use crate::log::{Legible, Level};
 use crate::sys::OsError;
-use crate::sys::file::Absence;
 pub use credentials::Credentials;
-use user_file::Entry;
+use user_file::{Entry, Unreadable};
 
 directives! {
     /// Names and passwords.
@@ -87,7 +86,7 @@ pub fn check(x: &mut Exchange) -> Verdict {
     match log_in(x, users, &shown) {
         Ok(true) => Verdict::Granted,
         Ok(false) => refuse(x, &realm),
-        Err(flow) => Verdict::Other(flow),
+        Err(verdict) => verdict,
     }
 }
 
@@ -99,7 +98,7 @@ fn refuse(x: &mut Exchange, realm: &[u8]) -> Verdict {
 }
 
 /// Whether the password is right. For a name that is in no line, it takes as long.
-fn log_in(x: &mut Exchange, users: PathBuf, shown: &Credentials) -> Result<bool, Flow> {
+fn log_in(x: &mut Exchange, users: PathBuf, shown: &Credentials) -> Result<bool, Verdict> {
     // An entry of another file may be left of a check that was given up.
     let login = x.login.take().filter(|login| login.users == users);
     let entry = match login {
@@ -121,7 +120,7 @@ fn log_in(x: &mut Exchange, users: PathBuf, shown: &Credentials) -> Result<bool,
                         users: users.clone(),
                         entry: entry.clone(),
                     }));
-                    Flow::Wait(need)
+                    Verdict::Other(Flow::Wait(need))
                 })?
         }
     };
@@ -141,7 +140,7 @@ fn log_in(x: &mut Exchange, users: PathBuf, shown: &Credentials) -> Result<bool,
 }
 
 /// The user's line of the file.
-fn look_up(x: &mut Exchange, users: &Path, user: &[u8]) -> Result<Entry, Flow> {
+fn look_up(x: &mut Exchange, users: &Path, user: &[u8]) -> Result<Entry, Verdict> {
     let (path, user) = (users.to_owned(), user.to_vec());
     let lane = Lane::Path(path.clone());
     let found = x.job(lane, "reading passwords", move || {
@@ -149,20 +148,21 @@ fn look_up(x: &mut Exchange, users: &Path, user: &[u8]) -> Result<Entry, Flow> {
     });
     match found {
         Ok(Ok(entry)) => Ok(entry),
-        Ok(Err(error)) => Err(unreadable(x, users, &error)),
-        Err(need) => Err(Flow::Wait(need)),
+        Ok(Err(unreadable)) => Err(without_users(x, users, &unreadable)),
+        Err(need) => Err(Verdict::Other(Flow::Wait(need))),
     }
 }
 
-/// As nginx, which takes a file that is missing for one without users.
-fn unreadable(x: &Exchange, users: &Path, error: &io::Error) -> Flow {
-    let (level, status) = match Absence::of(error) {
-        Absence::Missing => (Level::Error, 403),
-        _ => (Level::Crit, 500),
-    };
-    let what = format_args!("open() \"{}\" failed {}", Legible(users), OsError(error));
+/// As nginx, for which a file that is missing has no users.
+fn without_users(x: &Exchange, users: &Path, Unreadable { call, error }: &Unreadable) -> Verdict {
+    let missing = error.kind() == io::ErrorKind::NotFound;
+    let level = if missing { Level::Error } else { Level::Crit };
+    let what = format_args!("{call}() \"{}\" failed {}", Legible(users), OsError(error));
     x.log(level, what);
-    Flow::Fail(status)
+    match missing {
+        true => Verdict::Refused(403),
+        false => Verdict::Other(Flow::Fail(500)),
+    }
 }
 
 #[cfg(test)]

@@ -22,12 +22,8 @@ pub fn apply(x: &mut Exchange, mut answer: Answer) -> Result<Response, u16> {
     Ok(respond(x, answer))
 }
 
-/// Adds what a status requires (RFC 9110 sections 15.5.2, 15.5.6 and 15.5.17), whatever page it
-/// has.
-fn explain(x: &mut Exchange, answer: &mut Answer) {
-    for challenge in std::mem::take(&mut x.challenges) {
-        answer.fields.push(("WWW-Authenticate".into(), challenge));
-    }
+/// Adds what a status requires (RFC 9110 sections 15.5.6 and 15.5.17), whatever page it has.
+fn explain(x: &Exchange, answer: &mut Answer) {
     let (name, value) = match (answer.status, x.unsatisfied) {
         (405, _) => ("Allow", "GET, HEAD".into()),
         (416, Some(size)) => ("Content-Range", multipart::unsatisfied_range(size).into()),
@@ -43,6 +39,9 @@ fn respond(x: &mut Exchange, answer: Answer) -> Response {
     let mut fields = answer.fields;
     if let Some(etag) = answer.etag {
         fields.insert(0, ("ETag".into(), etag.into()));
+    }
+    for challenge in std::mem::take(&mut x.challenges).into_iter().rev() {
+        fields.insert(0, ("WWW-Authenticate".into(), challenge));
     }
     let head = ResponseHead {
         status: answer.status,

@@ -16,13 +16,23 @@ pub struct Entry {
     pub of_user: bool,
 }
 
+/// Why there are no lines.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// The system call that failed.
+    pub call: &'static str,
+    /// How.
+    pub error: io::Error,
+}
+
 /// The first line of this user in a file. Blocks.
 ///
 /// # Errors
 /// Those of opening and reading.
-pub fn find(path: &Path, user: &[u8]) -> io::Result<Entry> {
-    let (file, meta) = file::open(path)?;
-    let text = file::read(&file, 0..meta.size)?;
+pub fn find(path: &Path, user: &[u8]) -> Result<Entry, Unreadable> {
+    let failed = |call| move |error| Unreadable { call, error };
+    let (file, meta) = file::open(path).map_err(failed("open"))?;
+    let text = file::read(&file, 0..meta.size).map_err(failed("pread"))?;
     let lines = || text.split(|&byte| byte == b'\n').filter_map(parse);
     let own = lines().find(|(name, _)| *name == user);
     let (_, password) = own.or_else(|| lines().next()).unwrap_or_default();
@@ -82,7 +92,7 @@ mod tests {
         fs::write(&path, "").unwrap();
         assert_eq!(find(&path, b"alice").unwrap(), Entry::default());
         assert!(find(&folder.path().join("none"), b"alice").is_err());
-        let error = find(Path::new("/"), b"alice").unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
+        let Unreadable { call, error } = find(Path::new("/"), b"alice").unwrap_err();
+        assert_eq!((call, error.kind()), ("pread", io::ErrorKind::IsADirectory));
     }
 }
