@@ -162,7 +162,6 @@ fn said(text: &str) -> Vec<String> {
     let plan = load::read(&load::Request {
         start: Start::embedded("test", text),
         prefix: PathBuf::from("/nonexistent"),
-        directory: PathBuf::new(),
         error_log: None,
         keep_user: false,
         subject: None,
@@ -395,6 +394,7 @@ fn block(row: &Row, base: &Values, written: &str) -> String {
         .expect("a place within http");
     let mut draft = Draft::new(World {
         prefix: PathBuf::from("/nonexistent"),
+        directory: PathBuf::new(),
         hostname: b"machine".to_vec(),
         privileged: false,
         outside: Outside::system().into(),

@@ -22,8 +22,13 @@ use super::symlinks;
 use super::variables::{Kept, Slots};
 use crate::conf::pattern;
 use crate::files::{Found, Opened, Query};
+<<<<<<< HEAD
 use crate::http::Method;
 use crate::http::{Bytes, Head, Length, ResponseHead, SentBytes};
+=======
+use crate::http::{Head, Length, ResponseHead, SentBytes};
+use crate::http::{Method, proxy_protocol};
+>>>>>>> main
 use crate::log::Level;
 use crate::sys::file::{self, Entry, Meta};
 use crate::sys::socket::{Address, PeerAddress, Stream};
@@ -54,6 +59,8 @@ pub struct Link {
     pub clock: Rc<Clock>,
     /// Where it was accepted, once somebody asked.
     pub local: OnceCell<Address>,
+    /// What a proxy said of it before the first request.
+    pub proxy: OnceCell<Box<proxy_protocol::Header>>,
 }
 
 impl Link {
@@ -101,6 +108,8 @@ pub struct Exchange {
     pub head: Head,
     /// The connection it came on.
     pub link: Rc<Link>,
+    /// Who it comes from: the other end of the connection, or whom a trusted proxy names.
+    pub client: PeerAddress,
     /// The whole configuration.
     pub site: &'static Site,
     /// The server that answers.
@@ -171,6 +180,7 @@ impl Exchange {
         Exchange {
             method: head.method(),
             head,
+            client: link.peer,
             site,
             server,
             location: &server.location,
@@ -221,6 +231,7 @@ impl Exchange {
             self.site,
             self.link.clock.now(),
         );
+        child.client = self.client;
         child.server = self.server;
         child.location = &self.server.location;
         child.method = Method::Get;
@@ -429,7 +440,7 @@ impl fmt::Display for Who<'_> {
         write!(
             f,
             ", client: {}, server: {}",
-            x.link.peer,
+            x.client,
             x.server.name.escape_ascii()
         )?;
         let line = x.head.request_line();

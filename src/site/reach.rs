@@ -32,6 +32,7 @@ impl Reach {
         }
     }
 
+<<<<<<< HEAD
     /// The same for a file that is replaced by another one: its directory is what stays.
     pub fn read_replaced(&mut self, path: &Template, place: Place) {
         match known_part(path) {
@@ -41,6 +42,12 @@ impl Reach {
                 }
                 self.reads.number(directory);
             }
+=======
+    /// Adds what is written at, or beneath, the path that a directive names.
+    pub fn write(&mut self, path: &Template, place: Place) {
+        match known_part(path) {
+            Some(path) => drop(self.writes.number(path)),
+>>>>>>> main
             None => self.anywhere.push(place),
         }
     }

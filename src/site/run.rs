@@ -10,7 +10,12 @@ use super::location::Location;
 use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
+<<<<<<< HEAD
     body, error_page, filter, index, listing, locate, returning, root, static_file, try_files,
+=======
+    access, body, error_page, filter, index, listing, locate, realip, returning, root, static_file,
+    try_files,
+>>>>>>> main
 };
 use crate::log::Level;
 
@@ -19,6 +24,8 @@ use crate::log::Level;
 pub enum Phase {
     /// Its server is to be found.
     Start,
+    /// Who it comes from, as far as the server says.
+    PostRead,
     /// What the server says for all its requests.
     ServerRewrite,
     /// Its location is to be found.
@@ -27,6 +34,8 @@ pub enum Phase {
     Body,
     /// What the location says for all its requests.
     Rewrite,
+    /// Who it comes from, as far as only the location says.
+    Preaccess,
     /// Who may see it.
     Access(Progress),
     /// It may not be seen without a password, and that is to be told at this time.
@@ -169,6 +178,7 @@ pub fn pull(x: &mut Exchange, source: &mut dyn Source, env: &mut dyn Env) -> Pul
 fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
     match x.phase {
         Phase::Start => locate::server(x),
+        Phase::PostRead | Phase::Preaccess => realip::run(x),
         Phase::ServerRewrite => root::resolved(x, env, returning::server),
         Phase::Locate => locate::location(x),
         Phase::Body => body::discard(x),
@@ -185,12 +195,19 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
 
 fn following(phase: Phase) -> Phase {
     match phase {
-        Phase::Start => Phase::ServerRewrite,
+        Phase::Start => Phase::PostRead,
+        Phase::PostRead => Phase::ServerRewrite,
         Phase::ServerRewrite => Phase::Locate,
         Phase::Locate => Phase::Body,
         Phase::Body => Phase::Rewrite,
+<<<<<<< HEAD
         Phase::Rewrite => Phase::Access(Progress::default()),
         Phase::Access(_) | Phase::Refuse(_) => Phase::TryFiles(0),
+=======
+        Phase::Rewrite => Phase::Preaccess,
+        Phase::Preaccess => Phase::Access,
+        Phase::Access => Phase::TryFiles(0),
+>>>>>>> main
         Phase::TryFiles(_) => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
         Phase::Index(_) => Phase::Listing,
