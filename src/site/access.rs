@@ -4,17 +4,11 @@ use std::net::IpAddr;
 
 use super::draft::Draft;
 use super::exchange::Exchange;
-<<<<<<< HEAD
 use super::satisfy::Verdict;
-use crate::conf::diagnostic::{Reason, Severity};
-=======
-use super::run::Flow;
 use crate::conf::diagnostic::Reason;
 use crate::conf::network::Network;
->>>>>>> main
 use crate::conf::table::Call;
 use crate::conf::tree::Word;
-use crate::conf::value;
 use crate::directives;
 use crate::log::Level;
 
@@ -85,18 +79,12 @@ impl Who {
     }
 }
 
-<<<<<<< HEAD
 /// What the log says of those who are kept out.
 pub const FORBIDDEN: &str = "access forbidden by rule";
 
 /// Whether the client's address may see it.
 pub fn check(x: &Exchange) -> Verdict {
-    let client = x.link.peer.ip().map(|ip| ip.to_canonical());
-=======
-/// Keeps out those who may not see it.
-pub fn check(x: &mut Exchange) -> Flow {
     let client = x.client.ip();
->>>>>>> main
     let rules = &x.location.values.access.rules;
     match rules.iter().find(|rule| rule.who.is(client)) {
         None => Verdict::Silent,

@@ -44,8 +44,12 @@ directives! {
     }
 }
 
+/// The text with which nobody is asked.
+const OFF: &[u8] = b"off";
+
 fn realm(this: &mut AuthBasic, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
-    this.realm = Some(Template::compile(call.arg(0), draft)?);
+    let realm = Template::compile(call.arg(0), draft)?;
+    this.realm = Some(realm).filter(|realm| realm.fixed() != Some(OFF));
     Ok(())
 }
 
@@ -74,7 +78,7 @@ pub fn check(x: &mut Exchange) -> Verdict {
         return Verdict::Silent;
     };
     let realm = realm.value(x);
-    if *realm == *b"off" {
+    if *realm == *OFF {
         return Verdict::Silent;
     }
     let Some(shown) = Credentials::of(&x.head) else {

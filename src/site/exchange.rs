@@ -22,13 +22,8 @@ use super::symlinks;
 use super::variables::{Kept, Slots};
 use crate::conf::pattern;
 use crate::files::{Found, Opened, Query};
-<<<<<<< HEAD
-use crate::http::Method;
 use crate::http::{Bytes, Head, Length, ResponseHead, SentBytes};
-=======
-use crate::http::{Head, Length, ResponseHead, SentBytes};
 use crate::http::{Method, proxy_protocol};
->>>>>>> main
 use crate::log::Level;
 use crate::sys::file::{self, Entry, Meta};
 use crate::sys::socket::{Address, PeerAddress, Stream};

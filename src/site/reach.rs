@@ -32,7 +32,6 @@ impl Reach {
         }
     }
 
-<<<<<<< HEAD
     /// The same for a file that is replaced by another one: its directory is what stays.
     pub fn read_replaced(&mut self, path: &Template, place: Place) {
         match known_part(path) {
@@ -42,12 +41,14 @@ impl Reach {
                 }
                 self.reads.number(directory);
             }
-=======
+            None => self.anywhere.push(place),
+        }
+    }
+
     /// Adds what is written at, or beneath, the path that a directive names.
     pub fn write(&mut self, path: &Template, place: Place) {
         match known_part(path) {
             Some(path) => drop(self.writes.number(path)),
->>>>>>> main
             None => self.anywhere.push(place),
         }
     }

@@ -10,12 +10,8 @@ use super::location::Location;
 use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
-<<<<<<< HEAD
-    body, error_page, filter, index, listing, locate, returning, root, static_file, try_files,
-=======
-    access, body, error_page, filter, index, listing, locate, realip, returning, root, static_file,
+    body, error_page, filter, index, listing, locate, realip, returning, root, static_file,
     try_files,
->>>>>>> main
 };
 use crate::log::Level;
 
@@ -200,14 +196,9 @@ fn following(phase: Phase) -> Phase {
         Phase::ServerRewrite => Phase::Locate,
         Phase::Locate => Phase::Body,
         Phase::Body => Phase::Rewrite,
-<<<<<<< HEAD
-        Phase::Rewrite => Phase::Access(Progress::default()),
-        Phase::Access(_) | Phase::Refuse(_) => Phase::TryFiles(0),
-=======
         Phase::Rewrite => Phase::Preaccess,
-        Phase::Preaccess => Phase::Access,
-        Phase::Access => Phase::TryFiles(0),
->>>>>>> main
+        Phase::Preaccess => Phase::Access(Progress::default()),
+        Phase::Access(_) | Phase::Refuse(_) => Phase::TryFiles(0),
         Phase::TryFiles(_) => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
         Phase::Index(_) => Phase::Listing,
