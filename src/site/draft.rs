@@ -37,6 +37,8 @@ use crate::sys::socket::{Address, Options};
 pub struct World {
     /// What relative paths start from.
     pub prefix: PathBuf,
+    /// The directory of the configuration file, from which some start instead.
+    pub directory: PathBuf,
     /// The name of this machine, in lower case.
     pub hostname: Vec<u8>,
     /// Whether ports below 1024 can be bound; decides the default port.
@@ -195,6 +197,12 @@ impl Draft {
         self.world
             .prefix
             .join(Path::new(std::ffi::OsStr::from_bytes(text)))
+    }
+
+    /// A path of the configuration; a relative one starts from the directory of its main file.
+    pub fn path_beside(&self, text: &[u8]) -> PathBuf {
+        let directory = self.world.prefix.join(&self.world.directory);
+        directory.join(Path::new(std::ffi::OsStr::from_bytes(text)))
     }
 
     /// Whether the directory that this path is in exists.

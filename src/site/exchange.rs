@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::answer::{Answer, Response};
+use super::auth_basic::Login;
 use super::clock::Clock;
 use super::draft::Site;
 use super::env::{Env, Job, Lane, Need, Wake};
@@ -22,7 +23,7 @@ use super::symlinks;
 use super::variables::{Kept, Slots};
 use crate::conf::pattern;
 use crate::files::{Found, Opened, Query};
-use crate::http::{Head, Length, ResponseHead, SentBytes};
+use crate::http::{Bytes, Head, Length, ResponseHead, SentBytes};
 use crate::http::{Method, proxy_protocol};
 use crate::log::Level;
 use crate::sys::file::{self, Entry, Meta};
@@ -146,6 +147,10 @@ pub struct Exchange {
     pub(super) unsatisfied: Option<u64>,
     /// Where the redirect leads that is the answer.
     pub(super) leads_to: Option<Vec<u8>>,
+    /// What asks for a password, if the answer is to.
+    pub(super) challenges: Vec<Bytes>,
+    /// A password that is being checked.
+    pub(super) login: Option<Box<Login>>,
     /// The directory of files, and what it is without symlinks, if somebody may ask.
     pub(super) real_root: Option<(PathBuf, PathBuf)>,
     /// `try_files` found a name below an `alias` that replaces the whole path.
@@ -193,6 +198,8 @@ impl Exchange {
             must_close: false,
             unsatisfied: None,
             leads_to: None,
+            challenges: Vec::new(),
+            login: None,
             real_root: None,
             alias_keeps_uri: false,
             woken: None,

@@ -8,6 +8,7 @@ pub mod access;
 pub mod access_log;
 pub mod address;
 pub mod answer;
+pub mod auth_basic;
 pub mod body;
 pub mod clock;
 pub mod conditional;
@@ -41,6 +42,7 @@ pub mod redirect;
 pub mod returning;
 pub mod root;
 pub mod run;
+pub mod satisfy;
 pub mod scope;
 pub mod server;
 pub mod sizing;
@@ -110,6 +112,8 @@ modules! {
         access: access::Access,
         /// Where requests are logged.
         access_log: access_log::AccessLog,
+        /// Names and passwords.
+        auth_basic: auth_basic::AuthBasic,
         /// Bodies of requests.
         body: body::Body,
         /// Validators and conditional requests.
@@ -140,6 +144,8 @@ modules! {
         redirect: redirect::Redirect,
         /// Where files are.
         root: root::Root,
+        /// How access checks go together.
+        satisfy: satisfy::Satisfy,
         /// Sizes that size themselves here.
         sizing: sizing::Sizing,
         /// Files as answers.
