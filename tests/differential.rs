@@ -7,6 +7,8 @@ mod cases;
 mod common;
 #[path = "differential/compare.rs"]
 mod compare;
+#[path = "differential/pages.rs"]
+mod pages;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -84,7 +86,12 @@ impl Judgement {
 }
 
 fn setup(config: &str) -> Setup {
-    Setup::http(config)
+    let setup = pages::PAGES
+        .iter()
+        .fold(Setup::http(config), |setup, (name, content)| {
+            setup.file(&format!("html/{name}"), content)
+        });
+    setup
         .file("secret", "beside html")
         .file("users", include_str!("differential/users"))
         .file("html/index.html", "<p>index")
@@ -247,8 +254,9 @@ const DEBIAN_REQUESTS: &str = "GET / localhost
     GET / localhost | Connection: close";
 
 /// Of nginx's directives those that are newer than the nginx beside us.
-const NEWER: [&str; 4] = [
-    "keepalive_disable",
+const NEWER: &[&str] = &[
+    "add_header_inherit",
+    "add_trailer_inherit",
     "keepalive_min_timeout",
     "max_headers",
     "open_file_cache",

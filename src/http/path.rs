@@ -147,32 +147,32 @@ pub fn escape(text: &[u8], place: Escape) -> Cow<'_, [u8]> {
     Cow::Owned(escaped)
 }
 
+/// Decodes percent-encodings; a broken one stays as it is.
+pub fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.contains(&b'%') {
+        return Cow::Borrowed(text);
+    }
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, tail @ ..] = rest {
+        match decode(tail).filter(|_| *first == b'%') {
+            Some(byte) => {
+                decoded.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                decoded.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    Cow::Owned(decoded)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    /// Decodes percent-encodings; a broken one stays as it is.
-    fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
-        if !text.contains(&b'%') {
-            return Cow::Borrowed(text);
-        }
-        let mut decoded = Vec::with_capacity(text.len());
-        let mut rest = text;
-        while let [first, tail @ ..] = rest {
-            match decode(tail).filter(|_| *first == b'%') {
-                Some(byte) => {
-                    decoded.push(byte);
-                    rest = &tail[2..];
-                }
-                None => {
-                    decoded.push(*first);
-                    rest = tail;
-                }
-            }
-        }
-        Cow::Owned(decoded)
-    }
 
     #[test]
     fn normalised() {

@@ -3,7 +3,7 @@
 use super::answer::{Answer, Body, Response};
 use super::exchange::Exchange;
 use super::transport::Transport;
-use super::{conditional, headers, ranges, redirect};
+use super::{charset, conditional, headers, ranges, redirect, ssi, sub};
 use crate::http::{Bytes, Length, Method, ResponseHead, Version, multipart};
 
 /// Turns an answer into a response.
@@ -14,9 +14,16 @@ pub fn apply(x: &mut Exchange, mut answer: Answer) -> Result<Response, u16> {
     if let Some(status) = x.error_status {
         answer.status = status;
     }
-    conditional::filter(x, &mut answer)?;
-    headers::filter(x, &mut answer);
-    ranges::filter(x, &mut answer)?;
+    if !x.is_child() {
+        conditional::filter(x, &mut answer)?;
+        headers::filter(x, &mut answer);
+    }
+    sub::filter(x, &mut answer);
+    charset::filter(x, &mut answer);
+    ssi::filter(x, &mut answer);
+    if !x.is_child() {
+        ranges::filter(x, &mut answer)?;
+    }
     redirect::filter(x, &mut answer);
     explain(x, &mut answer);
     Ok(respond(x, answer))

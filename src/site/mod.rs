@@ -11,6 +11,7 @@ pub mod answer;
 pub mod auth_basic;
 pub mod body;
 pub mod browser;
+pub mod charset;
 pub mod clock;
 pub mod conditional;
 pub mod draft;
@@ -48,7 +49,9 @@ pub mod scope;
 pub mod server;
 pub mod sizing;
 pub mod source;
+pub mod ssi;
 pub mod static_file;
+pub mod sub;
 pub mod symlinks;
 pub mod template;
 #[cfg(test)]
@@ -119,6 +122,8 @@ modules! {
         auth_basic: auth_basic::AuthBasic,
         /// Bodies of requests.
         body: body::Body,
+        /// Charsets.
+        charset: charset::Charset,
         /// Validators and conditional requests.
         conditional: conditional::Conditional,
         /// Where errors are logged.
@@ -151,10 +156,14 @@ modules! {
         satisfy: satisfy::Satisfy,
         /// Sizes that size themselves here.
         sizing: sizing::Sizing,
+        /// Server-side includes.
+        ssi: ssi::Includes,
         /// Files as answers.
         static_file: static_file::StaticFile,
         /// Which symlinks are followed.
         symlinks: symlinks::Symlinks,
+        /// Strings replaced in answers.
+        sub: sub::Sub,
         /// How the server names itself.
         tokens: tokens::Tokens,
         /// Time-outs, keep-alive and the ways bytes are sent.

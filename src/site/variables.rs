@@ -51,6 +51,7 @@ const DECLARED: &[Declared] = &[
     request::DECLARED,
     response::DECLARED,
     time::DECLARED,
+    super::ssi::DECLARED,
     foreign::DECLARED,
 ];
 

@@ -88,10 +88,13 @@ impl Recoder {
                 }
             }
         }
-        for part in rest.utf8_chunks() {
+        let mut parts = rest.utf8_chunks().peekable();
+        while let Some(part) = parts.next() {
             part.valid().chars().for_each(&mut character);
             match complete(part.invalid()) {
-                Completed::Not => self.broken.extend_from_slice(part.invalid()),
+                Completed::Not if parts.peek().is_none() => {
+                    self.broken.extend_from_slice(part.invalid());
+                }
                 _ => character('?'),
             }
         }

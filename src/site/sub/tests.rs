@@ -40,7 +40,11 @@ fn the_leftmost_and_first_named_is_found() {
         (&["x"], false, "", ""),
         (&["xyz"], false, "xy", "xy"),
     ] {
-        assert_eq!(replaced(strings, once, &[text.as_bytes()]), expected, "{text}");
+        assert_eq!(
+            replaced(strings, once, &[text.as_bytes()]),
+            expected,
+            "{text}"
+        );
         for at in 0..=text.len() {
             let (a, b) = text.as_bytes().split_at(at);
             assert_eq!(replaced(strings, once, &[a, b]), expected, "{text} at {at}");

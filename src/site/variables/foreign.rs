@@ -11,8 +11,6 @@ pub const DECLARED: Declared = Declared {
         ("connections_reading", nothing),
         ("connections_waiting", nothing),
         ("connections_writing", nothing),
-        ("date_gmt", nothing),
-        ("date_local", nothing),
         ("fastcgi_path_info", nothing),
         ("geoip_area_code", nothing),
         ("geoip_city", nothing),
