@@ -35,7 +35,7 @@ pub mod pages;
 pub mod ranges;
 pub mod reach;
 pub mod redirect;
-pub mod returning;
+pub mod rewrite;
 pub mod root;
 pub mod run;
 pub mod scope;
@@ -130,6 +130,8 @@ modules! {
         ranges: ranges::Ranges,
         /// How redirects are written.
         redirect: redirect::Redirect,
+        /// What is said while instructions are followed.
+        rewriting: rewrite::Rewriting,
         /// Where files are.
         root: root::Root,
         /// Sizes that size themselves here.
@@ -148,8 +150,8 @@ modules! {
         listen: listen::Listen,
         /// What the server is called.
         names: names::Names,
-        /// Answers without a file.
-        returning: returning::Returning,
+        /// Instructions of the block.
+        program: rewrite::Program,
         /// Files to try.
         try_files: try_files::TryFiles,
     }

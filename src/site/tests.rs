@@ -4,6 +4,7 @@ mod access;
 mod answers;
 mod errors;
 mod files;
+mod rewrite;
 mod routing;
 mod servers;
 mod variables;
