@@ -18,6 +18,7 @@ pub mod error_log;
 pub mod error_page;
 pub mod exchange;
 pub mod filter;
+pub mod forwarded;
 pub mod headers;
 pub mod index;
 pub mod internal;
@@ -34,6 +35,7 @@ pub mod numbering;
 pub mod pages;
 pub mod ranges;
 pub mod reach;
+pub mod realip;
 pub mod redirect;
 pub mod rewrite;
 pub mod root;
@@ -43,6 +45,7 @@ pub mod server;
 pub mod sizing;
 pub mod source;
 pub mod static_file;
+pub mod symlinks;
 pub mod template;
 #[cfg(test)]
 mod testing;
@@ -128,6 +131,8 @@ modules! {
         matching: matching::Matching,
         /// Parts of a file.
         ranges: ranges::Ranges,
+        /// Whose address counts behind proxies.
+        realip: realip::RealIp,
         /// How redirects are written.
         redirect: redirect::Redirect,
         /// What is said while instructions are followed.
@@ -138,6 +143,8 @@ modules! {
         sizing: sizing::Sizing,
         /// Files as answers.
         static_file: static_file::StaticFile,
+        /// Which symlinks are followed.
+        symlinks: symlinks::Symlinks,
         /// How the server names itself.
         tokens: tokens::Tokens,
         /// Time-outs, keep-alive and the ways bytes are sent.
