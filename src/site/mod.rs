@@ -40,7 +40,7 @@ pub mod ranges;
 pub mod reach;
 pub mod realip;
 pub mod redirect;
-pub mod returning;
+pub mod rewrite;
 pub mod root;
 pub mod run;
 pub mod satisfy;
@@ -145,6 +145,8 @@ modules! {
         realip: realip::RealIp,
         /// How redirects are written.
         redirect: redirect::Redirect,
+        /// What is said while instructions are followed.
+        rewriting: rewrite::Rewriting,
         /// Where files are.
         root: root::Root,
         /// How access checks go together.
@@ -167,8 +169,8 @@ modules! {
         listen: listen::Listen,
         /// What the server is called.
         names: names::Names,
-        /// Answers without a file.
-        returning: returning::Returning,
+        /// Instructions of the block.
+        program: rewrite::Program,
         /// Files to try.
         try_files: try_files::TryFiles,
     }
