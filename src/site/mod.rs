@@ -41,6 +41,7 @@ pub mod run;
 pub mod scope;
 pub mod server;
 pub mod sizing;
+pub mod source;
 pub mod static_file;
 pub mod template;
 #[cfg(test)]
@@ -50,6 +51,7 @@ mod tests;
 pub mod tokens;
 pub mod transport;
 pub mod try_files;
+pub mod typeset;
 pub mod unbuilt;
 pub mod variables;
 
