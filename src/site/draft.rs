@@ -28,6 +28,7 @@ use crate::conf::source::Place;
 use crate::conf::table::{HTTP, Shared};
 use crate::conf::tree::Item;
 use crate::log::{ErrorLog, LogFile, Writer};
+use super::zones::{self, Zone};
 use crate::sys::socket::{Address, Options};
 
 /// What is known before the configuration is read.
@@ -65,6 +66,8 @@ pub struct Needs {
     pub logs: Numbering<PathBuf>,
     /// What workers reach by path.
     pub reach: Reach,
+    /// Zones of shared memory; zone `i` of the site is zone `i`.
+    pub zones: Vec<zones::Need>,
     /// Pools of threads by name, each where it is named first; the default comes first.
     pub pools: Vec<(Vec<u8>, Option<Place>)>,
 }
@@ -227,14 +230,16 @@ impl Draft {
         if self.outside().is_directory(&default_root) {
             self.needs.reach.reads.number(default_root);
         }
+        self.require_zones();
         for (name, place) in self.variables.unknown() {
             self.diagnostics
                 .error(place, Reason::from(format!("unknown \"{name}\" variable")));
         }
     }
 
-    /// The site, with what was opened for it: one log file for each of [`Needs::logs`].
-    pub fn open(mut self, files: &[Arc<LogFile>]) -> Site {
+    /// The site, with what was opened for it: one log file for each of [`Needs::logs`], and its
+    /// zones; without those nothing can be served that needs one.
+    pub fn open(mut self, files: &[Arc<LogFile>], zones: Vec<Rc<Zone>>) -> Site {
         let error_logs = self.error_logs.open(files);
         let default_root = self.default_root();
         // A worker that is told to reopen its logs, and not by the master, finds them by path.
@@ -248,6 +253,7 @@ impl Draft {
             slots: self.variables.slots(),
             real_root: self.variables.real_root,
             variables: self.variables.into_names(),
+            zones,
             pools: self.needs.pools.into_iter().map(|(name, _)| name).collect(),
             keeps_files: self.keeps_files,
             hostname: self.hostname,
@@ -278,6 +284,8 @@ pub struct Site {
     pub variables: HashMap<Vec<u8>, Rc<Named>>,
     /// Whether anything asks for `$realpath_root`.
     pub real_root: bool,
+    /// Zones of shared memory, by their numbers.
+    pub zones: Vec<Rc<Zone>>,
     /// Names of the pools of threads that locations use, the default first.
     pub pools: Vec<Vec<u8>>,
     /// Whether answers of slow file systems may be kept.

@@ -14,6 +14,7 @@ use super::answer::{Answer, Response};
 use super::clock::Clock;
 use super::draft::Site;
 use super::env::{Env, Job, Lane, Need, Wake};
+use super::limited::Limited;
 use super::location::Location;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
@@ -144,6 +145,8 @@ pub struct Exchange {
     pub(super) real_root: Option<(PathBuf, PathBuf)>,
     /// `try_files` found a name below an `alias` that replaces the whole path.
     pub(super) alias_keeps_uri: bool,
+    /// What limits have said.
+    pub(super) limited: Limited,
     /// What it was woken with and has not looked at yet.
     woken: Option<Wake>,
     /// How many exchanges it stands in.
@@ -188,6 +191,7 @@ impl Exchange {
             leads_to: None,
             real_root: None,
             alias_keeps_uri: false,
+            limited: Limited::default(),
             woken: None,
             depth: 0,
             child: None,
@@ -220,6 +224,7 @@ impl Exchange {
         child.internal = true;
         child.phase = Phase::ServerRewrite;
         child.slots = self.slots.shared(self.site.slots);
+        child.limited = self.limited.shared();
         child.depth = self.depth + 1;
         Ok(Box::new(child))
     }

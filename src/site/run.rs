@@ -7,7 +7,7 @@ use super::exchange::Exchange;
 use super::location::Location;
 use super::source::{Pull, Source};
 use super::{
-    access, body, error_page, filter, index, listing, locate, returning, root, static_file,
+    access, body, error_page, filter, index, limit_conn, limit_req, listing, locate, returning, root, static_file,
     try_files,
 };
 use crate::log::Level;
@@ -25,6 +25,10 @@ pub enum Phase {
     Body,
     /// What the location says for all its requests.
     Rewrite,
+    /// How often it may be asked for.
+    LimitReq,
+    /// How many may have it at the same time.
+    LimitConn,
     /// Who may see it.
     Access,
     /// `try_files`: this one is next.
@@ -169,6 +173,8 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Locate => locate::location(x),
         Phase::Body => body::discard(x),
         Phase::Rewrite => root::resolved(x, env, returning::location),
+        Phase::LimitReq => limit_req::check(x),
+        Phase::LimitConn => limit_conn::check(x),
         Phase::Access => access::check(x),
         Phase::TryFiles(at) => try_files::run(x, env, at),
         Phase::Index(at) => index::run(x, env, at),
@@ -184,7 +190,9 @@ fn following(phase: Phase) -> Phase {
         Phase::ServerRewrite => Phase::Locate,
         Phase::Locate => Phase::Body,
         Phase::Body => Phase::Rewrite,
-        Phase::Rewrite => Phase::Access,
+        Phase::Rewrite => Phase::LimitReq,
+        Phase::LimitReq => Phase::LimitConn,
+        Phase::LimitConn => Phase::Access,
         Phase::Access => Phase::TryFiles(0),
         Phase::TryFiles(_) => Phase::Index(0),
         Phase::Directory => Phase::Index(1),

@@ -9,10 +9,12 @@ use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use super::draft::Draft;
+use super::exchange::Exchange;
 use crate::conf::diagnostic::Reason;
 use crate::conf::source::Place;
 use crate::conf::tree::Word;
 use crate::conf::value;
+use crate::log::Level;
 use crate::sys::shared::Region;
 
 /// nginx refuses zones of fewer bytes: eight pages.
@@ -197,4 +199,34 @@ impl std::fmt::Debug for Need {
         let (kind, name) = (self.kind.directive, self.name.escape_ascii());
         write!(f, "{kind} \"{name}\" of {} bytes", self.size)
     }
+}
+
+/// The level that refused requests are logged at.
+///
+/// # Errors
+/// As [`value::one_of`].
+pub(super) fn level(word: &Word) -> Result<Level, Reason> {
+    let levels = [Level::Info, Level::Notice, Level::Warn, Level::Error];
+    value::one_of(word, &levels.map(|level| (level.name(), level)))
+}
+
+/// The status of refused requests.
+///
+/// # Errors
+/// In nginx's words.
+pub(super) fn status(word: &Word) -> Result<u16, Reason> {
+    let status = u16::try_from(value::number(word)?).ok();
+    let refuses = status.filter(|status| (400..=599).contains(status));
+    refuses.ok_or_else(|| Reason::from("value must be between 400 and 599").at(word.place))
+}
+
+/// Whether a key has more bytes than it may have: then it is not counted, and that is logged.
+pub(super) fn too_long(x: &Exchange, key: &[u8], text: &[u8], most: usize) -> bool {
+    if key.len() > most {
+        let (text, key) = (text.escape_ascii(), key.escape_ascii());
+        let what = format_args!("the value of the \"{text}\" key is more than {most} bytes");
+        x.log(Level::Error, format_args!("{what}: \"{key}\""));
+        return true;
+    }
+    false
 }

@@ -175,7 +175,7 @@ mod tests {
             };
             drop(words);
             assert_eq!(mapped(), before);
-            assert_eq!(wait(child).expect("child"), ExitStatus::Code(0));
+            assert_eq!(wait(child).expect("child").status, ExitStatus::Code(0));
         });
     }
 }

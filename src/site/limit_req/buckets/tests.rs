@@ -60,14 +60,14 @@ proptest! {
     ) {
         let words = words(WAYS);
         let buckets = Buckets::new(&words);
-        let mut known = [None; 3];
+        let mut known: [Option<(u64, u64)>; 3] = [None; 3];
         let mut now = 0;
         for (key, later) in steps {
             now += later;
             let slot = &mut known[key as usize];
             let excess = match *slot {
                 None => 0,
-                Some((last, excess)) => (excess + 1000u64).saturating_sub(rate * (now - last)),
+                Some((last, excess)) => (excess + 1000).saturating_sub(rate * (now - last)),
             };
             let expected = if excess > burst * 1000 { Err(excess) } else { Ok(excess) };
             if expected.is_ok() {
