@@ -21,14 +21,15 @@ use super::scope::{self, Scope};
 use super::server::{Endpoint, Server};
 use super::transport::DEFAULT_POOL;
 use super::variables::{Named, Registry};
+use super::zones::{self, Zone};
 use crate::conf::diagnostic::{Diagnostics, Reason, Severity};
+use crate::conf::network::Network;
 use crate::conf::outside::Outside;
 use crate::conf::pattern;
 use crate::conf::source::Place;
 use crate::conf::table::{HTTP, Shared};
-use crate::conf::tree::Item;
+use crate::conf::tree::{Item, Word};
 use crate::log::{ErrorLog, LogFile, Writer};
-use super::zones::{self, Zone};
 use crate::sys::socket::{Address, Options};
 
 /// What is known before the configuration is read.
@@ -174,6 +175,15 @@ impl Draft {
     /// What the configuration asks of the system.
     pub fn outside(&self) -> &Outside {
         &self.world.outside
+    }
+
+    /// The networks that a word names: `unix:`, an address, one in CIDR form, or a host.
+    ///
+    /// # Errors
+    /// `host not found in set_real_ip_from "name"`.
+    pub fn networks(&mut self, word: &Word, directive: &str) -> Result<Vec<Network>, Reason> {
+        let outside = &self.world.outside;
+        Network::parse_or_resolve(word, directive, outside, &mut self.diagnostics)
     }
 
     /// A path of the configuration; a relative one starts from the prefix.

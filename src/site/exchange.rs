@@ -18,11 +18,12 @@ use super::limited::Limited;
 use super::location::Location;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
+use super::symlinks;
 use super::variables::{Kept, Slots};
 use crate::conf::pattern;
 use crate::files::{Found, Opened, Query};
-use crate::http::Method;
 use crate::http::{Head, Length, ResponseHead, SentBytes};
+use crate::http::{Method, proxy_protocol};
 use crate::log::Level;
 use crate::sys::file::{self, Entry, Meta};
 use crate::sys::socket::{Address, PeerAddress, Stream};
@@ -53,6 +54,8 @@ pub struct Link {
     pub clock: Rc<Clock>,
     /// Where it was accepted, once somebody asked.
     pub local: OnceCell<Address>,
+    /// What a proxy said of it before the first request.
+    pub proxy: OnceCell<Box<proxy_protocol::Header>>,
 }
 
 impl Link {
@@ -100,6 +103,8 @@ pub struct Exchange {
     pub head: Head,
     /// The connection it came on.
     pub link: Rc<Link>,
+    /// Who it comes from: the other end of the connection, or whom a trusted proxy names.
+    pub client: PeerAddress,
     /// The whole configuration.
     pub site: &'static Site,
     /// The server that answers.
@@ -168,6 +173,7 @@ impl Exchange {
         Exchange {
             method: head.method(),
             head,
+            client: link.peer,
             site,
             server,
             location: &server.location,
@@ -217,6 +223,7 @@ impl Exchange {
             self.site,
             self.link.clock.now(),
         );
+        child.client = self.client;
         child.server = self.server;
         child.location = &self.server.location;
         child.method = Method::Get;
@@ -333,7 +340,7 @@ impl Exchange {
 
     /// What stands at a path: the answer it was woken with, or one at hand, or a need to wait.
     pub fn stat(&mut self, env: &mut dyn Env, path: &Path) -> Result<io::Result<Meta>, Need> {
-        match self.look(env, Query::Stat(path.to_owned()))? {
+        match self.look(env, self.asked(Query::Stat(path.to_owned())))? {
             Found::Meta(found) => Ok(found),
             other => Ok(Err(mistaken(&other))),
         }
@@ -341,7 +348,7 @@ impl Exchange {
 
     /// As [`Exchange::stat`]: the file, opened.
     pub fn open(&mut self, env: &mut dyn Env, path: &Path) -> Result<io::Result<Opened>, Need> {
-        match self.look(env, Query::Open(path.to_owned()))? {
+        match self.look(env, self.asked(Query::Open(path.to_owned())))? {
             Found::Opened(found) => Ok(found),
             other => Ok(Err(mistaken(&other))),
         }
@@ -360,6 +367,14 @@ impl Exchange {
         match self.look(env, Query::Real(path.to_owned()))? {
             Found::Real(found) => Ok(found),
             other => Ok(Err(mistaken(&other))),
+        }
+    }
+
+    /// A question as its location asks it.
+    fn asked(&self, query: Query) -> Query {
+        match symlinks::guard(self, query.path()) {
+            Some(guard) => query.guarded(guard),
+            None => query,
         }
     }
 
@@ -418,7 +433,7 @@ impl fmt::Display for Who<'_> {
         write!(
             f,
             ", client: {}, server: {}",
-            x.link.peer,
+            x.client,
             x.server.name.escape_ascii()
         )?;
         let line = x.head.request_line();

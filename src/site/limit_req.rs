@@ -181,7 +181,11 @@ pub fn check(x: &mut Exchange) -> Flow {
                 if !values.dry_run {
                     said.delayed.set(Some(x.clock().now() + delay));
                 }
-                if values.dry_run { "DELAYED_DRY_RUN" } else { "DELAYED" }
+                if values.dry_run {
+                    "DELAYED_DRY_RUN"
+                } else {
+                    "DELAYED"
+                }
             }
         };
         said.requests.set(Some(status));
@@ -246,7 +250,9 @@ fn judge(x: &Exchange, values: &'static LimitReq) -> Verdict {
         let (Ok(excess) | Err(excess)) = one.buckets(x).charge(one.key, one.leak, u64::MAX);
         (one, excess)
     };
-    let all = latest.into_iter().chain(counted.into_iter().rev().map(charge));
+    let all = latest
+        .into_iter()
+        .chain(counted.into_iter().rev().map(charge));
     let delays = all.map(|(one, excess)| (one.delay(excess), one.limit, excess));
     // Of equal ones the first.
     let longest = delays.reduce(|longest, next| if next.0 > longest.0 { next } else { longest });

@@ -18,11 +18,12 @@ pub mod error_log;
 pub mod error_page;
 pub mod exchange;
 pub mod filter;
+pub mod forwarded;
 pub mod headers;
 pub mod index;
 pub mod internal;
-pub mod limit_except;
 pub mod limit_conn;
+pub mod limit_except;
 pub mod limit_req;
 pub mod limited;
 pub mod limits;
@@ -37,6 +38,7 @@ pub mod numbering;
 pub mod pages;
 pub mod ranges;
 pub mod reach;
+pub mod realip;
 pub mod redirect;
 pub mod returning;
 pub mod root;
@@ -46,6 +48,7 @@ pub mod server;
 pub mod sizing;
 pub mod source;
 pub mod static_file;
+pub mod symlinks;
 pub mod template;
 #[cfg(test)]
 mod testing;
@@ -136,6 +139,8 @@ modules! {
         matching: matching::Matching,
         /// Parts of a file.
         ranges: ranges::Ranges,
+        /// Whose address counts behind proxies.
+        realip: realip::RealIp,
         /// How redirects are written.
         redirect: redirect::Redirect,
         /// Where files are.
@@ -144,6 +149,8 @@ modules! {
         sizing: sizing::Sizing,
         /// Files as answers.
         static_file: static_file::StaticFile,
+        /// Which symlinks are followed.
+        symlinks: symlinks::Symlinks,
         /// How the server names itself.
         tokens: tokens::Tokens,
         /// Time-outs, keep-alive and the ways bytes are sent.

@@ -7,8 +7,8 @@ use super::exchange::Exchange;
 use super::location::Location;
 use super::source::{Pull, Source};
 use super::{
-    access, body, error_page, filter, index, limit_conn, limit_req, listing, locate, returning, root, static_file,
-    try_files,
+    access, body, error_page, filter, index, limit_conn, limit_req, listing, locate, realip,
+    returning, root, static_file, try_files,
 };
 use crate::log::Level;
 
@@ -17,6 +17,8 @@ use crate::log::Level;
 pub enum Phase {
     /// Its server is to be found.
     Start,
+    /// Who it comes from, as far as the server says.
+    PostRead,
     /// What the server says for all its requests.
     ServerRewrite,
     /// Its location is to be found.
@@ -25,6 +27,8 @@ pub enum Phase {
     Body,
     /// What the location says for all its requests.
     Rewrite,
+    /// Who it comes from, as far as only the location says.
+    Preaccess,
     /// How often it may be asked for.
     LimitReq,
     /// How many may have it at the same time.
@@ -169,6 +173,7 @@ pub fn pull(x: &mut Exchange, source: &mut dyn Source, env: &mut dyn Env) -> Pul
 fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
     match x.phase {
         Phase::Start => locate::server(x),
+        Phase::PostRead | Phase::Preaccess => realip::run(x),
         Phase::ServerRewrite => root::resolved(x, env, returning::server),
         Phase::Locate => locate::location(x),
         Phase::Body => body::discard(x),
@@ -186,11 +191,13 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
 
 fn following(phase: Phase) -> Phase {
     match phase {
-        Phase::Start => Phase::ServerRewrite,
+        Phase::Start => Phase::PostRead,
+        Phase::PostRead => Phase::ServerRewrite,
         Phase::ServerRewrite => Phase::Locate,
         Phase::Locate => Phase::Body,
         Phase::Body => Phase::Rewrite,
-        Phase::Rewrite => Phase::LimitReq,
+        Phase::Rewrite => Phase::Preaccess,
+        Phase::Preaccess => Phase::LimitReq,
         Phase::LimitReq => Phase::LimitConn,
         Phase::LimitConn => Phase::Access,
         Phase::Access => Phase::TryFiles(0),

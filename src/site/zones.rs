@@ -188,7 +188,10 @@ impl Draft {
     /// Blames whoever uses a zone that nobody declares.
     pub(super) fn require_zones(&mut self) {
         for zone in self.needs.zones.iter().filter(|zone| zone.size == 0) {
-            let what = format!("zero size shared memory zone \"{}\"", zone.name.escape_ascii());
+            let what = format!(
+                "zero size shared memory zone \"{}\"",
+                zone.name.escape_ascii()
+            );
             self.diagnostics.error(Some(zone.place), Reason::from(what));
         }
     }

@@ -41,7 +41,12 @@ fn what_the_dead_held_is_given_back() {
     counts.forget(7);
     assert!((1..500).all(|key| counts.sum(key) == (1, 0)));
     counts.forget(8);
-    assert!(words.chunks(16).skip(1).all(|group| cells_of(group).all(|held| held == 0)));
+    assert!(
+        words
+            .chunks(16)
+            .skip(1)
+            .all(|group| cells_of(group).all(|held| held == 0))
+    );
 }
 
 fn cells_of(group: &[AtomicU64]) -> impl Iterator<Item = u64> {
@@ -79,7 +84,10 @@ fn a_key_may_be_held_by_many_processes() {
     let mut places: Vec<_> = (1..=150).map(|it| counts.take(9, it, 150)).collect();
     assert!(places.iter().all(Result::is_ok));
     assert_eq!(counts.take(9, 151, 150), Err(Refusal::Over));
-    places.drain(..149).flatten().for_each(|place| counts.give_back(place));
+    places
+        .drain(..149)
+        .flatten()
+        .for_each(|place| counts.give_back(place));
     assert_eq!(counts.sum(9), (1, 0));
     // The one that is left stands far from where its key begins, and is found there.
     assert_eq!(counts.take(9, 150, 150), Ok(places[0].expect("taken")));
@@ -128,6 +136,8 @@ fn of_many_at_once_never_too_many_are_let_through() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn they_are_those_of_a_simple_table(
         steps in prop::collection::vec((0u8..10, 1u64..4, 1u32..5, 1u64..6), 1..300),

@@ -51,6 +51,8 @@ fn requests_leak_out_of_a_bucket() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     /// nginx's arithmetic, for rates that are whole in a millisecond.
     #[test]
     fn the_excess_is_that_of_nginx(
@@ -86,7 +88,7 @@ proptest! {
         for _ in 0..3 {
             buckets.charge(number(0), leak(1000, 1), 2000).expect("charged");
         }
-        for n in 1..10_000 {
+        for n in 1..500 {
             buckets.charge(number(n), leak(1001, 1), 0).expect("a new one");
         }
         prop_assert_eq!(buckets.charge(number(0), leak(1001, 1), 2000), Err(2999));
@@ -113,7 +115,7 @@ fn however_many_begin_at_once_none_is_let_through_too_much() {
     const THREADS: u64 = 8;
     const BURST: u64 = 3;
     let words = words(256);
-    for key in 1..2000 {
+    for key in 1..200 {
         let accepted = AtomicUsize::new(0);
         thread::scope(|scope| {
             for _ in 0..THREADS {
@@ -124,8 +126,11 @@ fn however_many_begin_at_once_none_is_let_through_too_much() {
             }
         });
         let accepted = accepted.into_inner();
-        assert!((1..=BURST as usize + 1).contains(&accepted), "{accepted} of {key}");
-        assert_eq!(Buckets::new(&words).charge(key, leak(5, 1), 0).err().map(|_| ()), Some(()));
+        assert!(
+            (1..=BURST as usize + 1).contains(&accepted),
+            "{accepted} of {key}"
+        );
+        assert!(Buckets::new(&words).charge(key, leak(5, 1), 0).is_err());
     }
 }
 
@@ -134,14 +139,20 @@ fn however_many_begin_at_once_none_is_let_through_too_much() {
 fn whoever_dies_leaves_nothing_in_the_way() {
     let late = leak(9, 1);
     for (what, number, dry) in [
-        ("another key's cell was cleared, not its bucket", 0, late.now + 1),
+        (
+            "another key's cell was cleared, not its bucket",
+            0,
+            late.now + 1,
+        ),
         ("the bucket was emptied", 0, 0),
         ("the key was written", 5, 0),
         ("the request was counted", 5, late.now),
     ] {
         let words = words(WAYS);
         let buckets = Buckets::new(&words);
-        (2..=16).for_each(|key| drop(buckets.charge(key * 16, leak(10, 1), 0)));
+        for key in 2..=16 {
+            buckets.charge(key * 16, leak(10, 1), 0).expect("a new one");
+        }
         let free = words.chunks(2).position(|cell| cell[0].load(SeqCst) == 0);
         let free = 2 * free.expect("one is free");
         words[free].store(number, SeqCst);
@@ -162,7 +173,11 @@ fn two_cells_of_a_key_become_one() {
         cell[0].store(5, SeqCst);
         cell[1].store(now.now, SeqCst);
     }
-    assert_eq!(buckets.charge(5, now, u64::MAX), Ok(4000), "counted all, and itself");
+    assert_eq!(
+        buckets.charge(5, now, u64::MAX),
+        Ok(4000),
+        "counted all, and itself"
+    );
     let left = words.chunks(2).filter(|cell| cell[0].load(SeqCst) == 5);
     assert_eq!(left.count(), 1);
 }
