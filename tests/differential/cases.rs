@@ -17,6 +17,7 @@ const FILES: &[&str] = &[
     include_str!("limits.txt"),
     include_str!("routing.txt"),
     include_str!("symlinks.txt"),
+    include_str!("transport.txt"),
 ];
 
 /// A configuration, the requests sent to it, and the logs they leave.
