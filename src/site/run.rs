@@ -1,14 +1,22 @@
 //! The phases of a request, from its head to its answer. nginx's order, read top to bottom.
 //! A phase that has to wait is resumed where it waited, never rerun from the top.
 
+use std::time::Instant;
+
 use super::answer::{Answer, Response};
 use super::env::{Env, Need, Wake};
 use super::exchange::Exchange;
 use super::location::Location;
+use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
+<<<<<<< HEAD
     access, body, error_page, filter, index, limit_conn, limit_req, listing, locate, realip,
     returning, root, static_file, try_files,
+=======
+    body, error_page, filter, index, listing, locate, realip, returning, root, static_file,
+    try_files,
+>>>>>>> main
 };
 use crate::log::Level;
 
@@ -34,7 +42,9 @@ pub enum Phase {
     /// How many may have it at the same time.
     LimitConn,
     /// Who may see it.
-    Access,
+    Access(Progress),
+    /// It may not be seen without a password, and that is to be told at this time.
+    Refuse(Instant),
     /// `try_files`: this one is next.
     TryFiles(usize),
     /// Index files: this one is next.
@@ -178,9 +188,14 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Locate => locate::location(x),
         Phase::Body => body::discard(x),
         Phase::Rewrite => root::resolved(x, env, returning::location),
+<<<<<<< HEAD
         Phase::LimitReq => limit_req::check(x),
         Phase::LimitConn => limit_conn::check(x),
         Phase::Access => access::check(x),
+=======
+        Phase::Access(progress) => satisfy::check(x, env, progress),
+        Phase::Refuse(time) => satisfy::refuse_at(x, time),
+>>>>>>> main
         Phase::TryFiles(at) => try_files::run(x, env, at),
         Phase::Index(at) => index::run(x, env, at),
         Phase::Directory => index::directory(x, env),
@@ -197,10 +212,15 @@ fn following(phase: Phase) -> Phase {
         Phase::Locate => Phase::Body,
         Phase::Body => Phase::Rewrite,
         Phase::Rewrite => Phase::Preaccess,
+<<<<<<< HEAD
         Phase::Preaccess => Phase::LimitReq,
         Phase::LimitReq => Phase::LimitConn,
         Phase::LimitConn => Phase::Access,
         Phase::Access => Phase::TryFiles(0),
+=======
+        Phase::Preaccess => Phase::Access(Progress::default()),
+        Phase::Access(_) | Phase::Refuse(_) => Phase::TryFiles(0),
+>>>>>>> main
         Phase::TryFiles(_) => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
         Phase::Index(_) => Phase::Listing,
