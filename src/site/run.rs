@@ -10,13 +10,8 @@ use super::location::Location;
 use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
-<<<<<<< HEAD
-    access, body, error_page, filter, index, limit_conn, limit_req, listing, locate, realip,
-    returning, root, static_file, try_files,
-=======
-    body, error_page, filter, index, listing, locate, realip, returning, root, static_file,
-    try_files,
->>>>>>> main
+    body, error_page, filter, index, limit_conn, limit_req, listing, locate, realip, returning,
+    root, static_file, try_files,
 };
 use crate::log::Level;
 
@@ -188,14 +183,10 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Locate => locate::location(x),
         Phase::Body => body::discard(x),
         Phase::Rewrite => root::resolved(x, env, returning::location),
-<<<<<<< HEAD
         Phase::LimitReq => limit_req::check(x),
         Phase::LimitConn => limit_conn::check(x),
-        Phase::Access => access::check(x),
-=======
         Phase::Access(progress) => satisfy::check(x, env, progress),
         Phase::Refuse(time) => satisfy::refuse_at(x, time),
->>>>>>> main
         Phase::TryFiles(at) => try_files::run(x, env, at),
         Phase::Index(at) => index::run(x, env, at),
         Phase::Directory => index::directory(x, env),
@@ -212,15 +203,10 @@ fn following(phase: Phase) -> Phase {
         Phase::Locate => Phase::Body,
         Phase::Body => Phase::Rewrite,
         Phase::Rewrite => Phase::Preaccess,
-<<<<<<< HEAD
         Phase::Preaccess => Phase::LimitReq,
         Phase::LimitReq => Phase::LimitConn,
-        Phase::LimitConn => Phase::Access,
-        Phase::Access => Phase::TryFiles(0),
-=======
-        Phase::Preaccess => Phase::Access(Progress::default()),
+        Phase::LimitConn => Phase::Access(Progress::default()),
         Phase::Access(_) | Phase::Refuse(_) => Phase::TryFiles(0),
->>>>>>> main
         Phase::TryFiles(_) => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
         Phase::Index(_) => Phase::Listing,
