@@ -42,7 +42,7 @@ pub mod ranges;
 pub mod reach;
 pub mod realip;
 pub mod redirect;
-pub mod returning;
+pub mod rewrite;
 pub mod root;
 pub mod run;
 pub mod satisfy;
@@ -150,6 +150,8 @@ modules! {
         realip: realip::RealIp,
         /// How redirects are written.
         redirect: redirect::Redirect,
+        /// What is said while instructions are followed.
+        rewriting: rewrite::Rewriting,
         /// Where files are.
         root: root::Root,
         /// How access checks go together.
@@ -172,8 +174,8 @@ modules! {
         listen: listen::Listen,
         /// What the server is called.
         names: names::Names,
-        /// Answers without a file.
-        returning: returning::Returning,
+        /// Instructions of the block.
+        program: rewrite::Program,
         /// Files to try.
         try_files: try_files::TryFiles,
     }

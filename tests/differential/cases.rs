@@ -17,6 +17,7 @@ const FILES: &[&str] = &[
     include_str!("files.txt"),
     include_str!("limits.txt"),
     include_str!("open_files.txt"),
+    include_str!("rewrite.txt"),
     include_str!("routing.txt"),
     include_str!("symlinks.txt"),
     include_str!("transport.txt"),
