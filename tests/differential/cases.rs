@@ -12,6 +12,7 @@
 const FILES: &[&str] = &[
     include_str!("routing.txt"),
     include_str!("files.txt"),
+    include_str!("limits.txt"),
     include_str!("open_files.txt"),
     include_str!("rewrite.txt"),
     include_str!("answers.txt"),
