@@ -6,6 +6,7 @@ mod clients;
 mod errors;
 mod files;
 mod filters;
+mod rewrite;
 mod routing;
 mod servers;
 mod variables;

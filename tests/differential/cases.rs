@@ -12,7 +12,9 @@
 const FILES: &[&str] = &[
     include_str!("routing.txt"),
     include_str!("files.txt"),
+    include_str!("limits.txt"),
     include_str!("open_files.txt"),
+    include_str!("rewrite.txt"),
     include_str!("answers.txt"),
     include_str!("auth.txt"),
     include_str!("deviations.txt"),
