@@ -3,8 +3,10 @@
 //! is spoken of.
 
 pub mod cache;
+pub mod change;
 pub mod mounts;
 pub mod places;
+pub mod temp;
 
 use std::fs::File;
 use std::io;

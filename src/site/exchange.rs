@@ -18,6 +18,7 @@ use super::location::Location;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
 use crate::conf::pattern;
+use crate::files::temp::RequestBody;
 use crate::files::{Found, Opened, Query};
 use crate::http::Method;
 use crate::http::{Head, Length, ResponseHead, SentBytes};
@@ -128,6 +129,8 @@ pub struct Exchange {
     pub sent: Sent,
     /// A number drawn at random when somebody asks (`$request_id`).
     pub id: OnceCell<[u8; 16]>,
+    /// Its body, if it was kept.
+    pub request_body: Option<Arc<RequestBody>>,
     pub(super) phase: Phase,
     pub(super) redirects_left: u8,
     pub(super) in_error_page: bool,
@@ -177,6 +180,7 @@ impl Exchange {
             answer: Answer::default(),
             sent: Sent::default(),
             id: OnceCell::new(),
+            request_body: None,
             phase: Phase::Start,
             redirects_left: MAX_REDIRECTS,
             in_error_page: false,
@@ -216,6 +220,7 @@ impl Exchange {
         child.method = Method::Get;
         (child.uri, child.args) = (uri, args);
         child.internal = true;
+        child.request_body.clone_from(&self.request_body);
         child.phase = Phase::ServerRewrite;
         child.slots.clone_from(&self.slots);
         child.depth = self.depth + 1;

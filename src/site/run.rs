@@ -7,7 +7,7 @@ use super::exchange::Exchange;
 use super::location::Location;
 use super::source::{Pull, Source};
 use super::{
-    access, body, error_page, filter, index, listing, locate, returning, root, static_file,
+    access, body, dav, error_page, filter, index, listing, locate, returning, root, static_file,
     try_files,
 };
 use crate::log::Level;
@@ -17,6 +17,8 @@ use crate::log::Level;
 pub enum Phase {
     /// Its server is to be found.
     Start,
+    /// Its body is to be read where the server wants it before anything else.
+    EarlyBody,
     /// What the server says for all its requests.
     ServerRewrite,
     /// Its location is to be found.
@@ -35,6 +37,8 @@ pub enum Phase {
     Directory,
     /// A listing.
     Listing,
+    /// A change of files.
+    Dav,
     /// A file.
     File,
 }
@@ -127,6 +131,10 @@ fn resume(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Flow {
             x.log(Level::Info, format_args!("{}", fault.reason));
             Flow::Fail(fault.status)
         }
+        Wake::Kept(body) => {
+            x.request_body = Some(body.into());
+            phase(x, env)
+        }
         why => {
             x.wake(why);
             phase(x, env)
@@ -165,6 +173,7 @@ pub fn pull(x: &mut Exchange, source: &mut dyn Source, env: &mut dyn Env) -> Pul
 fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
     match x.phase {
         Phase::Start => locate::server(x),
+        Phase::EarlyBody => body::early(x),
         Phase::ServerRewrite => root::resolved(x, env, returning::server),
         Phase::Locate => locate::location(x),
         Phase::Body => body::discard(x),
@@ -174,13 +183,15 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Index(at) => index::run(x, env, at),
         Phase::Directory => index::directory(x, env),
         Phase::Listing => listing::run(x, env),
+        Phase::Dav => dav::run(x),
         Phase::File => static_file::run(x, env),
     }
 }
 
 fn following(phase: Phase) -> Phase {
     match phase {
-        Phase::Start => Phase::ServerRewrite,
+        Phase::Start => Phase::EarlyBody,
+        Phase::EarlyBody => Phase::ServerRewrite,
         Phase::ServerRewrite => Phase::Locate,
         Phase::Locate => Phase::Body,
         Phase::Body => Phase::Rewrite,
@@ -189,7 +200,8 @@ fn following(phase: Phase) -> Phase {
         Phase::TryFiles(_) => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
         Phase::Index(_) => Phase::Listing,
-        Phase::Listing | Phase::File => Phase::File,
+        Phase::Listing => Phase::Dav,
+        Phase::Dav | Phase::File => Phase::File,
     }
 }
 
