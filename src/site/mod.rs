@@ -44,6 +44,7 @@ pub mod server;
 pub mod sizing;
 pub mod source;
 pub mod static_file;
+pub mod symlinks;
 pub mod template;
 #[cfg(test)]
 mod testing;
@@ -52,6 +53,7 @@ mod tests;
 pub mod tokens;
 pub mod transport;
 pub mod try_files;
+pub mod typeset;
 pub mod unbuilt;
 pub mod variables;
 
@@ -138,6 +140,8 @@ modules! {
         sizing: sizing::Sizing,
         /// Files as answers.
         static_file: static_file::StaticFile,
+        /// Which symlinks are followed.
+        symlinks: symlinks::Symlinks,
         /// How the server names itself.
         tokens: tokens::Tokens,
         /// Time-outs, keep-alive and the ways bytes are sent.
