@@ -100,7 +100,10 @@ fn could_not_be_created(path: &Path, why: Why, error: io::ErrorKind) -> Refused 
         _ => "17: File exists",
     };
     let path = path.display();
-    Refused::new(why, format_args!("\"{path}\" could not be created ({number})"))
+    Refused::new(
+        why,
+        format_args!("\"{path}\" could not be created ({number})"),
+    )
 }
 
 /// A change that was made: whether something new is there, and what went wrong on the side.
@@ -152,7 +155,9 @@ pub fn put(body: &RequestBody, path: &Path, how: Put) -> Result<Done, Refused> {
     let placed = place(body, path, how).map_err(Refused::without_parent);
     if placed.is_err() {
         // Only those that nobody has put anything in go.
-        made.iter().rev().for_each(|path| drop(fs::remove_dir(path)));
+        made.iter()
+            .rev()
+            .for_each(|path| drop(fs::remove_dir(path)));
     }
     placed.map(|()| Done::new(old.is_err()))
 }
@@ -165,7 +170,9 @@ fn make_parents(path: &Path, access: u32, made: &mut Vec<PathBuf>) -> Result<(),
         match make_directory(path, access) {
             Err(failure) if failure.error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(failure) => {
-                made.iter().rev().for_each(|path| drop(fs::remove_dir(path)));
+                made.iter()
+                    .rev()
+                    .for_each(|path| drop(fs::remove_dir(path)));
                 return Err(Refused::from(failure).without_parent());
             }
             Ok(()) => made.push(path.to_owned()),
@@ -247,7 +254,10 @@ fn time(seconds: i64) -> Option<SystemTime> {
 fn rename_failed(from: &Path, to: &Path, error: &io::Error) -> Refused {
     let (from, to, why) = (from.display(), to.display(), Why::of(error));
     let error = OsError(error);
-    Refused::new(why, format_args!("rename() \"{from}\" to \"{to}\" failed {error}"))
+    Refused::new(
+        why,
+        format_args!("rename() \"{from}\" to \"{to}\" failed {error}"),
+    )
 }
 
 /// A hidden name in the same directory that nothing has.

@@ -86,8 +86,14 @@ impl TempDir {
     pub fn create(&self, life: Life) -> io::Result<TempFile> {
         for _ in 0..TRIES {
             let path = self.place(number()?, life);
-            match open(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_levels(&path)?,
+            let opened = match open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.make_levels(&path)?;
+                    open(&path)
+                }
+                opened => opened,
+            };
+            match opened {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
                 Ok(file) if life == Life::Dropped && !is_ours(&file)? => {}
@@ -181,7 +187,9 @@ fn sweep(directory: &Path, levels: usize) {
     };
     for entry in entries.flatten() {
         let (name, path) = (entry.file_name(), entry.path());
-        let digits = name.to_str().map(|name| name.strip_suffix(PART).ok_or(name));
+        let digits = name
+            .to_str()
+            .map(|name| name.strip_suffix(PART).ok_or(name));
         let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         match digits {
             Some(Ok(number)) if number.len() == DIGITS && is_number(number) => forsake(&path),
@@ -324,7 +332,13 @@ mod tests {
         let level = folder.path().join("7");
         fs::create_dir_all(&level).expect("made");
         let left = ["7/0000000017.part", "0000000018.part"];
-        let others = ["7/0000000017", "7/x.part", "7/00000000170.part", "a.part", "0000000019"];
+        let others = [
+            "7/0000000017",
+            "7/x.part",
+            "7/00000000170.part",
+            "a.part",
+            "0000000019",
+        ];
         for name in left.iter().chain(&others) {
             fs::write(folder.path().join(name), "").expect("written");
         }

@@ -11,6 +11,7 @@ use super::load::{self, Plan, Request, has_no_place};
 use super::pid_file::PidFile;
 use super::settings::Settings;
 use super::state::Terms;
+use super::temp_dirs;
 use crate::conf::outside::Outside;
 use crate::log::{self, LogFiles};
 use crate::site::draft::Site;
@@ -80,6 +81,7 @@ impl Loaded {
             });
         let listeners = wanted.collect();
         let (site, workers) = (draft.open(&files), workers.0);
+        temp_dirs::make(&site.temp_dirs, &settings.who())?;
         let directory = settings.working_directory.as_deref();
         let enclosure = worker::Enclosure::plan(&worker, &site, directory);
         let workplace = directory.map(Workplace::open);

@@ -60,6 +60,7 @@ pub const DECLARED: Declared = Declared {
         ("request_body_file", request_body_file),
     ],
     families: &[],
+    settable: &[],
 };
 
 /// What `client_body_in_file_only` says.

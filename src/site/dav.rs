@@ -18,7 +18,7 @@ use crate::conf::table::Call;
 use crate::conf::value;
 use crate::directives;
 use crate::files::change::{self, Depth, Done, Named, Put, Refused, Transfer, Why};
-use crate::files::temp::{Life, RequestBody};
+use crate::files::temp::Life;
 use crate::http::path::{self, Escape};
 use crate::http::{Framing, Method, date};
 use crate::log::{Escaped, Level};
@@ -63,9 +63,7 @@ fn methods(this: &mut Dav, draft: &mut Draft, call: &Call<'_>) -> Result<(), Rea
         if this.methods.contains(&method) {
             let what = format!("duplicate value \"{}\"", word.str());
             let place = Some(word.place);
-            draft
-                .diagnostics
-                .notice(Severity::Warning, place, what);
+            draft.diagnostics.notice(Severity::Warning, place, what);
         } else {
             this.methods.push(method);
         }
@@ -146,17 +144,15 @@ fn put(x: &mut Exchange, dav: &'static Dav) -> Attempt {
         ..body::wish(x)
     };
     let kept = body::kept(x, wish).map_err(Flow::Wait)?;
-    if let RequestBody::Memory(_) = *kept {
-        // In nginx it is in a file, and so no value of a variable.
-        x.request_body = Some(RequestBody::Memory(Vec::new()).into());
-    }
     let path = file_path(x, &x.uri);
     let how = Put {
         access: dav.access,
         create_path: dav.create_full_put_path,
         time: x.head.field("date").and_then(date::parse),
     };
-    let done = job(x, path.clone(), "PUT", move || change::put(&kept, &path, how))?;
+    let done = job(x, path.clone(), "PUT", move || {
+        change::put(&kept, &path, how)
+    })?;
     Ok(match done.new {
         true => created(x),
         false => status(204),
@@ -173,7 +169,9 @@ fn delete(x: &mut Exchange, dav: &'static Dav) -> Attempt {
     }
     let depth = depth(x);
     let named = named(file_path(x, &x.uri));
-    job(x, named.path.clone(), "DELETE", move || change::remove(&named, depth))?;
+    job(x, named.path.clone(), "DELETE", move || {
+        change::remove(&named, depth)
+    })?;
     Ok(status(204))
 }
 
@@ -184,14 +182,19 @@ fn make(x: &mut Exchange, dav: &'static Dav) -> Attempt {
     }
     let path = named(file_path(x, &x.uri)).path;
     let access = dav.access;
-    job(x, path.clone(), "MKCOL", move || change::make(&path, access))?;
+    job(x, path.clone(), "MKCOL", move || {
+        change::make(&path, access)
+    })?;
     Ok(created(x))
 }
 
 fn transfer(x: &mut Exchange, _: &'static Dav) -> Attempt {
     without_body(x, "COPY and MOVE with body are")?;
     let order = order(x)?;
-    let (path, what) = (order.to.path.clone(), if order.moving { "MOVE" } else { "COPY" });
+    let (path, what) = (
+        order.to.path.clone(),
+        if order.moving { "MOVE" } else { "COPY" },
+    );
     let done = job(x, path, what, move || change::transfer(&order))?;
     // What became of a file nginx does not tell.
     Ok(status(if done.new { 201 } else { 204 }))
@@ -249,7 +252,11 @@ fn depth(x: &Exchange) -> Depth {
 }
 
 fn refuse_depth<T>(x: &Exchange, what: &str) -> Result<T, Flow> {
-    if let Some(depth) = x.head.field("depth").filter(|depth| *depth != b"1" && *depth != b"0") {
+    if let Some(depth) = x
+        .head
+        .field("depth")
+        .filter(|depth| *depth != b"1" && *depth != b"0")
+    {
         let depth = Escaped(depth);
         let what = format_args!("client sent invalid \"Depth\" header: \"{depth}\"");
         x.log(Level::Error, what);

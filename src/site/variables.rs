@@ -43,6 +43,7 @@ pub struct Declared {
 }
 
 const DECLARED: &[Declared] = &[
+    super::body::DECLARED,
     connection::DECLARED,
     request::DECLARED,
     response::DECLARED,

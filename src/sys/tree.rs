@@ -74,7 +74,10 @@ impl Level {
                 Err(error) => return Some(Err(failure("readdir", &self.path, error))),
             };
             if entry.file_name() != c"." && entry.file_name() != c".." {
-                return Some(self.kind(&entry).map(|kind| (entry.file_name().into(), kind)));
+                return Some(
+                    self.kind(&entry)
+                        .map(|kind| (entry.file_name().into(), kind)),
+                );
             }
         }
     }
@@ -86,12 +89,14 @@ impl Level {
         }
         let meta = fstatat(self.fd(), entry.file_name(), AtFlags::AT_SYMLINK_NOFOLLOW)
             .map_err(|error| failure("lstat", &self.below(entry.file_name()), error))?;
-        Ok(match SFlag::from_bits_truncate(meta.st_mode & libc::S_IFMT) {
-            SFlag::S_IFDIR => Type::Directory,
-            SFlag::S_IFREG => Type::File,
-            SFlag::S_IFLNK => Type::Symlink,
-            _ => Type::Fifo,
-        })
+        Ok(
+            match SFlag::from_bits_truncate(meta.st_mode & libc::S_IFMT) {
+                SFlag::S_IFDIR => Type::Directory,
+                SFlag::S_IFREG => Type::File,
+                SFlag::S_IFLNK => Type::Symlink,
+                _ => Type::Fifo,
+            },
+        )
     }
 
     fn below(&self, name: &CStr) -> PathBuf {
@@ -105,8 +110,13 @@ impl Level {
             let error = io::Error::from_raw_os_error(libc::ELOOP);
             return Err(Failure::of("opendir", &path)(error));
         }
-        let fd = openat(self.fd(), name, DIRECTORY | OFlag::O_NOFOLLOW, Mode::empty())
-            .map_err(|error| failure("opendir", &path, error))?;
+        let fd = openat(
+            self.fd(),
+            name,
+            DIRECTORY | OFlag::O_NOFOLLOW,
+            Mode::empty(),
+        )
+        .map_err(|error| failure("opendir", &path, error))?;
         Level::new(fd, path)
     }
 }
@@ -273,7 +283,13 @@ mod tests {
     fn names(path: &Path) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(path)
             .expect("read")
-            .map(|entry| entry.expect("read").file_name().into_string().expect("text"))
+            .map(|entry| {
+                entry
+                    .expect("read")
+                    .file_name()
+                    .into_string()
+                    .expect("text")
+            })
             .collect();
         names.sort();
         names
