@@ -70,14 +70,14 @@ mod tests {
             path: folder.path().join(path),
             levels: Vec::new(),
         };
-        let plain = directory("body");
-        assert!(check(&[plain.clone()]).is_ok() && !plain.path.exists());
+        let plain = [directory("body")];
+        assert!(check(&plain).is_ok() && !plain[0].path.exists());
         for _ in 0..2 {
-            make(&[plain.clone()], &Who::Powerless).expect("made, or there");
+            make(&plain, &Who::Powerless).expect("made, or there");
         }
-        assert!(check(&[plain.clone()]).is_ok());
+        assert!(check(&plain).is_ok());
         assert_eq!(
-            fs::metadata(&plain.path).expect("there").mode() & 0o777,
+            fs::metadata(&plain[0].path).expect("there").mode() & 0o777,
             PRIVATE
         );
         for call in [check, |all: &[TempDir]| make(all, &Who::Powerless)] {
@@ -92,9 +92,9 @@ mod tests {
         assert!(check(&[directory("file")]).is_err());
         if crate::sys::privilege::is_root() {
             let nobody = crate::sys::privilege::Identity::known(None, 65_534, 65_534);
-            fs::set_permissions(&plain.path, Permissions::from_mode(0o500)).expect("set");
-            make(&[plain.clone()], &Who::Other(nobody)).expect("given away");
-            let meta = fs::metadata(&plain.path).expect("there");
+            fs::set_permissions(&plain[0].path, Permissions::from_mode(0o500)).expect("set");
+            make(&plain, &Who::Other(nobody)).expect("given away");
+            let meta = fs::metadata(&plain[0].path).expect("there");
             assert_eq!((meta.uid(), meta.mode() & 0o777), (65_534, PRIVATE));
         }
     }

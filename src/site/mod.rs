@@ -19,6 +19,7 @@ pub mod error_log;
 pub mod error_page;
 pub mod exchange;
 pub mod filter;
+pub mod forwarded;
 pub mod headers;
 pub mod index;
 pub mod internal;
@@ -35,6 +36,7 @@ pub mod numbering;
 pub mod pages;
 pub mod ranges;
 pub mod reach;
+pub mod realip;
 pub mod redirect;
 pub mod returning;
 pub mod root;
@@ -132,6 +134,8 @@ modules! {
         matching: matching::Matching,
         /// Parts of a file.
         ranges: ranges::Ranges,
+        /// Whose address counts behind proxies.
+        realip: realip::RealIp,
         /// How redirects are written.
         redirect: redirect::Redirect,
         /// Where files are.

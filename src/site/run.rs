@@ -7,8 +7,8 @@ use super::exchange::Exchange;
 use super::location::Location;
 use super::source::{Pull, Source};
 use super::{
-    access, body, dav, error_page, filter, index, listing, locate, returning, root, static_file,
-    try_files,
+    access, body, dav, error_page, filter, index, listing, locate, realip, returning, root,
+    static_file, try_files,
 };
 use crate::log::Level;
 
@@ -19,6 +19,8 @@ pub enum Phase {
     Start,
     /// Its body is to be read where the server wants it before anything else.
     EarlyBody,
+    /// Who it comes from, as far as the server says.
+    PostRead,
     /// What the server says for all its requests.
     ServerRewrite,
     /// Its location is to be found.
@@ -27,6 +29,8 @@ pub enum Phase {
     Body,
     /// What the location says for all its requests.
     Rewrite,
+    /// Who it comes from, as far as only the location says.
+    Preaccess,
     /// Who may see it.
     Access,
     /// `try_files`: this one is next.
@@ -174,6 +178,7 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
     match x.phase {
         Phase::Start => locate::server(x),
         Phase::EarlyBody => body::early(x),
+        Phase::PostRead | Phase::Preaccess => realip::run(x),
         Phase::ServerRewrite => root::resolved(x, env, returning::server),
         Phase::Locate => locate::location(x),
         Phase::Body => body::discard(x),
@@ -191,11 +196,13 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
 fn following(phase: Phase) -> Phase {
     match phase {
         Phase::Start => Phase::EarlyBody,
-        Phase::EarlyBody => Phase::ServerRewrite,
+        Phase::EarlyBody => Phase::PostRead,
+        Phase::PostRead => Phase::ServerRewrite,
         Phase::ServerRewrite => Phase::Locate,
         Phase::Locate => Phase::Body,
         Phase::Body => Phase::Rewrite,
-        Phase::Rewrite => Phase::Access,
+        Phase::Rewrite => Phase::Preaccess,
+        Phase::Preaccess => Phase::Access,
         Phase::Access => Phase::TryFiles(0),
         Phase::TryFiles(_) => Phase::Index(0),
         Phase::Directory => Phase::Index(1),

@@ -1,9 +1,10 @@
 //! Variables: a registry of names that is asked while the configuration is read, and what reading
 //! one costs per request: a call. Each group of variables is declared in a file of its own.
 
-mod connection;
+pub(super) mod connection;
 mod foreign;
 mod named;
+mod proxy_protocol;
 mod request;
 mod response;
 mod slots;
@@ -15,6 +16,7 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 
 use super::exchange::Exchange;
+use super::realip;
 use crate::conf::diagnostic::Reason;
 use crate::conf::source::Place;
 use named::Meaning;
@@ -45,6 +47,8 @@ pub struct Declared {
 const DECLARED: &[Declared] = &[
     super::body::DECLARED,
     connection::DECLARED,
+    proxy_protocol::DECLARED,
+    realip::DECLARED,
     request::DECLARED,
     response::DECLARED,
     time::DECLARED,
