@@ -86,6 +86,7 @@ impl Judgement {
 fn setup(config: &str) -> Setup {
     Setup::http(config)
         .file("secret", "beside html")
+        .file("users", include_str!("differential/users"))
         .file("html/index.html", "<p>index")
         .file("html/page.html", "<p>page")
         .file("html/f.txt", "0123456789")

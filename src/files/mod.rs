@@ -1,11 +1,13 @@
 //! Files as they are found by name: questions to the file system, and their answers; which file
-//! system a path is on; and what is kept of answers that are slow to get. What was opened is what
-//! is spoken of.
+//! system a path is on; what is kept of answers that are slow to get, and what is kept open. What
+//! was opened is what is spoken of.
 
 pub mod cache;
 pub mod change;
 pub mod mounts;
+pub mod open;
 pub mod places;
+pub mod recent;
 pub mod temp;
 
 use std::fs::File;

@@ -211,7 +211,9 @@ pub fn discard(x: &mut Exchange) -> Flow {
     }
     let limit = Some(x.location.values.body.max_size).filter(|&limit| limit > 0);
     match x.head.framing() {
-        Framing::Chunked if !x.internal && !x.site.keeps_bodies => Flow::Wait(Need::Body(limit)),
+        Framing::Chunked if x.is_first_pass() && !x.site.keeps_bodies => {
+            Flow::Wait(Need::Body(limit))
+        }
         _ => Flow::Next,
     }
 }

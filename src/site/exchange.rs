@@ -11,10 +11,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::answer::{Answer, Response};
+use super::auth_basic::Login;
 use super::clock::Clock;
 use super::draft::Site;
 use super::env::{Env, Job, Lane, Need, Wake};
 use super::location::Location;
+use super::open_files;
+use super::rewrite;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
 use super::symlinks;
@@ -22,7 +25,7 @@ use super::variables::{Kept, Slots};
 use crate::conf::pattern;
 use crate::files::temp::RequestBody;
 use crate::files::{Found, Opened, Query};
-use crate::http::{Head, Length, ResponseHead, SentBytes};
+use crate::http::{Bytes, Head, Length, ResponseHead, SentBytes};
 use crate::http::{Method, proxy_protocol};
 use crate::log::Level;
 use crate::sys::file::{self, Entry, Meta};
@@ -148,10 +151,16 @@ pub struct Exchange {
     pub(super) unsatisfied: Option<u64>,
     /// Where the redirect leads that is the answer.
     pub(super) leads_to: Option<Vec<u8>>,
+    /// What asks for a password, if the answer is to.
+    pub(super) challenges: Vec<Bytes>,
+    /// A password that is being checked.
+    pub(super) login: Option<Box<Login>>,
     /// The directory of files, and what it is without symlinks, if somebody may ask.
     pub(super) real_root: Option<(PathBuf, PathBuf)>,
     /// `try_files` found a name below an `alias` that replaces the whole path.
     pub(super) alias_keeps_uri: bool,
+    /// How far the instructions of a block were followed, while it waits there.
+    pub(super) rewriting: Option<Box<rewrite::Run>>,
     /// What it was woken with and has not looked at yet.
     woken: Option<Wake>,
     /// How many exchanges it stands in.
@@ -196,8 +205,11 @@ impl Exchange {
             must_close: false,
             unsatisfied: None,
             leads_to: None,
+            challenges: Vec::new(),
+            login: None,
             real_root: None,
             alias_keeps_uri: false,
+            rewriting: None,
             woken: None,
             depth: 0,
             child: None,
@@ -246,12 +258,33 @@ impl Exchange {
         &self.link.clock
     }
 
-    /// Appends capture `number` of the latest pattern that matched; nothing if there is none.
-    pub fn write_capture(&self, number: usize, out: &mut Vec<u8>) {
+    /// Looks at capture `number` of the latest pattern that matched, if there is one.
+    pub fn with_capture(&self, number: usize, look: impl FnOnce(&[u8])) {
         let captures = self.captures.borrow();
         if let Some(range) = captures.groups.get(number) {
-            out.extend_from_slice(&captures.subject[range]);
+            look(&captures.subject[range]);
         }
+    }
+
+    /// Whether the path came with something percent-encoded, or with a `+`: what is taken from it
+    /// is then encoded again where it is to stand in a query.
+    pub fn is_escaped(&self) -> bool {
+        !self.is_child() && self.head.path().iter().any(|byte| b"%+".contains(byte))
+    }
+
+    /// Whether nothing has led to another path or location yet, so that the body of the request is
+    /// still to be looked at.
+    pub(super) fn is_first_pass(&self) -> bool {
+        self.redirects_left == MAX_REDIRECTS && !self.is_child()
+    }
+
+    /// Takes note that the request goes on elsewhere; `false` if it did so too often.
+    pub(super) fn spend_redirect(&mut self) -> bool {
+        match self.redirects_left.checked_sub(1) {
+            Some(left) => self.redirects_left = left,
+            None => return false,
+        }
+        true
     }
 
     /// Sets a variable that is kept; none is one without a value.
@@ -379,10 +412,18 @@ impl Exchange {
     }
 
     fn look(&mut self, env: &mut dyn Env, query: Query) -> Result<Found, Need> {
-        match self.woken.take_if(|why| matches!(why, Wake::Found(_))) {
-            Some(Wake::Found(found)) => Ok(found),
-            _ => env.look(&query).ok_or(Need::Lookup(query)),
-        }
+        let found = match self.woken.take_if(|why| matches!(why, Wake::Found(_))) {
+            Some(Wake::Found(found)) => found,
+            _ => match open_files::answer(self, &query) {
+                Some(found) => return Ok(found),
+                None => match env.look(&query) {
+                    Some(found) => found,
+                    None => return Err(Need::Lookup(query)),
+                },
+            },
+        };
+        open_files::keep(self, env, &query, &found);
+        Ok(found)
     }
 
     /// Notes the head that is going out.

@@ -8,6 +8,7 @@ pub mod access;
 pub mod access_log;
 pub mod address;
 pub mod answer;
+pub mod auth_basic;
 pub mod body;
 pub mod clock;
 pub mod conditional;
@@ -33,14 +34,16 @@ pub mod matching;
 pub mod mime;
 pub mod names;
 pub mod numbering;
+pub mod open_files;
 pub mod pages;
 pub mod ranges;
 pub mod reach;
 pub mod realip;
 pub mod redirect;
-pub mod returning;
+pub mod rewrite;
 pub mod root;
 pub mod run;
+pub mod satisfy;
 pub mod scope;
 pub mod server;
 pub mod sizing;
@@ -110,6 +113,8 @@ modules! {
         access: access::Access,
         /// Where requests are logged.
         access_log: access_log::AccessLog,
+        /// Names and passwords.
+        auth_basic: auth_basic::AuthBasic,
         /// Bodies of requests.
         body: body::Body,
         /// Validators and conditional requests.
@@ -132,14 +137,20 @@ modules! {
         mime: mime::Mime,
         /// Limits of pattern matching.
         matching: matching::Matching,
+        /// Which answers of the file system are used again.
+        open_files: open_files::OpenFileCache,
         /// Parts of a file.
         ranges: ranges::Ranges,
         /// Whose address counts behind proxies.
         realip: realip::RealIp,
         /// How redirects are written.
         redirect: redirect::Redirect,
+        /// What is said while instructions are followed.
+        rewriting: rewrite::Rewriting,
         /// Where files are.
         root: root::Root,
+        /// How access checks go together.
+        satisfy: satisfy::Satisfy,
         /// Sizes that size themselves here.
         sizing: sizing::Sizing,
         /// Files as answers.
@@ -158,8 +169,8 @@ modules! {
         listen: listen::Listen,
         /// What the server is called.
         names: names::Names,
-        /// Answers without a file.
-        returning: returning::Returning,
+        /// Instructions of the block.
+        program: rewrite::Program,
         /// Files to try.
         try_files: try_files::TryFiles,
     }

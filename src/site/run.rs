@@ -1,14 +1,16 @@
 //! The phases of a request, from its head to its answer. nginx's order, read top to bottom.
 //! A phase that has to wait is resumed where it waited, never rerun from the top.
 
+use std::time::Instant;
+
 use super::answer::{Answer, Response};
 use super::env::{Env, Need, Wake};
 use super::exchange::Exchange;
 use super::location::Location;
+use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
-    access, body, dav, error_page, filter, index, listing, locate, realip, returning, root,
-    static_file, try_files,
+    body, dav, error_page, filter, index, listing, locate, realip, rewrite, static_file, try_files,
 };
 use crate::log::Level;
 
@@ -32,7 +34,9 @@ pub enum Phase {
     /// Who it comes from, as far as only the location says.
     Preaccess,
     /// Who may see it.
-    Access,
+    Access(Progress),
+    /// It may not be seen without a password, and that is to be told at this time.
+    Refuse(Instant),
     /// `try_files`: this one is next.
     TryFiles(usize),
     /// Index files: this one is next.
@@ -179,11 +183,12 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Start => locate::server(x),
         Phase::EarlyBody => body::early(x),
         Phase::PostRead | Phase::Preaccess => realip::run(x),
-        Phase::ServerRewrite => root::resolved(x, env, returning::server),
+        Phase::ServerRewrite => rewrite::server(x, env),
         Phase::Locate => locate::location(x),
         Phase::Body => body::discard(x),
-        Phase::Rewrite => root::resolved(x, env, returning::location),
-        Phase::Access => access::check(x),
+        Phase::Rewrite => rewrite::location(x, env),
+        Phase::Access(progress) => satisfy::check(x, env, progress),
+        Phase::Refuse(time) => satisfy::refuse_at(x, time),
         Phase::TryFiles(at) => try_files::run(x, env, at),
         Phase::Index(at) => index::run(x, env, at),
         Phase::Directory => index::directory(x, env),
@@ -202,8 +207,8 @@ fn following(phase: Phase) -> Phase {
         Phase::Locate => Phase::Body,
         Phase::Body => Phase::Rewrite,
         Phase::Rewrite => Phase::Preaccess,
-        Phase::Preaccess => Phase::Access,
-        Phase::Access => Phase::TryFiles(0),
+        Phase::Preaccess => Phase::Access(Progress::default()),
+        Phase::Access(_) | Phase::Refuse(_) => Phase::TryFiles(0),
         Phase::TryFiles(_) => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
         Phase::Index(_) => Phase::Listing,
@@ -213,7 +218,8 @@ fn following(phase: Phase) -> Phase {
 }
 
 fn redirect(x: &mut Exchange, uri: Vec<u8>, args: Vec<u8>) -> Flow {
-    if !spend_redirect(x) {
+    x.internal = true;
+    if !x.spend_redirect() {
         let what = "rewrite or internal redirection cycle while internally redirecting to";
         x.log(
             Level::Error,
@@ -228,20 +234,12 @@ fn redirect(x: &mut Exchange, uri: Vec<u8>, args: Vec<u8>) -> Flow {
 }
 
 fn enter_named(x: &mut Exchange, location: &'static Location) -> Flow {
-    if !spend_redirect(x) {
+    x.internal = true;
+    if !x.spend_redirect() {
         let what = "rewrite or internal redirection cycle while redirect to named location";
         x.log(Level::Error, format_args!("{what} \"{}\"", location.name));
         return Flow::Fail(500);
     }
     locate::enter(x, location);
     Flow::Goto(Phase::Rewrite)
-}
-
-fn spend_redirect(x: &mut Exchange) -> bool {
-    x.internal = true;
-    match x.redirects_left.checked_sub(1) {
-        Some(left) => x.redirects_left = left,
-        None => return false,
-    }
-    true
 }
