@@ -39,6 +39,7 @@ pub mod status;
 mod temp_dirs;
 mod terminal;
 mod upgrade;
+mod zones;
 
 pub use loaded::Loaded;
 pub use start::{Estate, Outcome, serve};
