@@ -10,6 +10,7 @@ pub mod address;
 pub mod answer;
 pub mod auth_basic;
 pub mod body;
+pub mod browser;
 pub mod clock;
 pub mod conditional;
 pub mod dav;
@@ -115,6 +116,8 @@ modules! {
     inherited {
         /// Who may see it.
         access: access::Access,
+        /// What some browsers need.
+        allowances: error_page::allowances::Allowances,
         /// Where requests are logged.
         access_log: access_log::AccessLog,
         /// Names and passwords.
@@ -188,6 +191,17 @@ modules! {
 fn settle(values: &Values, draft: &mut Draft) {
     body::settle(values, draft);
     dav::settle(values, draft);
+}
+
+impl Values {
+    /// What a block within starts from: the same, but for what has to know that it is another.
+    fn within(&self) -> Values {
+        let headers = self.headers.within();
+        Values {
+            headers: headers.map_or_else(|| self.headers.clone(), Rc::new),
+            ..self.clone()
+        }
+    }
 }
 
 /// Every directive of the `http` block and within.

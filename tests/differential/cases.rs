@@ -16,6 +16,7 @@ const FILES: &[&str] = &[
     include_str!("dav.txt"),
     include_str!("deviations.txt"),
     include_str!("files.txt"),
+    include_str!("filters.txt"),
     include_str!("limits.txt"),
     include_str!("open_files.txt"),
     include_str!("rewrite.txt"),
