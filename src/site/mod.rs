@@ -14,6 +14,7 @@ pub mod browser;
 pub mod charset;
 pub mod clock;
 pub mod conditional;
+pub mod dav;
 pub mod draft;
 pub mod endpoints;
 pub mod env;
@@ -130,6 +131,8 @@ modules! {
         charset: charset::Charset,
         /// Validators and conditional requests.
         conditional: conditional::Conditional,
+        /// Changing files by requests.
+        dav: dav::Dav,
         /// Where errors are logged.
         error_log: error_log::ErrorLog,
         /// Pages in place of errors.
@@ -191,6 +194,12 @@ modules! {
         /// Files to try.
         try_files: try_files::TryFiles,
     }
+}
+
+/// Plans what a block takes, once all is known that it says.
+fn settle(values: &Values, draft: &mut Draft) {
+    body::settle(values, draft);
+    dav::settle(values, draft);
 }
 
 impl Values {
