@@ -35,9 +35,10 @@ directives! {
         /// Shows nothing in place of a command that is wrong.
         silent: bool = false =>
             "ssi_silent_errors" [HTTP | SERVER | LOCATION] 1, Clone, "off", set(value::flag);
-        /// How long a parameter's value in a command may be; the default is nginx's 255 in truth.
+        /// How long a parameter's value in a command may be. nginx documents 256 as the default, and
+        /// keeps to 255.
         value_length: u64 = 255 =>
-            "ssi_value_length" [HTTP | SERVER | LOCATION] 1, Clone, "256", set(value::size);
+            "ssi_value_length" [HTTP | SERVER | LOCATION] 1, Clone, "255", set(value::size);
         /// The media types of pages that commands are carried out in, besides text/html.
         types: TypeSet = TypeSet::of(&["text/html"]) =>
             "ssi_types" [HTTP | SERVER | LOCATION] 1.., Replace, "text/html", with(types);

@@ -258,8 +258,8 @@ impl Source for Page {
             if let Some(pull) = self.give(x, env) {
                 return pull;
             }
-            self.queued = 0;
-            if std::mem::take(&mut self.waits) {
+            let was_full = std::mem::take(&mut self.queued) >= AHEAD;
+            if std::mem::take(&mut self.waits) || was_full {
                 continue;
             }
             if self.ended {

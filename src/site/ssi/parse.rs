@@ -127,10 +127,7 @@ impl Parser {
         if opened == 0 {
             let start = memchr::memchr(OPENING[0], &self.text).unwrap_or(self.text.len());
             if start > 0 {
-                let mut text = self.text.clone();
-                text.truncate(start);
-                self.text.advance(start);
-                return Some(Part::Text(text));
+                return Some(Part::Text(self.text.split_to(start)));
             }
         }
         if self.text[0] != OPENING[opened] {

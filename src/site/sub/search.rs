@@ -238,9 +238,7 @@ impl Search {
     }
 
     fn text_up_to(&mut self, length: usize) -> Option<Part> {
-        let mut part = self.text.clone();
-        part.truncate(length);
-        self.text.advance(length);
+        let part = self.text.split_to(length);
         (!part.is_empty()).then_some(Part::Text(part))
     }
 }
