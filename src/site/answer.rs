@@ -1,7 +1,8 @@
 //! An answer as a phase gives it, and the response it becomes after the filters.
 
+use super::source::{Input, Source};
 use crate::files::Content;
-use crate::http::{Bytes, Piece};
+use crate::http::{Bytes, Chunk, Piece};
 use crate::http::{Length, ResponseHead};
 use crate::sys::file::Meta;
 
@@ -38,22 +39,35 @@ pub enum Body {
     File(Content, Meta),
     /// These pieces.
     Pieces(Vec<Piece>),
+    /// What is made while it is sent.
+    Source(Box<dyn Source>),
 }
 
 impl Body {
-    /// Its length in bytes.
-    pub fn len(&self) -> u64 {
-        match self {
+    /// Its length in bytes, where it is known before it was sent.
+    pub fn len(&self) -> Option<u64> {
+        Some(match self {
             Body::Empty => 0,
             Body::Bytes(bytes) => bytes.len() as u64,
             Body::File(_, meta) => meta.size,
             Body::Pieces(pieces) => pieces.iter().map(Piece::len).sum(),
-        }
+            Body::Source(_) => return None,
+        })
     }
 
-    /// Whether it has no bytes.
+    /// Whether it is known to have no bytes.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len() == Some(0)
+    }
+
+    /// Its pieces, where all of them are known; none of a [`Body::Source`].
+    pub fn into_pieces(self) -> Vec<Piece> {
+        match self {
+            Body::Empty | Body::Source(_) => Vec::new(),
+            Body::Bytes(bytes) => vec![Piece::Bytes(Chunk::from(bytes))],
+            Body::File(content, meta) => vec![content.piece(0..meta.size)],
+            Body::Pieces(pieces) => pieces,
+        }
     }
 }
 
@@ -72,6 +86,29 @@ impl Answer {
     pub fn field(mut self, name: impl Into<Bytes>, value: impl Into<Bytes>) -> Answer {
         self.fields.push((name.into(), value.into()));
         self
+    }
+
+    /// Replaces the body by what a filter makes of it, whose length nobody knows. Parts of it
+    /// cannot be asked for.
+    pub fn transform<S: Source + 'static>(&mut self, filter: impl FnOnce(Input) -> S) {
+        let body = std::mem::take(&mut self.body);
+        self.body = Body::Source(Box::new(filter(Input::new(body))));
+        self.ranges = false;
+    }
+
+    /// The body means the same as the one its entity tag is for, and has other bytes
+    /// (RFC 9110 section 8.8.1).
+    pub fn weaken_etag(&mut self) {
+        if let Some(etag) = self.etag.as_mut().filter(|etag| etag.starts_with(b"\"")) {
+            etag.splice(0..0, *b"W/");
+        }
+    }
+
+    /// The body is not what its date and its entity tag are for.
+    pub fn forget_validators(&mut self) {
+        self.last_modified = None;
+        self.etag = None;
+        self.ranges = false;
     }
 }
 

@@ -2,15 +2,18 @@
 
 use std::cell::{Cell, OnceCell};
 use std::fmt;
+use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::answer::Answer;
+use super::answer::{Answer, Response};
 use super::clock::Clock;
 use super::draft::Site;
-use super::env::{Env, Need};
+use super::env::{Env, Job, Lane, Need, Wake};
 use super::location::Location;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
@@ -19,11 +22,14 @@ use crate::files::{Found, Opened, Query};
 use crate::http::Method;
 use crate::http::{Head, Length, ResponseHead, SentBytes};
 use crate::log::Level;
-use crate::sys::file::{Entry, Meta};
+use crate::sys::file::{self, Entry, Meta};
 use crate::sys::socket::{Address, PeerAddress, Stream};
 
 /// Internal redirects, named locations and error pages that one request may go through.
 pub const MAX_REDIRECTS: u8 = 10;
+
+/// How deep exchanges may stand in others (nginx's limit of subrequests).
+pub const MAX_DEPTH: u8 = 50;
 
 /// A client's connection, as far as the requests on it can see.
 pub struct Link {
@@ -136,8 +142,19 @@ pub struct Exchange {
     pub(super) real_root: Option<(PathBuf, PathBuf)>,
     /// `try_files` found a name below an `alias` that replaces the whole path.
     pub(super) alias_keeps_uri: bool,
-    found: Option<Found>,
+    /// What it was woken with and has not looked at yet.
+    woken: Option<Wake>,
+    /// How many exchanges it stands in.
+    depth: u8,
+    /// The exchange in it that runs now.
+    pub(super) child: Option<Box<Exchange>>,
+    /// The exchange in it that has ended, and its answer; none if it is closed without one.
+    pub(super) child_answer: Option<(Box<Exchange>, Option<Box<Response>>)>,
 }
+
+/// An exchange would stand in too many others.
+#[derive(Debug)]
+pub struct TooDeep;
 
 impl Exchange {
     /// The exchange for a request that came over `link`.
@@ -169,9 +186,45 @@ impl Exchange {
             leads_to: None,
             real_root: None,
             alias_keeps_uri: false,
-            found: None,
+            woken: None,
+            depth: 0,
+            child: None,
+            child_answer: None,
             link,
         }
+    }
+
+    /// An exchange within this one: a GET of another path with the same head, from the inside.
+    ///
+    /// # Errors
+    /// It would stand in too many others.
+    pub fn child(&self, uri: Vec<u8>, args: Vec<u8>) -> Result<Box<Exchange>, TooDeep> {
+        if self.depth >= MAX_DEPTH {
+            let what = "subrequests cycle while processing";
+            let what = format_args!("{what} \"{}\"", uri.escape_ascii());
+            self.log(Level::Error, what);
+            return Err(TooDeep);
+        }
+        let mut child = Exchange::new(
+            self.head.clone(),
+            self.link.clone(),
+            self.site,
+            self.link.clock.now(),
+        );
+        child.server = self.server;
+        child.location = &self.server.location;
+        child.method = Method::Get;
+        (child.uri, child.args) = (uri, args);
+        child.internal = true;
+        child.phase = Phase::ServerRewrite;
+        child.slots.clone_from(&self.slots);
+        child.depth = self.depth + 1;
+        Ok(Box::new(child))
+    }
+
+    /// Whether it stands in another one.
+    pub fn is_child(&self) -> bool {
+        self.depth > 0
     }
 
     /// The clock of the event loop.
@@ -187,17 +240,86 @@ impl Exchange {
         }
     }
 
-    /// Hands over the answer to what it waited for.
-    pub(super) fn wake(&mut self, found: Found) {
-        self.found = Some(found);
+    /// Hands over what it waited for.
+    pub fn wake(&mut self, why: Wake) {
+        self.woken = Some(why);
+    }
+
+    /// What it waited for, for an exchange within this one.
+    pub(super) fn woken(&mut self) -> Option<Wake> {
+        self.woken.take()
+    }
+
+    /// Whether what it waited for will never come.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self.woken, Some(Wake::Refused))
+    }
+
+    /// What came of a job: the one it was woken with, or a need to wait for it. The job is to be
+    /// done within the time that a client may stay silent.
+    pub fn job<T: Send + 'static>(
+        &mut self,
+        lane: Lane,
+        what: &'static str,
+        run: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Need> {
+        self.long_job(lane, what, run).map_err(|need| match need {
+            Need::Job(job) => Need::Job(Job {
+                patient: false,
+                ..job
+            }),
+            need => need,
+        })
+    }
+
+    /// As [`Exchange::job`], for one that may take as long as it takes.
+    pub fn long_job<T: Send + 'static>(
+        &mut self,
+        lane: Lane,
+        what: &'static str,
+        run: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Need> {
+        if let Some(Wake::Done(product)) = self.woken.take_if(|why| matches!(why, Wake::Done(_)))
+            && let Ok(product) = product.downcast::<T>()
+        {
+            return Ok(*product);
+        }
+        Err(Need::Job(Job {
+            lane,
+            what,
+            patient: true,
+            run: Box::new(move || Box::new(run())),
+        }))
+    }
+
+    /// Bytes of a file, fewer at its end; or a need to wait for them.
+    pub fn read(
+        &mut self,
+        env: &mut dyn Env,
+        file: &Arc<File>,
+        range: Range<u64>,
+    ) -> Result<io::Result<Vec<u8>>, Need> {
+        if !matches!(self.woken, Some(Wake::Done(_)))
+            && let Some(read) = env.read(file, range.clone())
+        {
+            return Ok(read);
+        }
+        let lane = Lane::Device(self.promised.map_or(0, |meta| meta.device));
+        let file = file.clone();
+        self.job(lane, "read", move || file::read(&file, range))
+    }
+
+    /// Waits for a point in time, unless it has come.
+    pub fn until(&mut self, time: Instant) -> Result<(), Need> {
+        self.woken.take_if(|why| matches!(why, Wake::Time));
+        match self.clock().now() < time {
+            true => Err(Need::Until(time)),
+            false => Ok(()),
+        }
     }
 
     /// What stands at a path: the answer it was woken with, or one at hand, or a need to wait.
-    pub(super) fn stat(
-        &mut self,
-        env: &mut dyn Env,
-        path: &Path,
-    ) -> Result<io::Result<Meta>, Need> {
+    pub fn stat(&mut self, env: &mut dyn Env, path: &Path) -> Result<io::Result<Meta>, Need> {
         match self.look(env, Query::Stat(path.to_owned()))? {
             Found::Meta(found) => Ok(found),
             other => Ok(Err(mistaken(&other))),
@@ -205,11 +327,7 @@ impl Exchange {
     }
 
     /// As [`Exchange::stat`]: the file, opened.
-    pub(super) fn open(
-        &mut self,
-        env: &mut dyn Env,
-        path: &Path,
-    ) -> Result<io::Result<Opened>, Need> {
+    pub fn open(&mut self, env: &mut dyn Env, path: &Path) -> Result<io::Result<Opened>, Need> {
         match self.look(env, Query::Open(path.to_owned()))? {
             Found::Opened(found) => Ok(found),
             other => Ok(Err(mistaken(&other))),
@@ -217,11 +335,7 @@ impl Exchange {
     }
 
     /// As [`Exchange::stat`]: what is in the directory.
-    pub(super) fn list(
-        &mut self,
-        env: &mut dyn Env,
-        path: &Path,
-    ) -> Result<io::Result<Vec<Entry>>, Need> {
+    pub fn list(&mut self, env: &mut dyn Env, path: &Path) -> Result<io::Result<Vec<Entry>>, Need> {
         match self.look(env, Query::List(path.to_owned()))? {
             Found::Entries(found) => Ok(found),
             other => Ok(Err(mistaken(&other))),
@@ -229,11 +343,7 @@ impl Exchange {
     }
 
     /// As [`Exchange::stat`]: the path without symlinks.
-    pub(super) fn real(
-        &mut self,
-        env: &mut dyn Env,
-        path: &Path,
-    ) -> Result<io::Result<PathBuf>, Need> {
+    pub fn real(&mut self, env: &mut dyn Env, path: &Path) -> Result<io::Result<PathBuf>, Need> {
         match self.look(env, Query::Real(path.to_owned()))? {
             Found::Real(found) => Ok(found),
             other => Ok(Err(mistaken(&other))),
@@ -241,9 +351,9 @@ impl Exchange {
     }
 
     fn look(&mut self, env: &mut dyn Env, query: Query) -> Result<Found, Need> {
-        match self.found.take().or_else(|| env.look(&query)) {
-            Some(found) => Ok(found),
-            None => Err(Need::Lookup(query)),
+        match self.woken.take_if(|why| matches!(why, Wake::Found(_))) {
+            Some(Wake::Found(found)) => Ok(found),
+            _ => env.look(&query).ok_or(Need::Lookup(query)),
         }
     }
 

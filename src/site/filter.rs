@@ -54,10 +54,10 @@ fn respond(x: &mut Exchange, answer: Answer) -> Response {
         keep_alive,
         keep_alive_header: transport.told_timeout(),
     };
-    let length = if bodiless {
-        Length::None
-    } else {
-        Length::Known(answer.body.len())
+    let length = match answer.body.len() {
+        _ if bodiless => Length::None,
+        Some(length) => Length::Known(length),
+        None => Length::Unknown,
     };
     let body = if bodiless { Body::Empty } else { answer.body };
     Response { head, length, body }

@@ -41,6 +41,7 @@ pub mod run;
 pub mod scope;
 pub mod server;
 pub mod sizing;
+pub mod source;
 pub mod static_file;
 pub mod template;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::answer::{Answer, Response};
 use super::env::{Env, Need, Wake};
 use super::exchange::Exchange;
 use super::location::Location;
+use super::source::{Pull, Source};
 use super::{
     access, body, error_page, filter, index, listing, locate, returning, root, static_file,
     try_files,
@@ -59,6 +60,8 @@ pub enum Flow {
     Fail(u16),
     /// Wait.
     Wait(Need),
+    /// Run an exchange within this one, then this phase again.
+    Child(Box<Exchange>),
     /// Close the connection without a word (`return 444`).
     Drop,
 }
@@ -87,18 +90,9 @@ pub enum Step {
 
 /// Runs an exchange until it has an answer or has to wait.
 pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
-    let mut flow = match why {
-        Wake::Start => phase(x, env),
-        Wake::Found(found) => {
-            x.wake(found);
-            phase(x, env)
-        }
-        Wake::Refused => Flow::Fail(503),
-        Wake::Body(Ok(())) => Flow::Next,
-        Wake::Body(Err(fault)) => {
-            x.log(Level::Info, format_args!("{}", fault.reason));
-            Flow::Fail(fault.status)
-        }
+    let mut flow = match x.child.take() {
+        Some(child) => within(x, env, child, why),
+        None => resume(x, env, why),
     };
     loop {
         flow = match flow {
@@ -117,10 +111,55 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
                 Ok(response) => return Step::Answer(Box::new(response)),
                 Err(status) => Flow::Fail(status),
             },
+            Flow::Child(child) => within(x, env, child, Wake::Start),
             Flow::Wait(need) => return Step::Wait(need),
             Flow::Drop => return Step::Drop,
         };
     }
+}
+
+fn resume(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Flow {
+    match why {
+        Wake::Start => phase(x, env),
+        Wake::Refused => Flow::Fail(503),
+        Wake::Body(Ok(())) => Flow::Next,
+        Wake::Body(Err(fault)) => {
+            x.log(Level::Info, format_args!("{}", fault.reason));
+            Flow::Fail(fault.status)
+        }
+        why => {
+            x.wake(why);
+            phase(x, env)
+        }
+    }
+}
+
+/// Runs an exchange within another one, then the phase that wanted it.
+fn within(x: &mut Exchange, env: &mut dyn Env, mut child: Box<Exchange>, why: Wake) -> Flow {
+    let response = match run(&mut child, env, why) {
+        Step::Wait(need) => {
+            x.child = Some(child);
+            return Flow::Wait(need);
+        }
+        Step::Answer(response) => Some(response),
+        Step::Drop => None,
+    };
+    x.child_answer = Some((child, response));
+    phase(x, env)
+}
+
+/// Runs an exchange that stands in the body of `x`, which was woken for it.
+pub fn inner(child: &mut Exchange, x: &mut Exchange, env: &mut dyn Env) -> Step {
+    let why = x.woken().unwrap_or(Wake::Start);
+    run(child, env, why)
+}
+
+/// Pulls the next piece of the body of an exchange, which was woken if it waited.
+pub fn pull(x: &mut Exchange, source: &mut dyn Source, env: &mut dyn Env) -> Pull {
+    if x.is_refused() {
+        return Pull::Failed;
+    }
+    source.pull(x, env)
 }
 
 fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {

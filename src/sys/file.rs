@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
+use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -100,6 +101,18 @@ pub fn meta(file: &File) -> io::Result<Meta> {
 /// The device number that [`Meta::device`] shows for these two parts.
 pub fn device(major: u32, minor: u32) -> u64 {
     libc::makedev(major, minor)
+}
+
+/// Reads a range of offsets; fewer bytes than asked for only at the file's end.
+///
+/// # Errors
+/// Those of [`pread`].
+pub fn read(file: &File, range: Range<u64>) -> io::Result<Vec<u8>> {
+    let length = range.end.saturating_sub(range.start);
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+    let count = pread(file, &mut bytes, range.start)?;
+    bytes.truncate(count);
+    Ok(bytes)
 }
 
 /// Reads at an offset; fewer bytes than asked for only at the file's end, 0 past it.

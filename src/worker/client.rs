@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 use super::deadlines::Deadline;
 use super::disk::Disk;
 use super::scoreboard::Tally;
-use super::send::Source;
+use super::send;
 use super::waiting::{Loading, Waiting};
-use crate::http::{Chunk, Clock, Connection, Event, Head, Id, Piece, Pool, SentBytes, Timeout};
+use crate::http::{Clock, Connection, Event, Head, Id, Method, Piece, Pool, SentBytes, Timeout};
 use crate::site::access_log;
 use crate::site::answer::{Body, Response};
 use crate::site::draft::Site;
-use crate::site::env::{Need, Wake};
+use crate::site::env::Wake;
 use crate::site::exchange::{Exchange, Link};
-use crate::site::run::{Step, run};
+use crate::site::run::{Step, pull, run};
+use crate::site::source::{Pull, Source};
 use crate::site::transport::Transport;
 
 /// nginx's status for a request whose client went away before it was answered.
@@ -60,20 +61,39 @@ pub struct Client {
     /// The file systems.
     pub disk: Rc<Disk>,
     /// How the file is read that is being sent.
-    pub source: Source,
+    pub source: send::Source,
     /// The part of it that a thread reads.
     pub loading: Loading,
-    /// The answer of a file system that a request waits for.
+    /// What a request waits for.
     pub(super) waiting: Option<Box<Waiting>>,
     site: &'static Site,
     pool: Rc<Pool>,
     tally: Tally,
     exchanges: VecDeque<(Id, Box<Exchange>)>,
-    feeding: Option<(Id, std::vec::IntoIter<Piece>)>,
+    feeding: Option<(Id, Feed)>,
     timer: Timer,
     nodelay: bool,
     /// When the first byte of the request came that is being read.
     first_byte: Option<Instant>,
+}
+
+/// What is left of an answer's body.
+enum Feed {
+    /// All of it is known.
+    Pieces(std::vec::IntoIter<Piece>),
+    /// It is made while it is sent.
+    Source(Box<dyn Source>),
+}
+
+/// What came of handing over more of it.
+#[derive(PartialEq)]
+enum Fed {
+    /// All of it was handed over.
+    Whole,
+    /// There is no room, or it has to wait.
+    Enough,
+    /// It will never be complete.
+    Broken,
 }
 
 /// Which time-out runs, and since when.
@@ -115,7 +135,7 @@ impl Client {
             shut: false,
             unclear_until: Cell::new(None),
             disk,
-            source: Source::default(),
+            source: send::Source::default(),
             loading: Loading::Idle,
             waiting: None,
             site,
@@ -210,27 +230,33 @@ impl Client {
         self.run(id, Wake::Start);
     }
 
+    /// Goes on with an exchange that has what it waited for.
+    pub(super) fn resume(&mut self, id: Id, why: Wake) {
+        let is_answered = self.feeding.as_ref().is_some_and(|(fed, _)| *fed == id);
+        if !is_answered {
+            return self.run(id, why);
+        }
+        self.resume_feeding(id, why);
+    }
+
     /// Runs an exchange as far as it goes.
-    pub(super) fn run(&mut self, id: Id, mut why: Wake) {
+    fn run(&mut self, id: Id, mut why: Wake) {
         if !matches!(why, Wake::Start) {
             self.take_up();
         }
         loop {
-            let Some((_, x)) = self.exchanges.iter_mut().find(|(known, _)| *known == id) else {
+            let disk = self.disk.clone();
+            let Some(x) = self.exchange(id) else {
                 return;
             };
-            match run(x, &mut &*self.disk, why) {
+            match run(x, &mut &*disk, why) {
                 Step::Answer(response) => return self.answer(id, *response),
-                Step::Wait(Need::Lookup(query)) => {
+                Step::Wait(need) => {
                     let pool = x.location.values.transport.aio.pool();
-                    match self.ask(id, query, pool) {
+                    match self.wait(id, need, pool) {
                         Some(answer) => why = answer,
                         None => return,
                     }
-                }
-                Step::Wait(Need::Body(limit)) => {
-                    self.http.body_limit(id, limit);
-                    return self.http.discard_body(id);
                 }
                 Step::Drop => {
                     x.sent.status = DROPPED;
@@ -238,6 +264,11 @@ impl Client {
                 }
             }
         }
+    }
+
+    fn exchange(&mut self, id: Id) -> Option<&mut Exchange> {
+        let mut all = self.exchanges.iter_mut();
+        all.find(|(known, _)| *known == id).map(|(_, x)| &mut **x)
     }
 
     fn answer(&mut self, id: Id, response: Response) {
@@ -258,29 +289,78 @@ impl Client {
         self.http.answer(id, &head, length, &Clock { date: &date });
         x.answered(head, length);
         let device = x.promised.map_or(0, |meta| meta.device);
-        self.source = Source::of(device, self.transport, &self.disk);
+        self.source = send::Source::of(device, self.transport, &self.disk);
         self.loading = Loading::Idle;
-        self.feeding = Some((id, pieces(body).into_iter()));
+        let feed = match body {
+            Body::Source(source) => Feed::Source(source),
+            body => Feed::Pieces(body.into_pieces().into_iter()),
+        };
+        self.feeding = Some((id, feed));
     }
 
     /// Hands over pieces of the answer, as many as there is room for; whether that ended it.
     fn feed(&mut self) -> bool {
-        let Some((id, pieces)) = &mut self.feeding else {
+        if self.waiting.is_some() {
+            return false;
+        }
+        let Some((id, mut feed)) = self.feeding.take() else {
             return false;
         };
-        let id = *id;
+        let fed = match &mut feed {
+            Feed::Pieces(pieces) => self.feed_pieces(id, pieces),
+            Feed::Source(source) => self.feed_source(id, &mut **source),
+        };
+        match fed {
+            Fed::Enough => self.feeding = Some((id, feed)),
+            Fed::Whole => self.http.finish(id, &Vec::new()),
+            Fed::Broken => self.http.close(),
+        }
+        fed != Fed::Enough
+    }
+
+    fn has_room(&self, id: Id) -> bool {
+        self.http.room().is_some_and(|(whose, _)| whose == id)
+    }
+
+    fn feed_pieces(&mut self, id: Id, pieces: &mut std::vec::IntoIter<Piece>) -> Fed {
         while !pieces.as_slice().is_empty() {
-            match self.http.room() {
-                Some((whose, _)) if whose == id => {}
-                _ => return false,
+            if !self.has_room(id) {
+                return Fed::Enough;
             }
             if let Some(piece) = pieces.next() {
                 self.http.piece(id, piece);
             }
         }
-        self.feeding = None;
-        self.http.finish(id, &Vec::new());
-        true
+        Fed::Whole
+    }
+
+    fn feed_source(&mut self, id: Id, source: &mut dyn Source) -> Fed {
+        let disk = self.disk.clone();
+        while self.has_room(id) {
+            let Some(x) = self.exchange(id) else {
+                return Fed::Broken;
+            };
+            if x.head.method() == Method::Head {
+                return Fed::Whole;
+            }
+            let pool = x.location.values.transport.aio.pool();
+            match pull(x, source, &mut &*disk) {
+                Pull::Piece(piece) => self.http.piece(id, piece),
+                Pull::End => return Fed::Whole,
+                Pull::Failed => return Fed::Broken,
+                Pull::Wait(need) => match self.wait(id, need, pool) {
+                    Some(why) => self.resume_feeding(id, why),
+                    None => return Fed::Enough,
+                },
+            }
+        }
+        Fed::Enough
+    }
+
+    fn resume_feeding(&mut self, id: Id, why: Wake) {
+        if let Some(x) = self.exchange(id) {
+            x.wake(why);
+        }
     }
 
     fn end(&mut self, id: Id, sent: SentBytes) {
@@ -345,7 +425,10 @@ impl Client {
             _ => None,
         };
         let unclear = self.unclear_until.get().filter(|until| *until > now);
-        let waiting = self.waiting.as_ref().map(|waiting| waiting.due(transport));
+        let waiting = self
+            .waiting
+            .as_ref()
+            .and_then(|waiting| waiting.due(transport));
         due.into_iter()
             .chain(idle)
             .chain(unclear)
@@ -401,13 +484,4 @@ pub enum Leave {
     Soon,
     /// Not at all.
     Now,
-}
-
-fn pieces(body: Body) -> Vec<Piece> {
-    match body {
-        Body::Empty => Vec::new(),
-        Body::Bytes(bytes) => vec![Piece::Bytes(Chunk::from(bytes))],
-        Body::File(content, meta) => vec![content.piece(0..meta.size)],
-        Body::Pieces(pieces) => pieces,
-    }
 }

@@ -7,6 +7,7 @@ pub mod settings;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io::ErrorKind::{Unsupported, WouldBlock};
 use std::io::{self, Read, Seek};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
@@ -29,14 +30,16 @@ use crate::files::{Found, Query};
 use crate::log;
 use crate::site::clock::Clock;
 use crate::site::draft::Site;
-use crate::site::env::Env;
-use crate::sys::OsError;
+use crate::site::env::{self, Env, Lane, Product};
+use crate::sys::{OsError, at_hand};
 pub use job::{Asker, Part, Ticket};
 use job::{Done, Job, Outbox, Task};
 use settings::{Disks, Pool};
 
 /// The kernel's table of mounts; a change of it is an event.
 const MOUNTS: &str = "/proc/self/mountinfo";
+/// The lane of what computes; no device has this number.
+const WORK: u64 = u64::MAX;
 /// The part of what the cache holds that one file may have.
 const SHARE: u64 = 64;
 
@@ -56,6 +59,8 @@ pub enum Outcome {
     Found(Found),
     /// A part of a file.
     Part(io::Result<Part>),
+    /// What an exchange asked for.
+    Done(Product),
 }
 
 /// The file systems.
@@ -81,6 +86,17 @@ impl Env for &Disk {
             return cache.answer(query, now);
         }
         self.places.borrow_mut().answer(query, now)
+    }
+
+    fn read(&mut self, file: &File, range: Range<u64>) -> Option<io::Result<Vec<u8>>> {
+        let length = range.end.saturating_sub(range.start);
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        match at_hand::read(file, &mut bytes, range.start) {
+            Ok(count) => bytes.truncate(count),
+            Err(error) if matches!(error.kind(), WouldBlock | Unsupported) => return None,
+            Err(error) => return Some(Err(error)),
+        }
+        Some(Ok(bytes))
     }
 }
 
@@ -206,6 +222,19 @@ impl Disk {
         submitted.then_some(ticket)
     }
 
+    /// Has a job done; none if there is too much to do.
+    pub fn employ(&self, job: env::Job, pool: usize, asker: Asker) -> Option<Ticket> {
+        let ticket = self.ticket(asker.key);
+        let lane = match job.lane {
+            Lane::Path(path) => self.place(&path).device,
+            Lane::Device(device) => self.lane(device),
+            Lane::Work => WORK,
+        };
+        let run = job.run;
+        let submitted = self.submit(pool, lane, Task::Do { run, ticket }, asker.request);
+        submitted.then_some(ticket)
+    }
+
     /// What the threads have done.
     pub fn take(&self) -> Vec<(Ticket, Outcome)> {
         let mut outcomes = Vec::new();
@@ -214,6 +243,7 @@ impl Disk {
             answering.extend(done.device());
             match done {
                 Done::Read(ticket, part) => outcomes.push((ticket, Outcome::Part(part))),
+                Done::Did(ticket, product) => outcomes.push((ticket, Outcome::Done(product))),
                 Done::Looked { .. } => self.looked(done, &mut outcomes),
             }
         }

@@ -1,6 +1,8 @@
 //! What a connection does while threads work for it: a request waits for the answer of a file
-//! system, or an answer for a part of its file. When it is over, whatever comes is for nobody.
+//! system or for a job, or for some time; an answer for a part of its file. When it is over,
+//! whatever comes is for nobody.
 
+use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,26 +14,48 @@ use super::in_hand::InHand;
 use crate::files::Query;
 use crate::http::Id;
 use crate::log::{Legible, Level};
-use crate::site::env::Wake;
+use crate::site::env::{Need, Wake};
 use crate::site::transport::Transport;
 
 /// Bytes that a thread reads of a file in one go.
 const PART: u64 = 128 << 10;
 
-/// A request that waits for the answer of a file system.
+/// A request that waits.
 pub struct Waiting {
     id: Id,
-    ticket: Ticket,
-    query: Query,
+    on: On,
     since: Instant,
-    /// When an old answer will do.
-    patience: Option<Instant>,
+}
+
+/// What it waits for.
+enum On {
+    /// The answer of a file system.
+    Answer {
+        ticket: Ticket,
+        query: Query,
+        /// When an old answer will do.
+        patience: Option<Instant>,
+    },
+    /// A job.
+    Job {
+        ticket: Ticket,
+        what: &'static str,
+        /// Whether it may take as long as it takes.
+        patient: bool,
+    },
+    /// A point in time.
+    Time(Instant),
 }
 
 impl Waiting {
     /// When it has waited for long enough: as long as a client may stay silent.
-    pub fn due(&self, transport: &Transport) -> Instant {
-        self.patience.unwrap_or(self.since + transport.send_timeout)
+    pub fn due(&self, transport: &Transport) -> Option<Instant> {
+        let limit = self.since + transport.send_timeout;
+        match &self.on {
+            On::Answer { patience, .. } => Some(patience.unwrap_or(limit)),
+            On::Job { patient, .. } => (!patient).then_some(limit),
+            On::Time(time) => Some(*time),
+        }
     }
 }
 
@@ -50,23 +74,39 @@ pub enum Loading {
 }
 
 impl Client {
-    /// Asks a file system for what was not at hand. Nothing comes of it for now if it has to wait.
-    pub(super) fn ask(&mut self, id: Id, query: Query, pool: usize) -> Option<Wake> {
-        match self.disk.ask(&query, pool, self.asker()) {
-            Asked::Found(found) => Some(Wake::Found(found)),
-            Asked::Refused => Some(Wake::Refused),
-            Asked::Later(ticket, patience) => {
-                let since = self.link.clock.now();
-                self.waiting = Some(Box::new(Waiting {
-                    id,
+    /// Has an exchange wait for what it needs. Nothing comes of it for now if it has to.
+    pub(super) fn wait(&mut self, id: Id, need: Need, pool: usize) -> Option<Wake> {
+        let on = match need {
+            Need::Lookup(query) => match self.disk.ask(&query, pool, self.asker()) {
+                Asked::Found(found) => return Some(Wake::Found(found)),
+                Asked::Refused => return Some(Wake::Refused),
+                Asked::Later(ticket, patience) => On::Answer {
                     ticket,
                     query,
-                    since,
                     patience,
-                }));
-                None
+                },
+            },
+            Need::Job(job) => {
+                let (what, patient) = (job.what, job.patient);
+                match self.disk.employ(job, pool, self.asker()) {
+                    None => return Some(Wake::Refused),
+                    Some(ticket) => On::Job {
+                        ticket,
+                        what,
+                        patient,
+                    },
+                }
             }
-        }
+            Need::Until(time) => On::Time(time),
+            Need::Body(limit) => {
+                self.http.body_limit(id, limit);
+                self.http.discard_body(id);
+                return None;
+            }
+        };
+        let since = self.link.clock.now();
+        self.waiting = Some(Box::new(Waiting { id, on, since }));
+        None
     }
 
     fn asker(&self) -> Asker {
@@ -81,16 +121,24 @@ impl Client {
     pub fn told(&mut self, ticket: Ticket, outcome: Outcome) {
         match outcome {
             Outcome::Found(found) => {
-                let is_ours = |waiting: &mut Box<Waiting>| waiting.ticket == ticket;
-                if let Some(waiting) = self.waiting.take_if(is_ours) {
-                    self.run(waiting.id, Wake::Found(found));
-                }
+                let is_ours = |on: &On| matches!(on, On::Answer { ticket: t, .. } if *t == ticket);
+                self.met(is_ours, Wake::Found(found));
+            }
+            Outcome::Done(product) => {
+                let is_ours = |on: &On| matches!(on, On::Job { ticket: t, .. } if *t == ticket);
+                self.met(is_ours, Wake::Done(product));
             }
             Outcome::Part(part) if matches!(self.loading, Loading::Out(ours) if ours == ticket) => {
                 self.loading =
                     part.map_or_else(Loading::Failed, |part| Loading::Here(Box::new(part)));
             }
             Outcome::Part(_) => {}
+        }
+    }
+
+    fn met(&mut self, is_ours: impl Fn(&On) -> bool, why: Wake) {
+        if let Some(waiting) = self.waiting.take_if(|waiting| is_ours(&waiting.on)) {
+            self.resume(waiting.id, why);
         }
     }
 
@@ -109,26 +157,45 @@ impl Client {
         true
     }
 
-    /// A request that has waited for long enough gets an old answer, or none; whether that is so.
+    /// What a request waited for has not come in time, or it is the time that it waited for;
+    /// whether that is so.
     pub(super) fn waited_enough(&mut self) -> bool {
         let (now, transport) = (self.link.clock.now(), self.transport);
-        let is_due = |waiting: &mut Box<Waiting>| waiting.due(transport) <= now;
+        let is_due =
+            |waiting: &mut Box<Waiting>| waiting.due(transport).is_some_and(|due| due <= now);
         let Some(waiting) = self.waiting.take_if(is_due) else {
             return false;
         };
-        self.disk.leave(&waiting.query, waiting.ticket);
-        let old = waiting
-            .patience
-            .and_then(|_| self.disk.old_answer(&waiting.query));
-        if old.is_none()
-            && let Some(x) = self.sending()
-        {
-            let path = Legible(waiting.query.path());
-            let what = format_args!("\"{path}\" could not be had in time");
+        let why = match waiting.on {
+            On::Time(_) => Wake::Time,
+            On::Job { what, .. } => {
+                self.late(format_args!("{what} was not done in time"));
+                Wake::Refused
+            }
+            On::Answer {
+                ticket,
+                query,
+                patience,
+            } => self.old_answer(&query, ticket, patience.is_some()),
+        };
+        self.resume(waiting.id, why);
+        true
+    }
+
+    fn old_answer(&mut self, query: &Query, ticket: Ticket, will_do: bool) -> Wake {
+        self.disk.leave(query, ticket);
+        let old = will_do.then(|| self.disk.old_answer(query)).flatten();
+        if old.is_none() {
+            let path = Legible(query.path());
+            self.late(format_args!("\"{path}\" could not be had in time"));
+        }
+        old.map_or(Wake::Refused, Wake::Found)
+    }
+
+    fn late(&self, what: fmt::Arguments<'_>) {
+        if let Some(x) = self.sending() {
             x.log(Level::Error, what);
         }
-        self.run(waiting.id, old.map_or(Wake::Refused, Wake::Found));
-        true
     }
 
     /// Whether threads work for somebody who is gone. One who only ends what it sends still
@@ -141,8 +208,10 @@ impl Client {
     /// The exchange is over.
     pub(super) fn wait_no_more(&mut self, id: Id) {
         self.loading = Loading::Idle;
-        if let Some(waiting) = self.waiting.take_if(|waiting| waiting.id == id) {
-            self.disk.leave(&waiting.query, waiting.ticket);
+        if let Some(waiting) = self.waiting.take_if(|waiting| waiting.id == id)
+            && let On::Answer { ticket, query, .. } = waiting.on
+        {
+            self.disk.leave(&query, ticket);
         }
     }
 }

@@ -1,16 +1,20 @@
 //! A client's conversation with a site: bytes in, bytes out, no socket between.
 
+use std::fs::File;
+use std::io;
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::disk::Disk;
 use crate::files::{Found, Query};
-use crate::http::{self, Chunk, Connection, Event, Id, Piece};
+use crate::http::{self, Connection, Event, Id, Method};
 use crate::site::access_log;
 use crate::site::answer::{Body, Response};
 use crate::site::draft::Site;
 use crate::site::env::{Env, Need, Wake};
 use crate::site::exchange::{Exchange, Link};
-use crate::site::run::{Step, run};
+use crate::site::run::{Step, pull, run};
+use crate::site::source::Pull;
 use crate::sys::file;
 
 /// A file system that answers at once, or not.
@@ -27,6 +31,29 @@ impl Env for Reach<'_> {
     fn look(&mut self, query: &Query) -> Option<Found> {
         self.asked.push(query.clone());
         self.at_hand.then(|| self.disk.look(query))
+    }
+
+    fn read(&mut self, file: &File, range: Range<u64>) -> Option<io::Result<Vec<u8>>> {
+        self.at_hand.then(|| file::read(file, range))
+    }
+}
+
+impl Reach<'_> {
+    /// Lets come what an exchange waits for.
+    fn meet(&mut self, x: &Exchange, need: Need) -> Wake {
+        match need {
+            Need::Lookup(query) => {
+                assert!(!self.at_hand, "{query:?} was at hand");
+                Wake::Found(self.disk.look(&query))
+            }
+            Need::Job(job) => Wake::Done((job.run)()),
+            Need::Until(time) => {
+                let clock = x.clock();
+                clock.set(time, clock.wall() + (time - clock.now()));
+                Wake::Time
+            }
+            Need::Body(_) => panic!("a body is the connection's"),
+        }
     }
 }
 
@@ -92,15 +119,14 @@ impl Talk<'_> {
             .expect("a request");
         loop {
             match run(x, &mut self.disk, why) {
-                Step::Answer(response) => return answer(&mut self.http, id, x, *response),
-                Step::Wait(Need::Lookup(query)) => {
-                    assert!(!self.disk.at_hand, "{query:?} was at hand");
-                    why = Wake::Found(self.disk.disk.look(&query));
+                Step::Answer(response) => {
+                    return answer(&mut self.http, id, x, *response, &mut self.disk);
                 }
                 Step::Wait(Need::Body(limit)) => {
                     self.http.body_limit(id, limit);
                     return self.http.discard_body(id);
                 }
+                Step::Wait(need) => why = self.disk.meet(x, need),
                 Step::Drop => return self.http.close(),
             }
         }
@@ -123,19 +149,34 @@ impl Talk<'_> {
     }
 }
 
-fn answer(http: &mut Connection, id: Id, x: &mut Exchange, response: Response) {
+fn answer(
+    http: &mut Connection,
+    id: Id,
+    x: &mut Exchange,
+    response: Response,
+    disk: &mut Reach<'_>,
+) {
     let Response { head, length, body } = response;
     let date = x.clock().date();
     http.answer(id, &head, length, &http::Clock { date: &date });
     x.answered(head, length);
-    let pieces = match body {
-        Body::Empty => Vec::new(),
-        Body::Bytes(bytes) => vec![Piece::Bytes(Chunk::from(bytes))],
-        Body::File(content, meta) => vec![content.piece(0..meta.size)],
-        Body::Pieces(pieces) => pieces,
-    };
-    for piece in pieces {
-        http.piece(id, piece);
+    match body {
+        Body::Source(_) if x.head.method() == Method::Head => {}
+        Body::Source(mut source) => loop {
+            match pull(x, &mut *source, disk) {
+                Pull::Piece(piece) => http.piece(id, piece),
+                Pull::Wait(need) => {
+                    let why = disk.meet(x, need);
+                    x.wake(why);
+                }
+                Pull::End => break,
+                Pull::Failed => return http.close(),
+            }
+        },
+        body => body
+            .into_pieces()
+            .into_iter()
+            .for_each(|piece| http.piece(id, piece)),
     }
     http.finish(id, &Vec::new());
 }

@@ -81,7 +81,10 @@ fn made_field(x: &Exchange, name: &[u8], out: &mut Vec<u8>) -> bool {
     };
     match name {
         b"content_type" => answer.content_type.as_deref().is_some_and(put),
-        b"content_length" => put(answer.body.len().to_string().as_bytes()),
+        b"content_length" => {
+            let length = answer.body.len();
+            length.is_some_and(|length| put(length.to_string().as_bytes()))
+        }
         b"last_modified" if answer.last_modified.is_some() => answer
             .last_modified
             .is_some_and(|time| put(&date::format(time))),

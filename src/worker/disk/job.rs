@@ -11,6 +11,7 @@ use mio::Waker;
 
 use crate::files::mounts::Mounts;
 use crate::files::{self, Found, Opened, Query};
+use crate::site::env::Product;
 use crate::sys::file::{self, Meta};
 use crate::worker::in_hand::InHand;
 use crate::worker::scoreboard::Tally;
@@ -75,6 +76,11 @@ pub enum Task {
         range: Range<u64>,
         ticket: Ticket,
     },
+    /// Do what an exchange asks for.
+    Do {
+        run: Box<dyn FnOnce() -> Product + Send>,
+        ticket: Ticket,
+    },
     /// Close a file.
     Close(Opened),
 }
@@ -90,6 +96,7 @@ pub enum Done {
         ticket: Option<Ticket>,
     },
     Read(Ticket, io::Result<Part>),
+    Did(Ticket, Product),
 }
 
 impl Done {
@@ -98,6 +105,7 @@ impl Done {
         match self {
             Done::Looked { found, .. } => found.meta().map(|meta| meta.device),
             Done::Read(_, part) => part.as_ref().ok().map(|part| part.meta.device),
+            Done::Did(..) => None,
         }
     }
 }
@@ -165,6 +173,7 @@ impl Task {
                 range,
                 ticket,
             } => Done::Read(ticket, read(&file, range)),
+            Task::Do { run, ticket } => Done::Did(ticket, run()),
             Task::Close(file) => {
                 drop(file);
                 return None;
@@ -174,12 +183,9 @@ impl Task {
 }
 
 fn read(file: &File, range: Range<u64>) -> io::Result<Part> {
-    let mut bytes = vec![0; usize::try_from(range.end - range.start).unwrap_or(0)];
-    let count = file::pread(file, &mut bytes, range.start)?;
-    bytes.truncate(count);
     Ok(Part {
         start: range.start,
-        bytes,
+        bytes: file::read(file, range)?,
         meta: file::meta(file)?,
     })
 }
