@@ -51,6 +51,7 @@ mod tests;
 pub mod tokens;
 pub mod transport;
 pub mod try_files;
+pub mod typeset;
 pub mod unbuilt;
 pub mod variables;
 
