@@ -423,3 +423,40 @@ fn the_reference_is_printed() {
         Some(1)
     );
 }
+
+#[test]
+fn a_file_of_conf_d_is_tested_and_served_as_it_is() {
+    if !is_forkful() {
+        return;
+    }
+    let directory = TempDir::new().unwrap();
+    let root = directory.path().display();
+    fs::create_dir(directory.path().join("logs")).unwrap();
+    fs::write(directory.path().join("a.css"), "content").unwrap();
+    let listener = common::listener();
+    let address = listener.local_addr().unwrap();
+    let file = directory.path().join("site.conf");
+    let text = format!("server {{\n    listen {address};\n    root {root};\n}}\n");
+    fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+
+    let tested = bare(&["-p", &root.to_string(), "-t", file]);
+    let said = stderr(&tested);
+    assert!(tested.status.success(), "{said}");
+    let notice = format!(
+        "this file has no \"http\" block: it is read as if one stood around it in {file}:1:1"
+    );
+    assert!(said.contains(&notice), "{said}");
+
+    let mut command = Command::new(binary());
+    let arguments = ["-p", &root.to_string(), "-c", file, "-g", "daemon off;"];
+    let mut child = common::spawn_with(command.args(arguments), &[listener]);
+    let answer = wait_until("it serves", || {
+        assert!(child.try_wait().unwrap().is_none(), "it has ended");
+        std::net::TcpStream::connect(address).ok()?;
+        Some(Client::connect(address).get("/a.css"))
+    });
+    assert!(common::stop(&mut child), "it does not stop");
+    assert_eq!(answer.header("content-type"), Some("text/css"));
+    assert_eq!(answer.text(), "content");
+}

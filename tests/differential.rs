@@ -103,6 +103,10 @@ fn setup(config: &str) -> Setup {
         .file("html/list/.hidden", "hidden")
         .file("html/list/big", vec![b'b'; 3 << 20])
         .file("html/list/sub/x", "x")
+        .link("html/links/in", "../f.txt")
+        .link("html/links/out", "/etc/passwd")
+        .link("html/links/folder", "../dir")
+        .link("html/links/broken", "none")
 }
 
 fn answer(address: SocketAddr, request: &Request) -> Answer {

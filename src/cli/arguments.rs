@@ -150,6 +150,10 @@ fn options(mut parser: Parser) -> Result<Arguments, Refused> {
             Arg::Short('q') => switches.quiet = true,
             Arg::Short('s') => switches.order = Some(order(&value(&mut parser, "-s", PARAMETER)?)?),
             Arg::Short(letter) => arguments.place(letter, &mut parser)?,
+            // As `-c` would name it; nginx has no words without an option.
+            Arg::Value(file) if switches.test && arguments.file.is_none() => {
+                arguments.file = Some(file.into());
+            }
             other => return Err(unknown(&other)),
         }
     }
@@ -337,6 +341,8 @@ mod tests {
         assert_eq!(arguments.prefix, Some("/srv".into()));
         assert_eq!(arguments.error_log, Some("stderr".into()));
         assert_eq!(arguments.globals, Some("daemon off;".into()));
+        let named = parse(["-t", "site.conf"]).expect("valid");
+        assert_eq!(named.file, Some("site.conf".into()));
     }
 
     #[test]
@@ -345,6 +351,8 @@ mod tests {
             ("-x", r#"invalid option: "x""#),
             ("-tx", r#"invalid option: "x""#),
             ("foo", r#"invalid option: "foo""#),
+            ("-t foo bar", r#"invalid option: "bar""#),
+            ("-c a -t foo", r#"invalid option: "foo""#),
             ("-c", r#"option "-c" requires file name"#),
             ("-e", r#"option "-e" requires file name"#),
             ("-p", r#"option "-p" requires directory name"#),

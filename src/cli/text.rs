@@ -73,7 +73,7 @@ Options:
   -?,-h         : this help
   -v            : show version and exit
   -V            : show version and configure options then exit
-  -t            : test configuration and exit
+  -t [file]     : test configuration and exit
   -T            : test configuration, dump it and exit
   -q            : suppress non-error messages during configuration testing
   -s signal     : send signal to a master process: stop, quit, reopen, reload

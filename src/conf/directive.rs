@@ -113,8 +113,7 @@ pub trait Shared {
         false
     }
 
-    /// Takes note of a directive that is refused and not read, so that what rests on it is not
-    /// reported as well.
+    /// Takes note of a directive that is refused, so that what rests on it is not reported as well.
     fn refused(&mut self, _item: &Item) {}
 }
 

@@ -50,6 +50,17 @@ impl Captures {
 /// The largest compiled form of one pattern, in bytes.
 const SIZE: usize = 10 << 20;
 
+/// The names of the groups in a text that may be a pattern, or a wrong one.
+pub fn names_within(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    (0..text.len()).filter_map(|at| {
+        let rest = text[at..].strip_prefix(b"(?")?;
+        let rest = rest.strip_prefix(b"P").unwrap_or(rest);
+        let rest = rest.strip_prefix(b"<").or(rest.strip_prefix(b"'"))?;
+        let end = rest.iter().position(|byte| b">')=!".contains(byte))?;
+        Some(&rest[..end]).filter(|name| !name.is_empty())
+    })
+}
+
 impl Pattern {
     /// Compiles a pattern. `limit` bounds the steps of backtracking in one match; patterns without
     /// look-around, back-references and atomic groups need no backtracking at all.

@@ -143,6 +143,7 @@ impl<T, S: Shared> Table<T, S> {
 
 fn call<T, S: Shared>(row: &Directive<T, S>, target: &mut T, shared: &mut S, call: &Call<'_>) {
     if let Err(reason) = (row.set)(target, shared, call) {
+        shared.refused(call.item);
         let place = reason.place.unwrap_or(call.item.name.place);
         shared
             .diagnostics()

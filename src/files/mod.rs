@@ -7,21 +7,29 @@ pub mod mounts;
 pub mod places;
 
 use std::fs::File;
+use std::hash::{Hash, Hasher};
 use std::io;
+use std::mem::{Discriminant, discriminant};
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::http::{Bytes, Chunk, Piece};
+use crate::sys::file::guarded::{self, Guard, Lookup};
 use crate::sys::file::{self, Entry, Kind, Meta};
 
 /// A question to the file system. It owns its data: it may be answered later and elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub enum Query {
     /// Open the file and say what was opened.
     Open(PathBuf),
     /// Say what is there.
     Stat(PathBuf),
+    /// As [`Query::Open`], past no symlink that is not to be followed.
+    OpenGuarded(PathBuf, Guard),
+    /// As [`Query::Stat`], past no symlink that is not to be followed.
+    StatGuarded(PathBuf, Guard),
     /// List the directory.
     List(PathBuf),
     /// Say what the path is without symlinks.
@@ -33,7 +41,44 @@ impl Query {
     pub fn path(&self) -> &Path {
         match self {
             Query::Open(path) | Query::Stat(path) | Query::List(path) | Query::Real(path) => path,
+            Query::OpenGuarded(path, _) | Query::StatGuarded(path, _) => path,
         }
+    }
+
+    /// The same question, with a guard against symlinks where it has a meaning.
+    pub fn guarded(self, guard: Guard) -> Query {
+        match self {
+            Query::Open(path) => Query::OpenGuarded(path, guard),
+            Query::Stat(path) => Query::StatGuarded(path, guard),
+            other => other,
+        }
+    }
+
+    fn guard(&self) -> Option<Guard> {
+        match self {
+            Query::OpenGuarded(_, guard) | Query::StatGuarded(_, guard) => Some(*guard),
+            _ => None,
+        }
+    }
+
+    fn identity(&self) -> (Discriminant<Query>, &[u8], Option<Guard>) {
+        let path = self.path().as_os_str().as_bytes();
+        (discriminant(self), path, self.guard())
+    }
+}
+
+/// By the bytes of the path: `a` and `a/` are equal as paths, and not to a file system.
+impl PartialEq for Query {
+    fn eq(&self, other: &Query) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for Query {}
+
+impl Hash for Query {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
     }
 }
 
@@ -167,5 +212,9 @@ pub fn look(query: &Query) -> Found {
         Query::Stat(path) => Found::Meta(file::stat(path)),
         Query::List(path) => Found::Entries(file::list(path)),
         Query::Real(path) => Found::Real(path.canonicalize()),
+        Query::OpenGuarded(path, guard) => {
+            Found::Opened(guarded::open(path, *guard, Lookup::Disk).map(Opened::from))
+        }
+        Query::StatGuarded(path, guard) => Found::Meta(guarded::stat(path, *guard, Lookup::Disk)),
     }
 }

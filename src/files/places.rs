@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::mounts::{Mount, Mounts};
 use super::{Found, Opened, Query};
 use crate::sys::at_hand;
+use crate::sys::file::guarded::{self, Guard, Lookup};
 
 /// How long a path is known to stay on this machine: a symlink may be switched.
 const VALID: Duration = Duration::from_secs(1);
@@ -106,6 +107,8 @@ impl Places {
             Query::Stat(_) => self.stat(path, now).map(Found::Meta),
             Query::Real(_) => known(at_hand::real_path(path)).map(Found::Real),
             Query::Open(_) => self.open(path, now).map(Found::Opened),
+            Query::OpenGuarded(_, guard) => self.open_guarded(path, *guard, now),
+            Query::StatGuarded(_, guard) => self.stat_guarded(path, *guard, now),
         };
         found.or_else(|| self.is_in_memory(path).then(|| super::look(query)))
     }
@@ -130,14 +133,32 @@ impl Places {
     }
 
     fn open(&mut self, path: &Path, now: Instant) -> Option<io::Result<Opened>> {
-        let near = self.near.get(path.as_os_str().as_bytes());
-        if near.is_none_or(|until| now >= *until)
-            && let Err(error) = self.stat(path, now)?
-        {
+        if let Err(error) = self.find(path, now)? {
             return Some(Err(error));
         }
         let opened = known(at_hand::open(path))?;
         Some(opened.map(Opened::from))
+    }
+
+    /// What a guard says of a path that leads nowhere is for the guard to say.
+    fn open_guarded(&mut self, path: &Path, guard: Guard, now: Instant) -> Option<Found> {
+        let _ = self.find(path, now)?;
+        let opened = known(guarded::open(path, guard, Lookup::Cache))?;
+        Some(Found::Opened(opened.map(Opened::from)))
+    }
+
+    fn stat_guarded(&mut self, path: &Path, guard: Guard, now: Instant) -> Option<Found> {
+        let _ = self.find(path, now)?;
+        known(guarded::stat(path, guard, Lookup::Cache)).map(Found::Meta)
+    }
+
+    /// Finds out that a path is near, if that is not known of it; or that it leads nowhere.
+    fn find(&mut self, path: &Path, now: Instant) -> Option<io::Result<()>> {
+        let near = self.near.get(path.as_os_str().as_bytes());
+        if near.is_some_and(|until| now < *until) {
+            return Some(Ok(()));
+        }
+        Some(self.stat(path, now)?.map(drop))
     }
 
     /// Looks where a path leads; there is an answer only if it is near.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::OnceLock;
 
+use super::fragment;
 use super::settings::{Settings, User};
 use crate::conf::diagnostic::{Entry, Reason, Severity};
 use crate::conf::outside::Outside;
@@ -159,6 +160,13 @@ fn http(_: &mut Top, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
     Ok(())
 }
 
+/// Whether a module of this name has any directives here.
+pub fn is_built_in(module: &[u8]) -> bool {
+    let top = table().rows().iter().map(|row| row.module);
+    let within = scope::table().rows().iter().map(|row| row.module);
+    top.chain(within).any(|name| name.as_bytes() == module)
+}
+
 /// Reads a configuration. Opens nothing but its texts.
 pub fn read(request: &Request) -> Plan {
     read_from(request, Outside::system().into())
@@ -175,6 +183,7 @@ pub fn read_from(request: &Request, outside: Rc<Outside>) -> Plan {
     draft.known = |name| table().knows(name) || scope::table().knows(name);
     let start = request.start.clone();
     let Tree { sources, items } = parse::parse(start, &outside, &mut draft.diagnostics);
+    let items = fragment::completed(items, &mut draft.diagnostics);
     // The first set of logs is the process's, whatever is read first.
     draft.error_logs.set_default(Vec::new());
     let mut top = Top::default();

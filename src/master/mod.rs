@@ -20,6 +20,7 @@
 mod check;
 mod children;
 pub mod door;
+mod fragment;
 pub mod listeners;
 pub mod load;
 pub mod loaded;

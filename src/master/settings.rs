@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::load;
 use crate::conf::diagnostic::{Reason, Severity};
 use crate::conf::outside::Outside;
 use crate::conf::table::{Call, Shared};
@@ -78,7 +79,23 @@ directives! {
     also {
         /// Accepted: no lock file is needed.
         "lock_file" [MAIN] 1, Once, "logs/nginx.lock", check(path);
+        /// Accepted: what is supported is built in. Of a module that is not, a notice says so.
+        "load_module" [MAIN] 1, Many, "", with(load_module);
     }
+}
+
+/// A module is known by the name of its file: `modules/ngx_http_x_module.so`.
+fn load_module(_: &mut Settings, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    let word = call.arg(0);
+    let name = word.text.rsplit(|&byte| byte == b'/').next();
+    let name = name.unwrap_or_default();
+    let name = name.strip_suffix(b".so").unwrap_or(name);
+    if !load::is_built_in(name) {
+        let what = format!("module \"{}\" is not supported", name.escape_ascii());
+        let place = Some(word.place);
+        draft.diagnostics.notice(Severity::Notice, place, what);
+    }
+    Ok(())
 }
 
 /// Whom the workers run as.

@@ -85,9 +85,8 @@ const COMBINED: &[u8] = b"$remote_addr - $remote_user [$time_local] \"$request\"
     $status $body_bytes_sent \"$http_referer\" \"$http_user_agent\"";
 
 /// The formats that exist without being declared.
-pub fn formats() -> HashMap<Vec<u8>, Format> {
-    let parts =
-        parts(COMBINED, None, &mut Registry::default()).expect("all of its variables exist");
+pub fn formats(variables: &mut Registry) -> HashMap<Vec<u8>, Format> {
+    let parts = parts(COMBINED, None, variables).expect("all of its variables exist");
     let combined = Format(Rc::new(Line {
         escape: Escape::Default,
         parts,

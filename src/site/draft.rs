@@ -20,9 +20,10 @@ use super::reach::Reach;
 use super::scope::{self, Scope};
 use super::server::{Endpoint, Server};
 use super::transport::DEFAULT_POOL;
-use super::variables::Registry;
+use super::variables::{Named, Registry};
 use crate::conf::diagnostic::{Diagnostics, Reason, Severity};
 use crate::conf::outside::Outside;
+use crate::conf::pattern;
 use crate::conf::source::Place;
 use crate::conf::table::{HTTP, Shared};
 use crate::conf::tree::Item;
@@ -121,10 +122,12 @@ impl Shared for Draft {
         (self.known)(name)
     }
 
-    /// What it names may be variables that it would have set: `map $a $b`, `set $a b`.
+    /// What it names may be variables that it would have set: `map $a $b`, `set $a b`, and the
+    /// named captures of a pattern.
     fn refused(&mut self, item: &Item) {
         for word in iter::once(&item.name).chain(&item.args) {
-            if let Some(name) = word.text.strip_prefix(b"$") {
+            let name = word.text.strip_prefix(b"$").into_iter();
+            for name in name.chain(pattern::names_within(&word.text)) {
                 self.variables.excuse(name);
             }
         }
@@ -137,9 +140,9 @@ impl Shared for Draft {
 impl Draft {
     /// Nothing read yet.
     pub fn new(world: World) -> Draft {
+        let mut variables = Registry::default();
         Draft {
             diagnostics: Diagnostics::default(),
-            variables: Registry::default(),
             needs: Needs {
                 reach: Reach {
                     prefix: world.prefix.clone(),
@@ -150,7 +153,8 @@ impl Draft {
             },
             hostname: world.hostname.clone(),
             match_limit: super::matching::LIMIT,
-            formats: access_log::formats(),
+            formats: access_log::formats(&mut variables),
+            variables,
             access_logs: Numbering::default(),
             error_logs: ErrorLogs::default(),
             servers: Vec::new(),
@@ -243,6 +247,7 @@ impl Draft {
             error_logs,
             slots: self.variables.slots(),
             real_root: self.variables.real_root,
+            variables: self.variables.into_names(),
             pools: self.needs.pools.into_iter().map(|(name, _)| name).collect(),
             keeps_files: self.keeps_files,
             hostname: self.hostname,
@@ -269,6 +274,8 @@ pub struct Site {
     pub error_logs: Vec<ErrorLog>,
     /// Variables that an exchange has room for.
     pub slots: usize,
+    /// Variables that the configuration uses, makes or sets, by name.
+    pub variables: HashMap<Vec<u8>, Rc<Named>>,
     /// Whether anything asks for `$realpath_root`.
     pub real_root: bool,
     /// Names of the pools of threads that locations use, the default first.

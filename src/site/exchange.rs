@@ -1,6 +1,6 @@
 //! One request and all that is known of it until its line is logged: a value that knows its phase.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -17,6 +17,8 @@ use super::env::{Env, Job, Lane, Need, Wake};
 use super::location::Location;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
+use super::symlinks;
+use super::variables::{Kept, Slots};
 use crate::conf::pattern;
 use crate::files::{Found, Opened, Query};
 use crate::http::Method;
@@ -119,7 +121,7 @@ pub struct Exchange {
     /// Whether it came right behind another (`$pipe`).
     pub pipelined: bool,
     /// Captures of the latest pattern that matched.
-    pub captures: Captures,
+    pub captures: RefCell<Captures>,
     /// The status to answer with in place of 200, while an error page is made.
     pub error_status: Option<u16>,
     /// The answer while fields are added to it.
@@ -131,7 +133,8 @@ pub struct Exchange {
     pub(super) phase: Phase,
     pub(super) redirects_left: u8,
     pub(super) in_error_page: bool,
-    pub(super) slots: Vec<Option<Vec<u8>>>,
+    /// Values of variables that are kept.
+    pub(super) slots: Slots,
     /// The connection is to be closed after the answer, whatever the client wants.
     pub(super) must_close: bool,
     /// The size of the file of which a part was asked for that does not exist.
@@ -172,7 +175,7 @@ impl Exchange {
             started,
             promised: None,
             pipelined: false,
-            captures: Captures::default(),
+            captures: RefCell::default(),
             error_status: None,
             answer: Answer::default(),
             sent: Sent::default(),
@@ -180,7 +183,7 @@ impl Exchange {
             phase: Phase::Start,
             redirects_left: MAX_REDIRECTS,
             in_error_page: false,
-            slots: vec![None; site.slots],
+            slots: Slots::default(),
             must_close: false,
             unsatisfied: None,
             leads_to: None,
@@ -217,7 +220,7 @@ impl Exchange {
         (child.uri, child.args) = (uri, args);
         child.internal = true;
         child.phase = Phase::ServerRewrite;
-        child.slots.clone_from(&self.slots);
+        child.slots = self.slots.shared(self.site.slots);
         child.depth = self.depth + 1;
         Ok(Box::new(child))
     }
@@ -232,12 +235,18 @@ impl Exchange {
         &self.link.clock
     }
 
-    /// Capture `number` of the latest pattern that matched; empty if there is none.
-    pub fn capture(&self, number: usize) -> &[u8] {
-        match self.captures.groups.get(number) {
-            Some(range) => &self.captures.subject[range],
-            None => b"",
+    /// Appends capture `number` of the latest pattern that matched; nothing if there is none.
+    pub fn write_capture(&self, number: usize, out: &mut Vec<u8>) {
+        let captures = self.captures.borrow();
+        if let Some(range) = captures.groups.get(number) {
+            out.extend_from_slice(&captures.subject[range]);
         }
+    }
+
+    /// Sets a variable that is kept; none is one without a value.
+    pub fn set_slot(&self, slot: usize, value: Option<Vec<u8>>) {
+        let kept = value.map_or(Kept::Missing, Kept::Value);
+        self.slots.keep(self.site.slots, slot, kept);
     }
 
     /// Hands over what it waited for.
@@ -320,7 +329,7 @@ impl Exchange {
 
     /// What stands at a path: the answer it was woken with, or one at hand, or a need to wait.
     pub fn stat(&mut self, env: &mut dyn Env, path: &Path) -> Result<io::Result<Meta>, Need> {
-        match self.look(env, Query::Stat(path.to_owned()))? {
+        match self.look(env, self.asked(Query::Stat(path.to_owned())))? {
             Found::Meta(found) => Ok(found),
             other => Ok(Err(mistaken(&other))),
         }
@@ -328,7 +337,7 @@ impl Exchange {
 
     /// As [`Exchange::stat`]: the file, opened.
     pub fn open(&mut self, env: &mut dyn Env, path: &Path) -> Result<io::Result<Opened>, Need> {
-        match self.look(env, Query::Open(path.to_owned()))? {
+        match self.look(env, self.asked(Query::Open(path.to_owned())))? {
             Found::Opened(found) => Ok(found),
             other => Ok(Err(mistaken(&other))),
         }
@@ -347,6 +356,14 @@ impl Exchange {
         match self.look(env, Query::Real(path.to_owned()))? {
             Found::Real(found) => Ok(found),
             other => Ok(Err(mistaken(&other))),
+        }
+    }
+
+    /// A question as its location asks it.
+    fn asked(&self, query: Query) -> Query {
+        match symlinks::guard(self, query.path()) {
+            Some(guard) => query.guarded(guard),
+            None => query,
         }
     }
 

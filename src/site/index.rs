@@ -5,6 +5,7 @@ use super::env::Env;
 use super::exchange::Exchange;
 use super::run::{Flow, Phase};
 use super::static_file::{self, file_path};
+use super::symlinks;
 use super::template::Template;
 use crate::conf::diagnostic::{Reason, Severity};
 use crate::conf::table::Call;
@@ -91,7 +92,7 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, at: usize) -> Flow {
                     return Flow::Goto(Phase::Directory);
                 }
             }
-            Err(error) => return static_file::failed(x, "stat", &path, &error),
+            Err(error) => return static_file::failed(x, symlinks::call(x, "stat"), &path, &error),
         }
     }
     Flow::Next
@@ -108,7 +109,7 @@ pub fn directory(x: &mut Exchange, env: &mut dyn Env) -> Flow {
             x.log(Level::Error, what);
             Flow::Fail(500)
         }
-        Ok(Err(error)) => static_file::failed(x, "stat", &path, &error),
+        Ok(Err(error)) => static_file::failed(x, symlinks::call(x, "stat"), &path, &error),
         Err(need) => Flow::Wait(need),
     }
 }

@@ -13,8 +13,8 @@ const SERVER: &[u8] = b"*";
 
 /// Finds the server by the request's host, and makes its path one that can be looked up.
 pub fn server(x: &mut Exchange) -> Flow {
-    let host = x.head.host().unwrap_or_default().to_vec();
-    match x.link.hosts.names.find(&host, x) {
+    let host = x.head.host().unwrap_or_default();
+    match x.link.hosts.names.find(host, x) {
         Ok(Some(server)) => x.server = &x.site.servers[server],
         Ok(None) => {}
         Err(TooHard) => return too_hard(x, "server name"),

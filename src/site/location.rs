@@ -109,12 +109,12 @@ impl Locations {
     ///
     /// # Errors
     /// A pattern gave up.
-    pub fn find<'a>(&'a self, x: &mut Exchange) -> Result<Option<&'a Location>, TooHard> {
+    pub fn find<'a>(&'a self, x: &Exchange) -> Result<Option<&'a Location>, TooHard> {
         Ok(self.search(x)?.map(|(location, _)| location))
     }
 
     /// The location, and whether it ends the search on the levels around, too.
-    fn search<'a>(&'a self, x: &mut Exchange) -> Result<Option<(&'a Location, bool)>, TooHard> {
+    fn search<'a>(&'a self, x: &Exchange) -> Result<Option<(&'a Location, bool)>, TooHard> {
         if let Some(location) = self.exact.get(&x.uri) {
             return Ok(Some((location, true)));
         }
@@ -133,22 +133,17 @@ impl Locations {
         }
     }
 
-    fn first_pattern<'a>(&'a self, x: &mut Exchange) -> Result<Option<&'a Location>, TooHard> {
-        if self.patterns.is_empty() {
-            return Ok(None);
-        }
-        let uri = std::mem::take(&mut x.uri);
+    fn first_pattern<'a>(&'a self, x: &Exchange) -> Result<Option<&'a Location>, TooHard> {
         let found = self.patterns.iter().find_map(|location| {
             let Name::Pattern { matcher, .. } = &location.name else {
                 return None;
             };
-            match matcher.matches(&uri, x) {
+            match matcher.matches(&x.uri, x) {
                 Ok(true) => Some(Ok(location)),
                 Ok(false) => None,
                 Err(too_hard) => Some(Err(too_hard)),
             }
         });
-        x.uri = uri;
         found.transpose()
     }
 

@@ -64,25 +64,24 @@ impl Matcher {
     ///
     /// # Errors
     /// Matching was given up.
-    pub fn matches(&self, text: &[u8], x: &mut Exchange) -> Result<bool, TooHard> {
+    pub fn matches(&self, text: &[u8], x: &Exchange) -> Result<bool, TooHard> {
+        let captures = &mut *x.captures.borrow_mut();
         if self.pattern.captures_len() == 0 {
             let found = self.pattern.is_match(text).map_err(|_| TooHard)?;
             if found {
-                x.captures.groups.clear();
+                captures.groups.clear();
             }
             return Ok(found);
         }
-        if !self
-            .pattern
-            .captures(text, &mut x.captures.groups)
-            .map_err(|_| TooHard)?
-        {
+        let found = self.pattern.captures(text, &mut captures.groups);
+        if !found.map_err(|_| TooHard)? {
             return Ok(false);
         }
-        x.captures.subject.clear();
-        x.captures.subject.extend_from_slice(text);
+        captures.subject.clear();
+        captures.subject.extend_from_slice(text);
         for &(group, slot) in &self.named {
-            x.slots[slot] = Some(x.capture(group).to_vec());
+            let range = captures.groups.get(group).unwrap_or(0..0);
+            x.set_slot(slot, Some(text[range].to_vec()));
         }
         Ok(true)
     }

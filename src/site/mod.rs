@@ -43,6 +43,7 @@ pub mod server;
 pub mod sizing;
 pub mod source;
 pub mod static_file;
+pub mod symlinks;
 pub mod template;
 #[cfg(test)]
 mod testing;
@@ -136,6 +137,8 @@ modules! {
         sizing: sizing::Sizing,
         /// Files as answers.
         static_file: static_file::StaticFile,
+        /// Which symlinks are followed.
+        symlinks: symlinks::Symlinks,
         /// How the server names itself.
         tokens: tokens::Tokens,
         /// Time-outs, keep-alive and the ways bytes are sent.

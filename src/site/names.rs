@@ -141,7 +141,7 @@ impl NameIndex {
     ///
     /// # Errors
     /// A pattern gave up.
-    pub fn find(&self, host: &[u8], x: &mut Exchange) -> Result<Option<usize>, TooHard> {
+    pub fn find(&self, host: &[u8], x: &Exchange) -> Result<Option<usize>, TooHard> {
         if let Some(&server) = self.exact.get(host) {
             return Ok(Some(server));
         }

@@ -12,6 +12,7 @@ use super::exchange::Exchange;
 use super::listing;
 use super::redirect;
 use super::run::Flow;
+use super::symlinks;
 use crate::conf::value;
 use crate::directives;
 use crate::files::Opened;
@@ -48,7 +49,7 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env) -> Flow {
     let path = file_path(x, &x.uri);
     match x.open(env, &path) {
         Ok(Ok(opened)) => answer(x, &path, opened),
-        Ok(Err(error)) => failed(x, "open", &path, &error),
+        Ok(Err(error)) => failed(x, symlinks::call(x, "open"), &path, &error),
         Err(need) => Flow::Wait(need),
     }
 }

@@ -97,7 +97,7 @@ impl Template {
                 Part::Variable(variable) => {
                     variable.write(x, out);
                 }
-                Part::Capture(number) => out.extend_from_slice(x.capture(*number)),
+                Part::Capture(number) => x.write_capture(*number, out),
             }
         }
     }

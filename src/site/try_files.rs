@@ -9,6 +9,7 @@ use super::env::Env;
 use super::exchange::Exchange;
 use super::locate;
 use super::run::{Flow, Phase};
+use super::symlinks;
 use super::template::Template;
 use crate::conf::diagnostic::Reason;
 use crate::conf::table::Call;
@@ -94,7 +95,8 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, at: usize) -> Flow {
             Ok(_) => {}
             Err(error) if Absence::of(&error) == Absence::Missing => {}
             Err(error) => {
-                let what = format_args!("stat() \"{}\" failed {}", Legible(&path), OsError(&error));
+                let (call, error) = (symlinks::call(x, "stat"), OsError(&error));
+                let what = format_args!("{call}() \"{}\" failed {error}", Legible(&path));
                 x.log(Level::Crit, what);
             }
         }

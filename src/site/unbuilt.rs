@@ -175,7 +175,6 @@ mod tests {
             "http: gzip_static on: Notice: not built yet: precompressed files",
             "server: ssl_certificate a.pem: Notice: not built yet: TLS",
             "server: ssl_verify_client on: Error: not built yet: TLS",
-            "main: load_module modules/x.so: Notice: there are no loadable modules",
             "main: stream: Error: not supported: proxying of TCP and UDP",
             "http: map $a $b: Error: not built yet: maps",
             "stream: map $a $b: Error: not supported: proxying of TCP and UDP",

@@ -3,8 +3,10 @@
 
 mod connection;
 mod foreign;
+mod named;
 mod request;
 mod response;
+mod slots;
 mod time;
 
 use std::collections::HashMap;
@@ -15,6 +17,10 @@ use std::sync::OnceLock;
 use super::exchange::Exchange;
 use crate::conf::diagnostic::Reason;
 use crate::conf::source::Place;
+use named::Meaning;
+
+pub use named::Named;
+pub use slots::{Kept, Slots};
 
 /// Appends a variable's value; `false` if it has none, which a log shows as `-`.
 pub type Read = fn(&Exchange, &mut Vec<u8>) -> bool;
@@ -22,12 +28,18 @@ pub type Read = fn(&Exchange, &mut Vec<u8>) -> bool;
 /// As [`Read`], for one of a family; the name comes without the family's prefix.
 pub type ReadOne = fn(&Exchange, &[u8], &mut Vec<u8>) -> bool;
 
+/// Takes a value that the configuration gives to a variable.
+pub type Write = fn(&mut Exchange, Vec<u8>);
+
 /// What a module declares.
 pub struct Declared {
     /// Variables by name.
     pub variables: &'static [(&'static str, Read)],
     /// Families by prefix (`arg_`).
     pub families: &'static [(&'static str, ReadOne)],
+    /// Those of the variables that the configuration may set, and what that does; nothing where
+    /// the value is only kept for the request.
+    pub settable: &'static [(&'static str, Option<Write>)],
 }
 
 const DECLARED: &[Declared] = &[
@@ -38,15 +50,24 @@ const DECLARED: &[Declared] = &[
     foreign::DECLARED,
 ];
 
+/// A variable that a directive makes: `map`, `geo`, `split_clients`.
+pub trait Computed: fmt::Debug {
+    /// Appends its value; `false` if it has none.
+    fn write(&self, x: &Exchange, out: &mut Vec<u8>) -> bool;
+
+    /// Whether it is computed anew each time, not once for a request.
+    fn volatile(&self) -> bool {
+        false
+    }
+}
+
 /// A variable, ready to be read.
 #[derive(Clone)]
 pub enum Variable {
-    /// One that is computed, by its name in lower case.
+    /// One that nothing but the request decides, by its name in lower case.
     Plain(&'static str, Read),
-    /// One of a family.
-    One(ReadOne, Rc<[u8]>),
-    /// One that the configuration sets, such as a named capture.
-    Slot(usize),
+    /// One that the configuration makes, sets or may set.
+    Named(Rc<Named>),
 }
 
 impl Variable {
@@ -54,14 +75,7 @@ impl Variable {
     pub fn write(&self, x: &Exchange, out: &mut Vec<u8>) -> bool {
         match self {
             Variable::Plain(_, read) => read(x, out),
-            Variable::One(read, name) => read(x, name, out),
-            Variable::Slot(index) => match x.slots.get(*index) {
-                Some(Some(value)) => {
-                    out.extend_from_slice(value);
-                    true
-                }
-                _ => false,
-            },
+            Variable::Named(named) => named.write(x, out),
         }
     }
 }
@@ -70,22 +84,35 @@ impl fmt::Debug for Variable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Variable::Plain(name, _) => write!(f, "Plain({name})"),
-            Variable::One(_, name) => write!(f, "One({})", name.escape_ascii()),
-            Variable::Slot(index) => write!(f, "Slot({index})"),
+            Variable::Named(named) => write!(f, "Named({named})"),
         }
     }
 }
 
-struct Slot {
-    index: usize,
-    declared: bool,
-    used_at: Option<Place>,
+/// Where a directive puts the value of a variable that it sets (`set`).
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// Into the request.
+    Request(Write),
+    /// Among the kept values.
+    Slot(usize),
+}
+
+impl Target {
+    /// Sets the variable.
+    pub fn set(&self, x: &mut Exchange, value: Vec<u8>) {
+        match self {
+            Target::Request(write) => write(x, value),
+            Target::Slot(slot) => x.set_slot(*slot, Some(value)),
+        }
+    }
 }
 
 /// The names a configuration uses and declares.
 #[derive(Default)]
 pub struct Registry {
-    slots: HashMap<Vec<u8>, Slot>,
+    names: HashMap<Vec<u8>, Rc<Named>>,
+    slots: usize,
     /// Whether `$realpath_root` is among the names.
     pub real_root: bool,
 }
@@ -95,62 +122,111 @@ impl Registry {
     /// an error then: see [`Registry::unknown`].
     pub fn reference(&mut self, name: &[u8], place: Option<Place>) -> Variable {
         let name = name.to_ascii_lowercase();
-        if let Some((name, read)) = plain(&name) {
+        if let Some((name, read)) = plain(&name).filter(|(name, _)| change(name).is_none()) {
             self.real_root |= name == "realpath_root";
             return Variable::Plain(name, read);
         }
-        if let Some((read, rest)) = one_of_family(&name) {
-            return Variable::One(read, rest.into());
-        }
-        let slot = self.slot(name);
-        slot.used_at = slot.used_at.or(place);
-        Variable::Slot(slot.index)
+        let named = self.named(name);
+        named.used_at(place);
+        Variable::Named(named)
+    }
+
+    /// Makes a variable of this name, in place of one that another directive made; gives the slot
+    /// in which its value is kept.
+    ///
+    /// # Errors
+    /// The name is no name, or belongs to a variable that cannot be set.
+    pub fn define(&mut self, name: &[u8], computed: Rc<dyn Computed>) -> Result<usize, Reason> {
+        self.declared(name, |_| Meaning::Computed(computed))
     }
 
     /// Declares a variable that a pattern sets by a named capture.
     ///
     /// # Errors
-    /// The name belongs to a variable that cannot be set.
+    /// As [`Registry::define`].
     pub fn declare(&mut self, name: &[u8]) -> Result<usize, Reason> {
+        self.declared(name, |_| Meaning::Capture)
+    }
+
+    /// Declares a variable that a directive sets, and how that is done.
+    ///
+    /// # Errors
+    /// As [`Registry::define`].
+    pub fn target(&mut self, name: &[u8]) -> Result<Target, Reason> {
         let name = name.to_ascii_lowercase();
-        if plain(&name).is_some() {
-            return Err(format!("the duplicate \"{}\" variable", name.escape_ascii()).into());
+        let slot = self.declared(&name, |meaning| match meaning {
+            Meaning::Unknown(_) | Meaning::One(..) => Meaning::Set(Box::new(meaning)),
+            other => other,
+        })?;
+        Ok(match str::from_utf8(&name).ok().and_then(change) {
+            Some(Some(write)) => Target::Request(write),
+            _ => Target::Slot(slot),
+        })
+    }
+
+    fn declared(
+        &mut self,
+        name: &[u8],
+        become_: impl FnOnce(Meaning) -> Meaning,
+    ) -> Result<usize, Reason> {
+        let name = name.to_ascii_lowercase();
+        if name.is_empty() {
+            return Err("invalid variable name \"$\"".into());
         }
-        let slot = self.slot(name);
-        slot.declared = true;
-        Ok(slot.index)
+        if plain(&name).is_some_and(|(name, _)| change(name).is_none()) {
+            let name = String::from_utf8_lossy(&name);
+            return Err(format!("the duplicate \"{name}\" variable").into());
+        }
+        let named = self.named(name);
+        named.become_(become_);
+        Ok(named.slot(&mut self.slots))
     }
 
     /// Lets a name pass that a directive would have declared, had it not been refused.
     pub fn excuse(&mut self, name: &[u8]) {
-        self.slot(name.to_ascii_lowercase()).declared = true;
+        self.named(name.to_ascii_lowercase()).excuse();
     }
 
     /// How many slots an exchange needs.
     pub fn slots(&self) -> usize {
-        self.slots.len()
+        self.slots
+    }
+
+    /// The variables that were used, made or set, by name.
+    pub fn into_names(self) -> HashMap<Vec<u8>, Rc<Named>> {
+        self.names
     }
 
     /// The names that were used and never declared, with where they were used first.
     pub fn unknown(&self) -> Vec<(String, Option<Place>)> {
         let mut unknown: Vec<_> = self
-            .slots
-            .iter()
-            .filter(|(_, slot)| !slot.declared)
-            .map(|(name, slot)| (name.escape_ascii().to_string(), slot.used_at))
+            .names
+            .values()
+            .filter_map(|named| Some((named.to_string(), named.unknown_at()?)))
             .collect();
         unknown.sort_by_key(|(_, place)| place.map(|p| (p.source, p.line, p.column)));
         unknown
     }
 
-    fn slot(&mut self, name: Vec<u8>) -> &mut Slot {
-        let index = self.slots.len();
-        self.slots.entry(name).or_insert(Slot {
-            index,
-            declared: false,
-            used_at: None,
-        })
+    fn named(&mut self, name: Vec<u8>) -> Rc<Named> {
+        let known = self.names.entry(name);
+        let name = known.key().clone();
+        known.or_insert_with(|| Rc::new(Named::new(name))).clone()
     }
+}
+
+/// The variable of this name while a request runs; none if there is none. Only for names that come
+/// with the request's answer (`<!--# echo var="..." -->`): the configuration's are looked up once.
+pub fn find(x: &Exchange, name: &[u8]) -> Option<Variable> {
+    let name = name.to_ascii_lowercase();
+    if let Some(named) = x.site.variables.get(&name) {
+        return Some(Variable::Named(named.clone()));
+    }
+    if let Some((name, read)) = plain(&name) {
+        return Some(Variable::Plain(name, read));
+    }
+    let family = one_of_family(&name).is_some();
+    family.then(|| Variable::Named(Rc::new(Named::new(name))))
 }
 
 fn plain(name: &[u8]) -> Option<(&'static str, Read)> {
@@ -162,9 +238,19 @@ fn plain(name: &[u8]) -> Option<(&'static str, Read)> {
     by_name.get(name).copied()
 }
 
-fn one_of_family(name: &[u8]) -> Option<(ReadOne, &[u8])> {
+/// What setting a predefined variable does; none if it cannot be set.
+fn change(name: &str) -> Option<Option<Write>> {
+    let mut settable = DECLARED.iter().flat_map(|declared| declared.settable);
+    settable.find_map(|(known, write)| (*known == name).then_some(*write))
+}
+
+/// How one of a family is read, and the length of the family's prefix.
+fn one_of_family(name: &[u8]) -> Option<(ReadOne, usize)> {
     let mut families = DECLARED.iter().flat_map(|declared| declared.families);
-    families.find_map(|(prefix, read)| Some((*read, name.strip_prefix(prefix.as_bytes())?)))
+    families.find_map(|(prefix, read)| {
+        name.starts_with(prefix.as_bytes())
+            .then_some((*read, prefix.len()))
+    })
 }
 
 #[cfg(test)]
@@ -187,8 +273,9 @@ mod tests {
     #[test]
     fn knows_what_nginx_knows() {
         for name in include_str!("../../tests/data/variables.txt").lines() {
-            let variable = Registry::default().reference(name.as_bytes(), None);
-            assert!(!matches!(variable, Variable::Slot(_)), "{name}");
+            let mut registry = Registry::default();
+            registry.reference(name.as_bytes(), None);
+            assert_eq!(registry.unknown(), [], "{name}");
         }
     }
 
@@ -199,21 +286,12 @@ mod tests {
             registry.reference(b"URI", None),
             Variable::Plain("uri", _)
         ));
-        assert!(matches!(
-            registry.reference(b"arg_a", None),
-            Variable::One(..)
-        ));
-        assert!(matches!(
-            registry.reference(b"captured", None),
-            Variable::Slot(0)
-        ));
-        assert!(matches!(
-            registry.reference(b"typo", None),
-            Variable::Slot(1)
-        ));
-        assert_eq!(registry.declare(b"captured").unwrap(), 0);
+        for name in [&b"arg_a"[..], b"captured", b"typo"] {
+            registry.reference(name, None);
+        }
+        assert_eq!(registry.declare(b"Captured").unwrap(), 0);
         assert!(registry.declare(b"uri").is_err());
         assert_eq!(registry.unknown(), [("typo".to_owned(), None)]);
-        assert_eq!(registry.slots(), 2);
+        assert_eq!(registry.slots(), 1);
     }
 }

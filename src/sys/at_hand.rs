@@ -4,14 +4,13 @@
 use std::fs::File;
 use std::io;
 use std::mem::zeroed;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use nix::NixPath;
-
 use super::error::{check, check_size};
 use super::file::{self, Kind, Meta};
+use super::openat2::openat2;
 
 /// Whether the kernel can be asked for what it has in its caches: openat2(2) with RESOLVE_CACHED,
 /// of Linux 5.12.
@@ -99,18 +98,7 @@ pub fn read(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
 }
 
 fn resolve(path: &Path, flags: libc::c_int) -> io::Result<OwnedFd> {
-    // SAFETY: all zeroes are a valid open_how, a struct of numbers.
-    let mut how: libc::open_how = unsafe { zeroed() };
-    how.flags = (flags | libc::O_CLOEXEC) as u64;
-    how.resolve = libc::RESOLVE_CACHED;
-    let size = size_of::<libc::open_how>();
-    let (call, base) = (libc::SYS_openat2, libc::AT_FDCWD);
-    let fd = path.with_nix_path(|path| {
-        // SAFETY: the path ends with a NUL, `how` has the size given, and both outlive the call.
-        check_size(unsafe { libc::syscall(call, base, path.as_ptr(), &how, size) } as isize)
-    })??;
-    // SAFETY: the kernel has just made this descriptor, and nobody else has it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) })
+    openat2(None, path, flags, libc::RESOLVE_CACHED)
 }
 
 #[cfg(test)]

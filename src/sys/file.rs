@@ -18,6 +18,7 @@ use super::error::{check, check_size};
 use super::wake::is_writable;
 
 mod followed;
+pub mod guarded;
 
 /// What a file is, for the purposes of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

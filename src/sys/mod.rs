@@ -15,6 +15,7 @@ pub mod file;
 pub mod host;
 pub mod limit;
 pub mod oom;
+mod openat2;
 pub mod poll;
 pub mod privilege;
 pub mod process;

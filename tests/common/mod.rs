@@ -10,6 +10,7 @@ mod fuse;
 mod inject;
 mod json;
 mod lease;
+mod link;
 mod load;
 mod process;
 mod response;

@@ -419,3 +419,16 @@ proptest! {
         prop_assert_eq!(pattern.is_match(&text), Ok(true));
     }
 }
+
+#[test]
+fn names_are_found_in_what_may_be_a_pattern() {
+    for (text, expected) in [
+        ("~^(?<a>x)(?P<b_1>y)(?'c'z)", &["a", "b_1", "c"][..]),
+        ("(?<=x)(?<!y)(?:z)(?<", &[]),
+        ("(?<open>[", &["open"]),
+    ] {
+        let found: Vec<_> = names_within(text.as_bytes()).collect();
+        let expected: Vec<_> = expected.iter().map(|name| name.as_bytes()).collect();
+        assert_eq!(found, expected, "{text}");
+    }
+}

@@ -103,6 +103,34 @@ fn what_is_wrong_is_said_with_its_place() {
 }
 
 #[test]
+fn a_fragment_is_read_as_if_it_stood_in_http() {
+    let prefix = tempfile::tempdir().expect("directory");
+    let (plan, said) = plan(
+        prefix.path(),
+        "error_log stderr; gzip_types a/b;\nserver { listen 81; sendfile off; }\nsendfile off;",
+    );
+    let notice =
+        "this file has no \"http\" block: it is read as if one stood around it in test:2:1";
+    assert!(said.contains(&notice.to_owned()), "{said:?}");
+    assert!(!plan.draft.diagnostics.errors(), "{said:?}");
+    let server = &plan.draft.servers[0].location.values;
+    assert_eq!(&*server.mime.of(b"/a.html"), b"text/html");
+    assert_eq!(&*server.mime.of(b"/a"), b"application/octet-stream");
+}
+
+#[test]
+fn modules_are_built_in_or_missed() {
+    let prefix = tempfile::tempdir().expect("directory");
+    let (_, said) = plan(
+        prefix.path(),
+        "load_module modules/ngx_http_autoindex_module.so;\n\
+         load_module /usr/lib/ngx_http_geoip2_module.so; error_log stderr; events {}",
+    );
+    let notice = "module \"ngx_http_geoip2_module\" is not supported in test:2:13";
+    assert_eq!(said, [notice]);
+}
+
+#[test]
 fn the_user_can_be_kept() {
     let keep = |text| {
         let request = Request {

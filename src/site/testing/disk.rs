@@ -45,8 +45,10 @@ impl Disk {
     /// The answer to a question.
     pub fn look(&self, query: &Query) -> Found {
         match query {
-            Query::Open(path) => Found::Opened(self.open(path)),
-            Query::Stat(path) => Found::Meta(self.find(path).map(Node::meta)),
+            Query::Open(path) | Query::OpenGuarded(path, _) => Found::Opened(self.open(path)),
+            Query::Stat(path) | Query::StatGuarded(path, _) => {
+                Found::Meta(self.find(path).map(Node::meta))
+            }
             Query::List(path) => Found::Entries(self.list(path)),
             Query::Real(path) => Found::Real(path.canonicalize()),
         }

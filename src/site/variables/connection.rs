@@ -33,6 +33,7 @@ pub const DECLARED: Declared = Declared {
         }),
     ],
     families: &[],
+    settable: &[],
 };
 
 fn binary_remote_addr(x: &Exchange, out: &mut Vec<u8>) -> bool {

@@ -57,6 +57,7 @@ pub const DECLARED: Declared = Declared {
         ("ssl_", nothing_by_name),
         ("upstream_", nothing_by_name),
     ],
+    settable: &[],
 };
 
 fn nothing(_: &Exchange, _: &mut Vec<u8>) -> bool {

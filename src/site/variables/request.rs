@@ -42,6 +42,7 @@ pub const DECLARED: Declared = Declared {
         ("uri", uri),
     ],
     families: &[("arg_", argument), ("cookie_", cookie), ("http_", field)],
+    settable: &[("args", Some(|x, value| x.args = value))],
 };
 
 fn put(text: &[u8], out: &mut Vec<u8>) -> bool {

@@ -25,6 +25,7 @@ pub const DECLARED: Declared = Declared {
         ("sent_http_", sent_field),
         ("sent_trailer_", |_, _, _| false),
     ],
+    settable: &[],
 };
 
 fn request_completion(x: &Exchange, out: &mut Vec<u8>) -> bool {

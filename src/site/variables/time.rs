@@ -12,6 +12,7 @@ pub const DECLARED: Declared = Declared {
         ("time_local", time_local),
     ],
     families: &[],
+    settable: &[],
 };
 
 fn msec(x: &Exchange, out: &mut Vec<u8>) -> bool {
