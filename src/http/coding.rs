@@ -59,7 +59,10 @@ impl Accepted {
     /// list of codings is passed over. No line at all takes no coding: nobody has one to lose.
     pub fn parse<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Accepted {
         let mut accepted = Accepted::default();
-        for element in lines.into_iter().flat_map(|line| line.split(|&b| b == b',')) {
+        for element in lines
+            .into_iter()
+            .flat_map(|line| line.split(|&b| b == b','))
+        {
             let (name, parameter) = match element.iter().position(|&b| b == b';') {
                 Some(at) => (&element[..at], Some(&element[at + 1..])),
                 None => (element, None),

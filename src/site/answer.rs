@@ -2,7 +2,7 @@
 
 use super::source::{Input, Source};
 use crate::files::Content;
-use crate::http::{Bytes, Chunk, Piece};
+use crate::http::{Bytes, Chunk, Coding, Piece};
 use crate::http::{Length, ResponseHead};
 use crate::sys::file::Meta;
 
@@ -21,6 +21,8 @@ pub struct Answer {
     pub location: Option<Bytes>,
     /// Other fields.
     pub fields: Vec<(Bytes, Bytes)>,
+    /// How the body is coded, which one of the fields says.
+    pub coding: Option<Coding>,
     /// The body.
     pub body: Body,
     /// Whether parts of it may be asked for.

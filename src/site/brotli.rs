@@ -16,7 +16,7 @@ use crate::http::Coding;
 
 directives! {
     /// Coding with brotli.
-    pub struct Brotli in "ngx_brotli" with Draft {
+    pub struct Brotli in "ngx_http_brotli_filter_module" with Draft {
         /// Codes answers with brotli, for clients that take it.
         enabled: bool = false =>
             "brotli" [HTTP | SERVER | LOCATION | LOCATION_IF] 1, Clone, "off", set(value::flag);
@@ -31,10 +31,6 @@ directives! {
         /// Leaves shorter answers alone, in bytes.
         min_length: u64 = 20 =>
             "brotli_min_length" [HTTP | SERVER | LOCATION] 1, Clone, "20", set(value::size);
-        /// Answers with the file of the same name and `.br`, if there is one, to clients that take
-        /// it; with `always`, to all.
-        precompressed: Use = Use::Never =>
-            "brotli_static" [HTTP | SERVER | LOCATION] 1, Clone, "off", set(when);
     }
     also {
         /// Accepted: buffers size themselves.
@@ -42,11 +38,23 @@ directives! {
     }
 }
 
+directives! {
+    /// Files coded with brotli beforehand.
+    pub struct BrotliStatic in "ngx_http_brotli_static_module" with Draft {
+        /// Answers with the file of the same name and `.br`, if there is one, to clients that take
+        /// it; with `always`, to all.
+        when: Use = Use::Never =>
+            "brotli_static" [HTTP | SERVER | LOCATION] 1, Clone, "off", set(when);
+    }
+}
+
+/// The variables of this module.
 pub const DECLARED: Declared = Declared {
     variables: &[("brotli_ratio", |x, out| {
         Ratio::write(x, Coding::Brotli, 2, out)
     })],
     families: &[],
+    settable: &[],
 };
 
 fn types(this: &mut Brotli, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {

@@ -37,6 +37,8 @@ pub const KEPT: u64 = 32 << 20;
 const MEMORY: u64 = 128 << 20;
 /// A file that changed so lately can change again without a trace: clocks of file systems tick.
 const SETTLING: Duration = Duration::from_millis(100);
+/// The same for clocks that tell seconds only.
+const SETTLING_COARSE: Duration = Duration::from_secs(2);
 /// The shortest time between two looks for what somebody else codes.
 const PAUSE: Duration = Duration::from_millis(2);
 /// For so long a request waits for what somebody else codes.
@@ -133,10 +135,10 @@ pub fn accepted(x: &Exchange) -> Accepted {
     Accepted::parse(lines.map(|(_, value)| value))
 }
 
-/// Whether this answer may have this coding for its client.
+/// Whether this answer may have this coding for its client; what stands in another one has none.
 pub fn takes(x: &Exchange, answer: &Answer, accepted: &Accepted, coding: Coding) -> bool {
     let gzip = &x.location.values.gzip;
-    accepted.takes(coding) && (coding != Coding::Gzip || gzip.allows(x, answer))
+    !x.is_child() && accepted.takes(coding) && (coding != Coding::Gzip || gzip.allows(x, answer))
 }
 
 fn offer(values: &Values, coding: Coding) -> Option<Offer<'_>> {
@@ -157,7 +159,10 @@ pub fn choose(x: &mut Exchange, answer: &Answer) -> Option<Recipe> {
     }
     let offered = Coding::ALL.map(|coding| {
         let offer = offer(values, coding)?;
-        let is_long = answer.body.len().is_none_or(|length| length >= offer.min_length);
+        let is_long = answer
+            .body
+            .len()
+            .is_none_or(|length| length >= offer.min_length);
         let is_meant = is_long && offer.types.contains(answer.content_type.as_deref());
         is_meant.then_some(Recipe {
             coding,
@@ -175,11 +180,21 @@ pub fn choose(x: &mut Exchange, answer: &Answer) -> Option<Recipe> {
     accepted.best(may).and_then(recipe)
 }
 
+/// Has the answer that says that nothing changed say of the coding what the whole one would say
+/// (RFC 9110 section 15.4.5).
+pub fn unchanged(x: &mut Exchange, answer: &mut Answer) {
+    if choose(x, answer).is_some() {
+        answer.weaken_etag();
+    }
+}
+
 /// A file that is being coded for an answer.
 pub struct Making {
     recipe: Recipe,
     content: Content,
     meta: Meta,
+    /// Whether what is made will be kept.
+    keeps: bool,
     since: Instant,
     stage: Stage,
 }
@@ -236,12 +251,12 @@ fn begin(x: &mut Exchange, answer: &mut Answer) -> Option<Box<Making>> {
     let recipe = choose(x, answer)?;
     if let Body::File(content, meta) = &answer.body
         && meta.size <= x.site.kept.borrow().largest()
-        && is_settled(x, meta)
     {
         return Some(Box::new(Making {
             recipe: recipe.for_many(meta.size),
             content: content.clone(),
             meta: *meta,
+            keeps: is_settled(x, meta),
             since: x.clock().now(),
             stage: Stage::Look,
         }));
@@ -255,7 +270,11 @@ fn begin(x: &mut Exchange, answer: &mut Answer) -> Option<Box<Making>> {
 /// Whether a file that changes again will show it.
 fn is_settled(x: &Exchange, meta: &Meta) -> bool {
     let changed = Duration::new(u64::try_from(meta.changed.0).unwrap_or(0), meta.changed.1);
-    x.clock().wall().abs_diff(changed) >= SETTLING
+    let settling = match meta.changed.1 {
+        0 => SETTLING_COARSE,
+        _ => SETTLING,
+    };
+    x.clock().wall().abs_diff(changed) >= settling
 }
 
 /// Says what was done to the body.
@@ -306,8 +325,10 @@ fn make(
                 let coded = x.job(Lane::Work, "compression", job).inspect_err(|_| {
                     making.stage = Stage::Code(None, charge);
                 })?;
-                // It counts from now on.
-                drop(x.site.kept.borrow_mut().look(&key));
+                if making.keeps {
+                    // It counts from now on.
+                    drop(x.site.kept.borrow_mut().look(&key));
+                }
                 return Ok(coded);
             }
         }
@@ -324,7 +345,11 @@ fn look(x: &Exchange, making: &Making, key: &Key) -> Result<Option<Arc<[u8]>>, S
     let now = x.clock().now();
     let waited = now.saturating_duration_since(making.since);
     let pause = || Stage::Pause(now + PAUSE.max(waited / 4));
-    match x.site.kept.borrow_mut().look(key) {
+    let known = match making.keeps {
+        true => x.site.kept.borrow_mut().look(key),
+        false => Known::Missing(Slot::default()),
+    };
+    match known {
         Known::Here(body) => Ok(Some(body)),
         Known::Failed => Ok(None),
         Known::Coming if waited > PATIENCE => Ok(None),
@@ -332,7 +357,11 @@ fn look(x: &Exchange, making: &Making, key: &Key) -> Result<Option<Arc<[u8]>>, S
         Known::Missing(slot) => {
             let size = making.meta.size;
             let Some(charge) = Charge::take(x.site, size) else {
-                return if waited > PATIENCE { Ok(None) } else { Err(pause()) };
+                return if waited > PATIENCE {
+                    Ok(None)
+                } else {
+                    Err(pause())
+                };
             };
             let body = Body::File(making.content.clone(), making.meta);
             let bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
@@ -343,5 +372,8 @@ fn look(x: &Exchange, making: &Making, key: &Key) -> Result<Option<Arc<[u8]>>, S
 
 /// Logs that a body could not be coded or decoded.
 pub fn failed(x: &Exchange, what: &str, error: &std::io::Error) {
-    x.log(Level::Error, format_args!("{what} failed {}", OsError(error)));
+    x.log(
+        Level::Error,
+        format_args!("{what} failed {}", OsError(error)),
+    );
 }

@@ -3,7 +3,7 @@
 //! Loading has two halves, so that `site` never sees a socket: [`plan`] reads the configuration
 //! and says what it needs; [`Draft::open`] takes what was opened for it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::iter;
 use std::os::unix::ffi::OsStrExt;
@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::access_log::{self, Format};
+use super::compression::{self, Kept};
 use super::endpoints;
 use super::error_log::ErrorLogs;
 use super::location::Location;
@@ -101,6 +102,8 @@ pub struct Draft {
     pub known: fn(&str) -> bool,
     /// Whether answers of slow file systems may be kept.
     pub keeps_files: bool,
+    /// Bytes of coded files that a worker keeps.
+    pub compressed_cache: u64,
     world: World,
 }
 
@@ -164,6 +167,7 @@ impl Draft {
             alias_of: None,
             known: |_| false,
             keeps_files: true,
+            compressed_cache: compression::KEPT,
             world,
         }
     }
@@ -250,6 +254,8 @@ impl Draft {
             variables: self.variables.into_names(),
             pools: self.needs.pools.into_iter().map(|(name, _)| name).collect(),
             keeps_files: self.keeps_files,
+            kept: RefCell::new(Kept::new(self.compressed_cache)),
+            coding_memory: Cell::new(0),
             hostname: self.hostname,
             default_root,
             reach: self.needs.reach,
@@ -282,6 +288,10 @@ pub struct Site {
     pub pools: Vec<Vec<u8>>,
     /// Whether answers of slow file systems may be kept.
     pub keeps_files: bool,
+    /// Coded files.
+    pub kept: RefCell<Kept>,
+    /// Bytes that are in use for coding.
+    pub coding_memory: Cell<u64>,
     /// The name of this machine.
     pub hostname: Vec<u8>,
     /// The directory of files where no `root` is set.

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use super::answer::{Answer, Response};
 use super::clock::Clock;
+use super::compression::{Making, Ratio};
 use super::draft::Site;
 use super::env::{Env, Job, Lane, Need, Wake};
 use super::location::Location;
@@ -21,7 +22,7 @@ use super::symlinks;
 use super::variables::{Kept, Slots};
 use crate::conf::pattern;
 use crate::files::{Found, Opened, Query};
-use crate::http::Method;
+use crate::http::{Coding, Method};
 use crate::http::{Head, Length, ResponseHead, SentBytes};
 use crate::log::Level;
 use crate::sys::file::{self, Entry, Meta};
@@ -145,6 +146,16 @@ pub struct Exchange {
     pub(super) real_root: Option<(PathBuf, PathBuf)>,
     /// `try_files` found a name below an `alias` that replaces the whole path.
     pub(super) alias_keeps_uri: bool,
+    /// What it gets depends on `Accept-Encoding`.
+    pub(super) varies: bool,
+    /// What it gets is decoded, since its client does not take the coding.
+    pub(super) decodes: bool,
+    /// A coding that the file is there in, and that its client does not take.
+    pub(super) witness: Option<Coding>,
+    /// How much smaller its answer became.
+    pub(super) ratio: Option<Ratio>,
+    /// The file that is being coded for its answer.
+    pub(super) making: Option<Box<Making>>,
     /// What it was woken with and has not looked at yet.
     woken: Option<Wake>,
     /// How many exchanges it stands in.
@@ -189,6 +200,11 @@ impl Exchange {
             leads_to: None,
             real_root: None,
             alias_keeps_uri: false,
+            varies: false,
+            decodes: false,
+            witness: None,
+            ratio: None,
+            making: None,
             woken: None,
             depth: 0,
             child: None,

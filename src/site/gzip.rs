@@ -60,11 +60,11 @@ directives! {
     }
 }
 
+/// The variables of this module.
 pub const DECLARED: Declared = Declared {
-    variables: &[("gzip_ratio", |x, out| {
-        Ratio::write(x, Coding::Gzip, 2, out)
-    })],
+    variables: &[("gzip_ratio", |x, out| Ratio::write(x, Coding::Gzip, 2, out))],
     families: &[],
+    settable: &[],
 };
 
 fn types(this: &mut Gzip, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
@@ -79,10 +79,12 @@ fn level(word: &Word) -> Result<i32, Reason> {
 /// A level between two others.
 pub fn bounded(word: &Word, least: i32, most: i32) -> Result<i32, Reason> {
     let number = i32::try_from(value::number(word)?).ok();
-    number.filter(|n| (least..=most).contains(n)).ok_or_else(|| {
-        let what = format!("value must be between {least} and {most}");
-        Reason::from(what).at(word.place)
-    })
+    number
+        .filter(|n| (least..=most).contains(n))
+        .ok_or_else(|| {
+            let what = format!("value must be between {least} and {most}");
+            Reason::from(what).at(word.place)
+        })
 }
 
 /// The exponent of a size that is a power of 2 within bounds, which are exponents, too.
@@ -233,8 +235,9 @@ impl Gzip {
                 || (on(NO_STORE) && says("no-store"))
                 || (on(PRIVATE) && says("private"));
         }
-        !(on(NO_LAST_MODIFIED) && field("last-modified").is_some())
-            && !(on(NO_ETAG) && answer.etag.is_some())
+        let has_date = on(NO_LAST_MODIFIED) && field("last-modified").is_some();
+        let has_etag = on(NO_ETAG) && answer.etag.is_some();
+        !has_date && !has_etag
     }
 
     fn is_disabled(&self, x: &Exchange) -> bool {
@@ -278,7 +281,10 @@ mod tests {
         for (text, expected) in [
             ("gzip_comp_level 0", "value must be between 1 and 9"),
             ("gzip_comp_level 10", "value must be between 1 and 9"),
-            ("gzip_comp_level x", "\"gzip_comp_level\" directive invalid number"),
+            (
+                "gzip_comp_level x",
+                "\"gzip_comp_level\" directive invalid number",
+            ),
             (
                 "gzip_window 300",
                 "\"gzip_window\" directive must be 512, 1k, 2k, 4k, 8k, 16k, or 32k",
@@ -291,9 +297,18 @@ mod tests {
             ("gzip_proxied x", "invalid value \"x\""),
             ("gzip_http_version 1.2", "invalid value \"1.2\""),
             ("gzip_static x", "invalid value \"x\""),
-            ("gzip_buffers x 1k", "\"gzip_buffers\" directive invalid value"),
-            ("gunzip_buffers 0 1k", "\"gunzip_buffers\" directive invalid value"),
-            ("gzip_min_length x", "\"gzip_min_length\" directive invalid value"),
+            (
+                "gzip_buffers x 1k",
+                "\"gzip_buffers\" directive invalid value",
+            ),
+            (
+                "gunzip_buffers 0 1k",
+                "\"gunzip_buffers\" directive invalid value",
+            ),
+            (
+                "gzip_min_length x",
+                "\"gzip_min_length\" directive invalid value",
+            ),
             ("brotli_comp_level 12", "value must be between 0 and 11"),
             (
                 "brotli_window 512",
@@ -305,17 +320,26 @@ mod tests {
                 "zstd_comp_level 0",
                 "zstd compress level must between -131072 and 22 excluding 0",
             ),
-            ("zstd_comp_level -x", "\"zstd_comp_level\" directive invalid number"),
+            (
+                "zstd_comp_level -x",
+                "\"zstd_comp_level\" directive invalid number",
+            ),
             ("compressed_cache 1m", "invalid parameter \"1m\""),
         ] {
-            assert_eq!(testing::said(&format!("{text};")), [format!("error: {expected}")]);
+            assert_eq!(
+                testing::said(&format!("{text};")),
+                [format!("error: {expected}")]
+            );
         }
         for (text, expected) in [
             ("gzip_types text/html", "duplicate MIME type \"text/html\""),
             ("brotli_types a/b A/B", "duplicate MIME type \"a/b\""),
             ("gzip_proxied any any", "duplicate value \"any\""),
         ] {
-            assert_eq!(testing::said(&format!("{text};")), [format!("warning: {expected}")]);
+            assert_eq!(
+                testing::said(&format!("{text};")),
+                [format!("warning: {expected}")]
+            );
         }
         let fine = "gzip_disable msie6 degradation a; gzip_disable b; gzip_types * a/b a/b;
                     gzip_window 512; gzip_hash 128k; zstd_comp_level -5; gzip_static Always;";
@@ -326,7 +350,10 @@ mod tests {
     fn old_browsers_are_known_by_their_names() {
         for (agent, expected) in [
             ("Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1)", true),
-            ("Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1; SV1)", false),
+            (
+                "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1; SV1)",
+                false,
+            ),
             ("MSIE 5.5;", true),
             ("MSIE 4.0", true),
             ("MSIE 7.0; x", false),

@@ -13,6 +13,7 @@ use super::env::Env;
 use super::exchange::Exchange;
 use super::run::{Flow, Phase};
 use super::static_file::{self, file_path};
+use super::symlinks;
 use crate::conf::diagnostic::Reason;
 use crate::conf::tree::Word;
 use crate::conf::value;
@@ -24,7 +25,7 @@ use crate::sys::OsError;
 use crate::sys::file::{Absence, Kind};
 
 directives! {
-    /// Files coded beforehand.
+    /// Files coded with gzip beforehand.
     pub struct GzipStatic in "ngx_http_gzip_static_module" with Draft {
         /// Answers with the file of the same name and `.gz`, if there is one, to clients that take
         /// it; with `always`, to all. Where only that file exists, other clients get it decoded.
@@ -57,8 +58,8 @@ pub fn when(word: &Word) -> Result<Use, Reason> {
 
 fn used(values: &Values, coding: Coding) -> Use {
     match coding {
-        Coding::Brotli => values.brotli.precompressed,
-        Coding::Zstd => values.zstd.precompressed,
+        Coding::Brotli => values.brotli_static.when,
+        Coding::Zstd => values.zstd_static.when,
         Coding::Gzip => values.gzip_static.when,
     }
 }
@@ -73,23 +74,28 @@ enum Purpose {
 }
 
 /// The codings of files to look for, in their order.
-fn wanted(x: &Exchange) -> impl Iterator<Item = (Coding, Purpose)> {
+fn wanted(x: &Exchange) -> Vec<(Coding, Purpose)> {
     let values = &x.location.values;
     let accepted = compression::accepted(x);
     let none = Answer::default();
-    let takes = Coding::ALL.map(|coding| {
-        let is_used = used(values, coding) != Use::Never;
-        is_used && compression::takes(x, &none, &accepted, coding)
-    });
-    let taken = accepted.ranked(|coding| takes[coding as usize]);
-    // What everybody gets is best in the coding that most can take.
-    let rest = Coding::ALL.into_iter().rev();
-    let not_taken = rest.filter(move |&coding| !takes[coding as usize]);
-    let of_use = |wanted| not_taken.clone().filter(move |&coding| used(values, coding) == wanted);
-    let always = of_use(Use::Always);
-    let witnesses = of_use(Use::Accepted).map(|coding| (coding, Purpose::Witness));
-    let answers = taken.chain(always).map(|coding| (coding, Purpose::Answer));
-    answers.chain(witnesses)
+    let takes = |coding| compression::takes(x, &none, &accepted, coding);
+    let of_use = |coding, wanted| used(values, coding) == wanted;
+    let taken = accepted.ranked(|coding| !of_use(coding, Use::Never) && takes(coding));
+    let mut all: Vec<_> = taken.map(|coding| (coding, Purpose::Answer)).collect();
+    let purposes = [
+        (Use::Always, Purpose::Answer),
+        (Use::Accepted, Purpose::Witness),
+    ];
+    for (wanted, purpose) in purposes {
+        // What everybody gets is best in the coding that most can take.
+        let codings = Coding::ALL.into_iter().rev();
+        for coding in codings.filter(|&coding| of_use(coding, wanted)) {
+            if all.iter().all(|(known, _)| *known != coding) {
+                all.push((coding, purpose));
+            }
+        }
+    }
+    all
 }
 
 /// Answers with a coded file; looks for the one of this number, and for those after it.
@@ -101,7 +107,7 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, at: usize) -> Flow {
     if !is_used || !is_read || x.uri.ends_with(b"/") {
         return Flow::Goto(Phase::File);
     }
-    let Some((coding, purpose)) = wanted(x).nth(at) else {
+    let Some(&(coding, purpose)) = wanted(x).get(at) else {
         return Flow::Goto(Phase::File);
     };
     let path = coded_path(x, coding);
@@ -137,8 +143,11 @@ fn tell(x: &Exchange, path: &Path, error: &io::Error) {
         Absence::Forbidden => Level::Error,
         Absence::Failed => Level::Crit,
     };
-    let what = format_args!("open() \"{}\" failed {}", Legible(path), OsError(error));
-    x.log(level, what);
+    let (call, path) = (symlinks::call(x, "open"), Legible(path));
+    x.log(
+        level,
+        format_args!("{call}() \"{path}\" failed {}", OsError(error)),
+    );
 }
 
 fn answer(x: &mut Exchange, coding: Coding, opened: Opened) -> Flow {
@@ -158,7 +167,7 @@ pub fn decoded(x: &mut Exchange, env: &mut dyn Env, coding: Coding) -> Flow {
             answer(x, coding, opened)
         }
         Ok(Ok(_)) => static_file::irregular(x, Level::Error, &path),
-        Ok(Err(error)) => static_file::failed(x, "open", &path, &error),
+        Ok(Err(error)) => static_file::failed(x, symlinks::call(x, "open"), &path, &error),
         Err(need) => Flow::Wait(need),
     }
 }

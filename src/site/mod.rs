@@ -9,7 +9,9 @@ pub mod access_log;
 pub mod address;
 pub mod answer;
 pub mod body;
+pub mod brotli;
 pub mod clock;
+pub mod compression;
 pub mod conditional;
 pub mod draft;
 pub mod endpoints;
@@ -18,6 +20,9 @@ pub mod error_log;
 pub mod error_page;
 pub mod exchange;
 pub mod filter;
+pub mod gunzip;
+pub mod gzip;
+pub mod gzip_static;
 pub mod headers;
 pub mod index;
 pub mod internal;
@@ -55,6 +60,7 @@ pub mod try_files;
 pub mod typeset;
 pub mod unbuilt;
 pub mod variables;
+pub mod zstd;
 
 use std::rc::Rc;
 
@@ -109,12 +115,24 @@ modules! {
         access_log: access_log::AccessLog,
         /// Bodies of requests.
         body: body::Body,
+        /// Coding with brotli.
+        brotli: brotli::Brotli,
+        /// Files coded with brotli beforehand.
+        brotli_static: brotli::BrotliStatic,
+        /// Coded files.
+        compression: compression::Compression,
         /// Validators and conditional requests.
         conditional: conditional::Conditional,
         /// Where errors are logged.
         error_log: error_log::ErrorLog,
         /// Pages in place of errors.
         error_page: error_page::ErrorPages,
+        /// Decoding.
+        gunzip: gunzip::Gunzip,
+        /// Coding with gzip.
+        gzip: gzip::Gzip,
+        /// Files coded with gzip beforehand.
+        gzip_static: gzip_static::GzipStatic,
         /// Fields added to answers.
         headers: headers::Headers,
         /// Index files.
@@ -143,6 +161,10 @@ modules! {
         tokens: tokens::Tokens,
         /// Time-outs, keep-alive and the ways bytes are sent.
         transport: transport::Transport,
+        /// Coding with zstd.
+        zstd: zstd::Zstd,
+        /// Files coded with zstd beforehand.
+        zstd_static: zstd::ZstdStatic,
     }
     own {
         /// Whether only internal redirects reach it.

@@ -7,9 +7,10 @@ use super::exchange::Exchange;
 use super::location::Location;
 use super::source::{Pull, Source};
 use super::{
-    access, body, error_page, filter, index, listing, locate, returning, root, static_file,
-    try_files,
+    access, body, error_page, filter, gzip_static, index, listing, locate, returning, root,
+    static_file, try_files,
 };
+use crate::http::Coding;
 use crate::log::Level;
 
 /// Where a request is.
@@ -35,8 +36,14 @@ pub enum Phase {
     Directory,
     /// A listing.
     Listing,
+    /// Files coded beforehand: this one is next.
+    Precompressed(usize),
     /// A file.
     File,
+    /// A file coded beforehand that is decoded, since there is no other.
+    Decoded(Coding),
+    /// The answer's body is to be coded.
+    Code,
 }
 
 /// What a phase decided.
@@ -56,6 +63,8 @@ pub enum Flow {
     Named(&'static Location),
     /// This is the answer.
     Answer(Box<Answer>),
+    /// This is the answer, and its filters waited to code it.
+    Code(Box<Answer>),
     /// Answer with this error.
     Fail(u16),
     /// Wait.
@@ -107,9 +116,13 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
             Flow::Internal { uri, args } => redirect(x, uri, args),
             Flow::Named(location) => enter_named(x, location),
             Flow::Fail(status) => error_page::answer(x, status),
-            Flow::Answer(answer) => match filter::apply(x, *answer) {
+            Flow::Answer(answer) => match filter::apply(x, env, *answer) {
                 Ok(response) => return Step::Answer(Box::new(response)),
-                Err(status) => Flow::Fail(status),
+                Err(halt) => halt.into(),
+            },
+            Flow::Code(answer) => match filter::code(x, env, *answer) {
+                Ok(response) => return Step::Answer(Box::new(response)),
+                Err(halt) => halt.into(),
             },
             Flow::Child(child) => within(x, env, child, Wake::Start),
             Flow::Wait(need) => return Step::Wait(need),
@@ -121,7 +134,7 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
 fn resume(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Flow {
     match why {
         Wake::Start => phase(x, env),
-        Wake::Refused => Flow::Fail(503),
+        Wake::Refused if x.phase != Phase::Code => Flow::Fail(503),
         Wake::Body(Ok(())) => Flow::Next,
         Wake::Body(Err(fault)) => {
             x.log(Level::Info, format_args!("{}", fault.reason));
@@ -174,7 +187,10 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Index(at) => index::run(x, env, at),
         Phase::Directory => index::directory(x, env),
         Phase::Listing => listing::run(x, env),
+        Phase::Precompressed(at) => gzip_static::run(x, env, at),
         Phase::File => static_file::run(x, env),
+        Phase::Decoded(coding) => gzip_static::decoded(x, env, coding),
+        Phase::Code => filter::resume(x),
     }
 }
 
@@ -189,7 +205,8 @@ fn following(phase: Phase) -> Phase {
         Phase::TryFiles(_) => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
         Phase::Index(_) => Phase::Listing,
-        Phase::Listing | Phase::File => Phase::File,
+        Phase::Listing | Phase::Precompressed(_) | Phase::File => Phase::File,
+        Phase::Decoded(_) | Phase::Code => phase,
     }
 }
 

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 
 use super::exchange::Exchange;
+use super::{brotli, gzip, zstd};
 use crate::conf::diagnostic::Reason;
 use crate::conf::source::Place;
 use named::Meaning;
@@ -43,6 +44,9 @@ pub struct Declared {
 }
 
 const DECLARED: &[Declared] = &[
+    brotli::DECLARED,
+    gzip::DECLARED,
+    zstd::DECLARED,
     connection::DECLARED,
     request::DECLARED,
     response::DECLARED,

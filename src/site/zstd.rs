@@ -15,7 +15,7 @@ use crate::http::Coding;
 
 directives! {
     /// Coding with zstd.
-    pub struct Zstd in "zstd-nginx-module" with Draft {
+    pub struct Zstd in "ngx_http_zstd_filter_module" with Draft {
         /// Codes answers with zstd, for clients that take it.
         enabled: bool = false =>
             "zstd" [HTTP | SERVER | LOCATION | LOCATION_IF] 1, Clone, "off", set(value::flag);
@@ -28,10 +28,6 @@ directives! {
         /// Leaves shorter answers alone, in bytes.
         min_length: u64 = 20 =>
             "zstd_min_length" [HTTP | SERVER | LOCATION] 1, Clone, "20", set(value::size);
-        /// Answers with the file of the same name and `.zst`, if there is one, to clients that take
-        /// it; with `always`, to all.
-        precompressed: Use = Use::Never =>
-            "zstd_static" [HTTP | SERVER | LOCATION] 1, Clone, "off", set(when);
     }
     also {
         /// Accepted: buffers size themselves.
@@ -39,11 +35,21 @@ directives! {
     }
 }
 
+directives! {
+    /// Files coded with zstd beforehand.
+    pub struct ZstdStatic in "ngx_http_zstd_static_module" with Draft {
+        /// Answers with the file of the same name and `.zst`, if there is one, to clients that take
+        /// it; with `always`, to all.
+        when: Use = Use::Never =>
+            "zstd_static" [HTTP | SERVER | LOCATION] 1, Clone, "off", set(when);
+    }
+}
+
+/// The variables of this module.
 pub const DECLARED: Declared = Declared {
-    variables: &[("zstd_ratio", |x, out| {
-        Ratio::write(x, Coding::Zstd, 3, out)
-    })],
+    variables: &[("zstd_ratio", |x, out| Ratio::write(x, Coding::Zstd, 3, out))],
     families: &[],
+    settable: &[],
 };
 
 fn types(this: &mut Zstd, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {

@@ -135,7 +135,9 @@ pub mod tests {
             out.extend_from_slice(&buffer[..written]);
             if read == 0 && written == 0 {
                 let whole = decoder.is_complete() && at == bytes.len();
-                return whole.then_some(out).ok_or(io::ErrorKind::UnexpectedEof.into());
+                return whole
+                    .then_some(out)
+                    .ok_or(io::ErrorKind::UnexpectedEof.into());
             }
         }
     }
@@ -150,7 +152,11 @@ pub mod tests {
         for recipe in recipes().filter(|recipe| recipe.coding != Coding::Brotli) {
             let [one, two] = [page(3000), page(5000)];
             let coded = [recipe.encode(&one).unwrap(), recipe.encode(&two).unwrap()].concat();
-            assert_eq!(decode(recipe.coding, &coded), [one, two].concat(), "{recipe:?}");
+            assert_eq!(
+                decode(recipe.coding, &coded),
+                [one, two].concat(),
+                "{recipe:?}"
+            );
         }
     }
 
@@ -162,8 +168,14 @@ pub mod tests {
             assert!(try_decode(recipe.coding, cut, 100).is_err(), "{recipe:?}");
             let mut longer = coded.clone();
             longer.extend_from_slice(b"surplus");
-            assert!(try_decode(recipe.coding, &longer, 100).is_err(), "{recipe:?}");
-            assert!(try_decode(recipe.coding, b"<p>page", 100).is_err(), "{recipe:?}");
+            assert!(
+                try_decode(recipe.coding, &longer, 100).is_err(),
+                "{recipe:?}"
+            );
+            assert!(
+                try_decode(recipe.coding, b"<p>page", 100).is_err(),
+                "{recipe:?}"
+            );
         }
     }
 
@@ -175,7 +187,11 @@ pub mod tests {
             let mut decoder = Decoder::new(recipe.coding).unwrap();
             let progress = decoder.step(&coded, &mut [0; 100]).unwrap();
             assert!(progress.written <= 100, "{recipe:?}");
-            assert_eq!(decode(recipe.coding, &coded).len(), zeroes.len(), "{recipe:?}");
+            assert_eq!(
+                decode(recipe.coding, &coded).len(),
+                zeroes.len(),
+                "{recipe:?}"
+            );
         }
     }
 }

@@ -171,7 +171,9 @@ pub mod tests {
         let mut state = 1_u64;
         let mut page = Vec::with_capacity(bytes);
         while page.len() < bytes {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             let word = format!("<li>{:x} of {}</li>\n", state >> 48, page.len());
             page.extend_from_slice(word.as_bytes());
         }
@@ -218,7 +220,11 @@ pub mod tests {
     #[test]
     fn what_is_sent_often_is_smaller_and_in_order_of_preference() {
         let bytes = page(20_000);
-        let defaults = [(Coding::Brotli, 6, 19), (Coding::Zstd, 1, 0), (Coding::Gzip, 1, 15)];
+        let defaults = [
+            (Coding::Brotli, 6, 19),
+            (Coding::Zstd, 1, 0),
+            (Coding::Gzip, 1, 15),
+        ];
         let mut sizes = Vec::new();
         for (coding, level, window) in defaults {
             let recipe = Recipe {
@@ -228,7 +234,10 @@ pub mod tests {
             };
             let once = recipe.encode(&bytes).unwrap().len();
             let often = recipe.for_many(20_000).encode(&bytes).unwrap().len();
-            assert!(often <= once && once < bytes.len() / 2, "{recipe:?} {often} {once}");
+            assert!(
+                often <= once && once < bytes.len() / 2,
+                "{recipe:?} {often} {once}"
+            );
             sizes.push(often);
         }
         assert!(sizes.is_sorted(), "{sizes:?}");

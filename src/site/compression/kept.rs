@@ -144,7 +144,10 @@ impl Kept {
             };
             match self.entries.get_mut(&key) {
                 None => {}
-                Some(entry) if std::mem::take(&mut entry.used) => self.turns.push_back(key),
+                Some(entry) if entry.used => {
+                    entry.used = false;
+                    self.turns.push_back(key);
+                }
                 Some(_) => self.forget(&key),
             }
         }
@@ -230,11 +233,26 @@ mod tests {
         let mut kept = Kept::new(1 << 20);
         put(&mut kept, &key(1), 10);
         let others = [
-            Meta { size: 99, ..meta(1) },
-            Meta { mtime: 0, ..meta(1) },
-            Meta { mtime_nanos: 0, ..meta(1) },
-            Meta { changed: (3, 5), ..meta(1) },
-            Meta { device: 2, ..meta(1) },
+            Meta {
+                size: 99,
+                ..meta(1)
+            },
+            Meta {
+                mtime: 0,
+                ..meta(1)
+            },
+            Meta {
+                mtime_nanos: 0,
+                ..meta(1)
+            },
+            Meta {
+                changed: (3, 5),
+                ..meta(1)
+            },
+            Meta {
+                device: 2,
+                ..meta(1)
+            },
             meta(2),
         ];
         for meta in others {
@@ -242,7 +260,10 @@ mod tests {
         }
         let harder = Recipe { level: 2, ..RECIPE };
         assert!(!has(&mut kept, &Key::new(&meta(1), harder)));
-        assert!(has(&mut kept, &Key::new(&Meta { mode: 0, ..meta(1) }, RECIPE)));
+        assert!(has(
+            &mut kept,
+            &Key::new(&Meta { mode: 0, ..meta(1) }, RECIPE)
+        ));
     }
 
     #[test]

@@ -114,32 +114,30 @@ impl Stream {
         if self.chunk.as_ref().is_none_or(|chunk| chunk.is_empty()) {
             self.chunk = self.input.next(x, env)?;
         }
-        let Some(chunk) = &mut self.chunk else {
-            return Ok(None);
-        };
-        let most = if self.is_quick() { AT_ONCE as usize } else { SLICE };
-        let slice = match chunk.len() <= most {
-            true => self.chunk.take(),
-            false => {
+        let is_quick = self.recipe.is_quick() && self.taken < AT_ONCE;
+        let most = if is_quick { AT_ONCE as usize } else { SLICE };
+        let slice = match &mut self.chunk {
+            Some(chunk) if chunk.len() > most => {
                 let slice = chunk[..most].to_vec();
                 chunk.advance(most);
                 Some(Chunk::from(Bytes::from(slice)))
             }
+            chunk => chunk.take(),
         };
         self.taken += slice.as_ref().map_or(0, |slice| slice.len() as u64);
         Ok(slice)
     }
 
-    fn is_quick(&self) -> bool {
-        self.recipe.is_quick() && self.taken < AT_ONCE
-    }
-
-    fn code(&self, x: &mut Exchange, encoder: Encoder, slice: Option<Chunk>) -> Result<Coded, Pull> {
-        let is_short = slice.as_ref().is_none_or(|slice| slice.len() as u64 <= AT_ONCE);
-        if is_short && self.recipe.is_quick() && self.taken <= AT_ONCE {
-            return Ok(code(encoder, slice));
+    fn code(
+        &self,
+        x: &mut Exchange,
+        encoder: Encoder,
+        slice: Option<Chunk>,
+    ) -> Result<Coded, Pull> {
+        match self.recipe.is_quick() && self.taken <= AT_ONCE {
+            true => Ok(code(encoder, slice)),
+            false => by_thread(x, move || code(encoder, slice)),
         }
-        by_thread(x, move || code(encoder, slice))
     }
 }
 
