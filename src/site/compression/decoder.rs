@@ -181,8 +181,8 @@ pub mod tests {
 
     #[test]
     fn a_small_file_gives_its_huge_body_in_small_steps() {
-        let zeroes = vec![0; 10 << 20];
-        for recipe in recipes() {
+        let zeroes = vec![0; 1 << 20];
+        for recipe in recipes().filter(|recipe| recipe.level == 1) {
             let coded = recipe.encode(&zeroes).unwrap();
             let mut decoder = Decoder::new(recipe.coding).unwrap();
             let progress = decoder.step(&coded, &mut [0; 100]).unwrap();

@@ -113,7 +113,7 @@ impl Kept {
         let entry = Entry {
             slot: slot.clone(),
             weight: ENTRY,
-            used: false,
+            used: true,
         };
         self.entries.insert(*key, entry);
         self.turns.push_back(*key);
