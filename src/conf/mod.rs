@@ -9,6 +9,7 @@ pub mod directive;
 mod include;
 mod lexer;
 mod lua;
+pub mod network;
 pub mod outside;
 pub mod packed;
 pub mod parse;

@@ -14,6 +14,7 @@ pub mod host;
 mod method;
 pub mod multipart;
 pub mod path;
+pub mod proxy_protocol;
 pub mod range;
 mod response;
 pub mod status;

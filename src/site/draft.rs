@@ -23,12 +23,13 @@ use super::server::{Endpoint, Server};
 use super::transport::DEFAULT_POOL;
 use super::variables::{Named, Registry};
 use crate::conf::diagnostic::{Diagnostics, Reason, Severity};
+use crate::conf::network::Network;
 use crate::conf::outside::Outside;
 use crate::conf::pattern;
 use crate::conf::source::Place;
 use crate::conf::table::{HTTP, Shared};
-use crate::conf::tree::Item;
-use crate::log::{ErrorLog, LogFile, Writer};
+use crate::conf::tree::{Item, Word};
+use crate::log::{ErrorLog, Keep, LogFile, Writer};
 use crate::sys::socket::{Address, Options};
 
 /// What is known before the configuration is read.
@@ -86,6 +87,8 @@ pub struct Draft {
     pub formats: HashMap<Vec<u8>, Format>,
     /// Access logs, each path and buffer once.
     pub access_logs: Numbering<access_log::Target>,
+    /// How logs are kept open whose paths have variables; the first keeps none.
+    pub log_families: Numbering<Keep>,
     /// Sets of error logs.
     pub error_logs: ErrorLogs,
     /// Servers so far.
@@ -159,6 +162,7 @@ impl Draft {
             formats: access_log::formats(&mut variables),
             variables,
             access_logs: Numbering::default(),
+            log_families: Numbering::from(Keep::NONE),
             error_logs: ErrorLogs::default(),
             servers: Vec::new(),
             default_access_log: None,
@@ -175,6 +179,15 @@ impl Draft {
     /// What the configuration asks of the system.
     pub fn outside(&self) -> &Outside {
         &self.world.outside
+    }
+
+    /// The networks that a word names: `unix:`, an address, one in CIDR form, or a host.
+    ///
+    /// # Errors
+    /// `host not found in set_real_ip_from "name"`.
+    pub fn networks(&mut self, word: &Word, directive: &str) -> Result<Vec<Network>, Reason> {
+        let outside = &self.world.outside;
+        Network::parse_or_resolve(word, directive, outside, &mut self.diagnostics)
     }
 
     /// A path of the configuration; a relative one starts from the prefix.
@@ -246,8 +259,10 @@ impl Draft {
             self.needs.reach.writes.number(path.clone());
         }
         let writer = |target: &access_log::Target| RefCell::new(target.open(files));
+        let family = |keep: &Keep| LogFile::family(Path::new("access_log"), *keep);
         Site {
             access_logs: self.access_logs.things().iter().map(writer).collect(),
+            log_families: self.log_families.things().iter().map(family).collect(),
             error_logs,
             slots: self.variables.slots(),
             real_root: self.variables.real_root,
@@ -274,6 +289,8 @@ pub struct Site {
     pub servers: Vec<Server>,
     /// Writers of access logs.
     pub access_logs: Vec<RefCell<Writer>>,
+    /// Access logs whose paths have variables.
+    pub log_families: Vec<Arc<LogFile>>,
     /// Where requests are logged of which the configuration says nothing.
     pub default_access_log: Option<access_log::Log>,
     /// Sets of error logs; the first is the process's.

@@ -103,6 +103,7 @@ fn join(
             },
             hosts: Hosts {
                 default: server,
+                proxy_protocol: entry.proxy_protocol,
                 ..Hosts::default()
             },
             explicit: entry.explicit,
@@ -110,6 +111,7 @@ fn join(
         });
         return;
     };
+    join_protocol(shared, entry, errors);
     let mut wrong = |what: &str| {
         errors.error(
             entry.place,
@@ -131,6 +133,22 @@ fn join(
         shared.claimed = true;
         shared.hosts.default = server;
     }
+}
+
+/// One server may say for all what is spoken on an address. It should be the one that says what the
+/// socket is like, if there is one.
+fn join_protocol(shared: &mut Shared, entry: &Entry, errors: &mut Diagnostics) {
+    let before = shared.hosts.proxy_protocol;
+    let is_odd = match (before, entry.proxy_protocol) {
+        (false, true) => shared.explicit && !entry.explicit,
+        (true, false) => entry.explicit,
+        _ => false,
+    };
+    if is_odd {
+        let what = format!("protocol options redefined for {}", entry.address);
+        errors.notice(Severity::Warning, entry.place, what);
+    }
+    shared.hosts.proxy_protocol |= entry.proxy_protocol;
 }
 
 /// The address whose socket takes the connections to this one, too: all addresses, on its port.

@@ -22,8 +22,12 @@ use super::symlinks;
 use super::variables::{Kept, Slots};
 use crate::conf::pattern;
 use crate::files::{Found, Opened, Query};
+<<<<<<< HEAD
 use crate::http::{Coding, Method};
+=======
+>>>>>>> main
 use crate::http::{Head, Length, ResponseHead, SentBytes};
+use crate::http::{Method, proxy_protocol};
 use crate::log::Level;
 use crate::sys::file::{self, Entry, Meta};
 use crate::sys::socket::{Address, PeerAddress, Stream};
@@ -54,6 +58,8 @@ pub struct Link {
     pub clock: Rc<Clock>,
     /// Where it was accepted, once somebody asked.
     pub local: OnceCell<Address>,
+    /// What a proxy said of it before the first request.
+    pub proxy: OnceCell<Box<proxy_protocol::Header>>,
 }
 
 impl Link {
@@ -101,6 +107,8 @@ pub struct Exchange {
     pub head: Head,
     /// The connection it came on.
     pub link: Rc<Link>,
+    /// Who it comes from: the other end of the connection, or whom a trusted proxy names.
+    pub client: PeerAddress,
     /// The whole configuration.
     pub site: &'static Site,
     /// The server that answers.
@@ -177,6 +185,7 @@ impl Exchange {
         Exchange {
             method: head.method(),
             head,
+            client: link.peer,
             site,
             server,
             location: &server.location,
@@ -230,6 +239,7 @@ impl Exchange {
             self.site,
             self.link.clock.now(),
         );
+        child.client = self.client;
         child.server = self.server;
         child.location = &self.server.location;
         child.method = Method::Get;
@@ -438,7 +448,7 @@ impl fmt::Display for Who<'_> {
         write!(
             f,
             ", client: {}, server: {}",
-            x.link.peer,
+            x.client,
             x.server.name.escape_ascii()
         )?;
         let line = x.head.request_line();

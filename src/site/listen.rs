@@ -18,8 +18,8 @@ directives! {
     /// Where a server listens.
     pub struct Listen in "ngx_http_core_module" with Draft {
         /// Sets the address and port, or the unix socket, on which the server accepts requests:
-        /// `address[:port] [default_server] [backlog=n] [reuseport] [ipv6only=on|off] [deferred]
-        /// [fastopen=n] [rcvbuf=size] [sndbuf=size] [so_keepalive=...] [bind]`.
+        /// `address[:port] [default_server] [proxy_protocol] [backlog=n] [reuseport] [ipv6only=on|off]
+        /// [deferred] [fastopen=n] [rcvbuf=size] [sndbuf=size] [so_keepalive=...] [bind]`.
         entries: Vec<Entry> = Vec::new() =>
             "listen" [SERVER] 1.., Many, "*:80 | *:8000", with(listen);
     }
@@ -38,6 +38,8 @@ pub struct Entry {
     pub options: Options,
     /// Connections that may wait to be accepted.
     pub backlog: i32,
+    /// Whether a header of the PROXY protocol comes before the first request.
+    pub proxy_protocol: bool,
     /// Where it stands; none for the default address.
     pub place: Option<Place>,
 }
@@ -51,6 +53,7 @@ impl Entry {
             explicit: false,
             options: Options::default(),
             backlog: BACKLOG,
+            proxy_protocol: false,
             place: None,
         }
     }
@@ -84,7 +87,7 @@ fn listen(this: &mut Listen, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
 }
 
 /// What `listen` takes and this server lacks; each would change who can talk to it, or how.
-const UNBUILT: [&str; 5] = ["ssl", "http2", "quic", "proxy_protocol", "multipath"];
+const UNBUILT: [&str; 4] = ["ssl", "http2", "quic", "multipath"];
 
 fn apply(entry: &mut Entry, parameter: &Word) -> Result<(), Reason> {
     let text = parameter.str();
@@ -95,6 +98,10 @@ fn apply(entry: &mut Entry, parameter: &Word) -> Result<(), Reason> {
     match (name, value) {
         ("default_server" | "default", None) => {
             entry.default = true;
+            return Ok(());
+        }
+        ("proxy_protocol", None) => {
+            entry.proxy_protocol = true;
             return Ok(());
         }
         (name, None) if UNBUILT.contains(&name) => {

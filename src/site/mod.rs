@@ -20,9 +20,13 @@ pub mod error_log;
 pub mod error_page;
 pub mod exchange;
 pub mod filter;
+<<<<<<< HEAD
 pub mod gunzip;
 pub mod gzip;
 pub mod gzip_static;
+=======
+pub mod forwarded;
+>>>>>>> main
 pub mod headers;
 pub mod index;
 pub mod internal;
@@ -39,6 +43,7 @@ pub mod numbering;
 pub mod pages;
 pub mod ranges;
 pub mod reach;
+pub mod realip;
 pub mod redirect;
 pub mod returning;
 pub mod root;
@@ -147,6 +152,8 @@ modules! {
         matching: matching::Matching,
         /// Parts of a file.
         ranges: ranges::Ranges,
+        /// Whose address counts behind proxies.
+        realip: realip::RealIp,
         /// How redirects are written.
         redirect: redirect::Redirect,
         /// Where files are.

@@ -7,8 +7,13 @@ use super::exchange::Exchange;
 use super::location::Location;
 use super::source::{Pull, Source};
 use super::{
+<<<<<<< HEAD
     access, body, error_page, filter, gzip_static, index, listing, locate, returning, root,
     static_file, try_files,
+=======
+    access, body, error_page, filter, index, listing, locate, realip, returning, root, static_file,
+    try_files,
+>>>>>>> main
 };
 use crate::http::Coding;
 use crate::log::Level;
@@ -18,6 +23,8 @@ use crate::log::Level;
 pub enum Phase {
     /// Its server is to be found.
     Start,
+    /// Who it comes from, as far as the server says.
+    PostRead,
     /// What the server says for all its requests.
     ServerRewrite,
     /// Its location is to be found.
@@ -26,6 +33,8 @@ pub enum Phase {
     Body,
     /// What the location says for all its requests.
     Rewrite,
+    /// Who it comes from, as far as only the location says.
+    Preaccess,
     /// Who may see it.
     Access,
     /// `try_files`: this one is next.
@@ -178,6 +187,7 @@ pub fn pull(x: &mut Exchange, source: &mut dyn Source, env: &mut dyn Env) -> Pul
 fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
     match x.phase {
         Phase::Start => locate::server(x),
+        Phase::PostRead | Phase::Preaccess => realip::run(x),
         Phase::ServerRewrite => root::resolved(x, env, returning::server),
         Phase::Locate => locate::location(x),
         Phase::Body => body::discard(x),
@@ -196,11 +206,13 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
 
 fn following(phase: Phase) -> Phase {
     match phase {
-        Phase::Start => Phase::ServerRewrite,
+        Phase::Start => Phase::PostRead,
+        Phase::PostRead => Phase::ServerRewrite,
         Phase::ServerRewrite => Phase::Locate,
         Phase::Locate => Phase::Body,
         Phase::Body => Phase::Rewrite,
-        Phase::Rewrite => Phase::Access,
+        Phase::Rewrite => Phase::Preaccess,
+        Phase::Preaccess => Phase::Access,
         Phase::Access => Phase::TryFiles(0),
         Phase::TryFiles(_) => Phase::Index(0),
         Phase::Directory => Phase::Index(1),

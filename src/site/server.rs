@@ -27,6 +27,8 @@ pub struct Hosts {
     pub default: usize,
     /// Servers by name.
     pub names: NameIndex,
+    /// Whether a header of the PROXY protocol comes before the first request.
+    pub proxy_protocol: bool,
 }
 
 /// One socket that listens, and who answers on it.

@@ -21,6 +21,7 @@ use crate::conf::diagnostic::{Entry, Severity};
 use crate::conf::outside::Outside;
 use crate::conf::parse::{self, Start};
 use crate::files::Query;
+use crate::http::proxy_protocol::{Header, Read};
 use crate::http::{Connection, Pool};
 use crate::log::{Level, LogFiles};
 use crate::sys::socket::{Address, PeerAddress};
@@ -37,6 +38,7 @@ pub struct Kit {
     folder: tempfile::TempDir,
     peer: PeerAddress,
     local: Address,
+    proxy: OnceCell<Box<Header>>,
 }
 
 /// What is said about a configuration: `error: ...` and `warning: ...` lines with their place.
@@ -95,6 +97,7 @@ pub fn site(http: &str) -> Kit {
         disk: Disk::default(),
         folder,
         peer: PeerAddress::Ip(([192, 0, 2, 1], 40_000).into()),
+        proxy: OnceCell::new(),
         local: site.endpoints[0].address.clone(),
     }
 }
@@ -138,6 +141,14 @@ impl Kit {
                 (ip.parse::<std::net::IpAddr>().expect("an address"), 40_000).into(),
             ),
         };
+        self
+    }
+
+    /// A proxy says this of connections, in its header.
+    pub fn through(mut self, header: &[u8]) -> Kit {
+        if let Ok(Read::Header(Some(header), _)) = Header::read(header) {
+            self.proxy = OnceCell::from(Box::new(header));
+        }
         self
     }
 
@@ -206,6 +217,7 @@ impl Kit {
             requests: Cell::new(0),
             clock,
             local: OnceCell::from(self.local.clone()),
+            proxy: self.proxy.clone(),
         };
         let limits = self.site.servers[hosts.default].location.protocol.clone();
         Talk {

@@ -1,9 +1,10 @@
 //! Variables: a registry of names that is asked while the configuration is read, and what reading
 //! one costs per request: a call. Each group of variables is declared in a file of its own.
 
-mod connection;
+pub(super) mod connection;
 mod foreign;
 mod named;
+mod proxy_protocol;
 mod request;
 mod response;
 mod slots;
@@ -15,7 +16,7 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 
 use super::exchange::Exchange;
-use super::{brotli, gzip, zstd};
+use super::{brotli, gzip, realip, zstd};
 use crate::conf::diagnostic::Reason;
 use crate::conf::source::Place;
 use named::Meaning;
@@ -48,6 +49,8 @@ const DECLARED: &[Declared] = &[
     gzip::DECLARED,
     zstd::DECLARED,
     connection::DECLARED,
+    proxy_protocol::DECLARED,
+    realip::DECLARED,
     request::DECLARED,
     response::DECLARED,
     time::DECLARED,

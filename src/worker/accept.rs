@@ -233,6 +233,7 @@ impl Worker {
             requests: Cell::new(0),
             clock: self.clock.clone(),
             local,
+            proxy: OnceCell::new(),
             stream,
         });
         let place = self.clients.vacant_entry();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::deadlines::Deadline;
 use super::disk::Disk;
+use super::preface::Preface;
 use super::scoreboard::Tally;
 use super::send;
 use super::waiting::{Loading, Waiting};
@@ -66,7 +67,9 @@ pub struct Client {
     pub loading: Loading,
     /// What a request waits for.
     pub(super) waiting: Option<Box<Waiting>>,
-    site: &'static Site,
+    /// What has come of the header that a proxy puts before the first request.
+    pub(super) preface: Option<Box<Preface>>,
+    pub(super) site: &'static Site,
     pool: Rc<Pool>,
     tally: Tally,
     exchanges: VecDeque<(Id, Box<Exchange>)>,
@@ -138,6 +141,7 @@ impl Client {
             source: send::Source::default(),
             loading: Loading::Idle,
             waiting: None,
+            preface: link.hosts.proxy_protocol.then(Box::default),
             site,
             pool,
             tally,
@@ -159,6 +163,13 @@ impl Client {
     /// Takes bytes that came in.
     pub fn received(&mut self, bytes: &[u8]) {
         self.timer.moved = true;
+        let bytes = match self.preface {
+            None => bytes,
+            Some(_) => self.take_preface(bytes),
+        };
+        if bytes.is_empty() {
+            return;
+        }
         self.first_byte.get_or_insert(self.link.clock.now());
         self.http.received(bytes);
     }

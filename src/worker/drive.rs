@@ -72,7 +72,7 @@ fn receive(client: &mut Client, buffer: &mut [u8]) -> Progress {
     match client.link.stream.recv(buffer) {
         Ok(0) => {
             client.readable = false;
-            client.http.ended();
+            client.ended();
             Progress::Made
         }
         Ok(count) => {

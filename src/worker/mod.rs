@@ -15,6 +15,7 @@ pub mod in_hand;
 mod leave;
 mod missed;
 mod pool;
+mod preface;
 mod sandbox;
 pub mod scoreboard;
 mod send;

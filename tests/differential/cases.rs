@@ -9,12 +9,14 @@
 //!
 //! Requests may hold `\{N text}` for N times a text, `\xHH` for a byte, and `\r`, `\n`, `\t`.
 
-const FILES: [&str; 5] = [
-    include_str!("routing.txt"),
-    include_str!("files.txt"),
+const FILES: &[&str] = &[
+    include_str!("addr.txt"),
     include_str!("answers.txt"),
     include_str!("deviations.txt"),
+    include_str!("files.txt"),
+    include_str!("routing.txt"),
     include_str!("symlinks.txt"),
+    include_str!("transport.txt"),
 ];
 
 /// A configuration, the requests sent to it, and the logs they leave.

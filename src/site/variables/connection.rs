@@ -37,7 +37,7 @@ pub const DECLARED: Declared = Declared {
 };
 
 fn binary_remote_addr(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    match x.link.peer.ip() {
+    match x.client.ip() {
         Some(IpAddr::V4(ip)) => out.extend_from_slice(&ip.octets()),
         Some(IpAddr::V6(ip)) => out.extend_from_slice(&ip.octets()),
         None => out.extend_from_slice(b"unix:"),
@@ -79,7 +79,12 @@ fn pipe(x: &Exchange, out: &mut Vec<u8>) -> bool {
 }
 
 pub fn remote_addr(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    match x.link.peer {
+    put_address(out, &x.client)
+}
+
+/// Appends an address without its port.
+pub fn put_address(out: &mut Vec<u8>, address: &PeerAddress) -> bool {
+    match address {
         PeerAddress::Ip(SocketAddr::V4(address)) => put_v4(out, *address.ip()),
         PeerAddress::Ip(address) => return write!(out, "{}", address.ip()).is_ok(),
         PeerAddress::Unix => out.extend_from_slice(b"unix:"),
@@ -98,10 +103,15 @@ fn put_v4(out: &mut Vec<u8>, address: Ipv4Addr) {
 }
 
 fn remote_port(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    match x.link.peer {
-        PeerAddress::Ip(address) => write!(out, "{}", address.port()).is_ok(),
-        PeerAddress::Unix => true,
+    put_port(out, x.client.port())
+}
+
+/// Appends a port; nothing if it is not known.
+pub fn put_port(out: &mut Vec<u8>, port: u16) -> bool {
+    if port != 0 {
+        decimal(out, port.into());
     }
+    true
 }
 
 fn server_addr(x: &Exchange, out: &mut Vec<u8>) -> bool {

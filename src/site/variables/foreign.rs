@@ -42,20 +42,10 @@ pub const DECLARED: Declared = Declared {
         ("proxy_internal_body_length", nothing),
         ("proxy_internal_chunked", nothing),
         ("proxy_port", nothing),
-        ("proxy_protocol_addr", nothing),
-        ("proxy_protocol_port", nothing),
-        ("proxy_protocol_server_addr", nothing),
-        ("proxy_protocol_server_port", nothing),
-        ("realip_remote_addr", nothing),
-        ("realip_remote_port", nothing),
         ("uid_got", nothing),
         ("uid_set", nothing),
     ],
-    families: &[
-        ("proxy_protocol_tlv_", nothing_by_name),
-        ("ssl_", nothing_by_name),
-        ("upstream_", nothing_by_name),
-    ],
+    families: &[("ssl_", nothing_by_name), ("upstream_", nothing_by_name)],
     settable: &[],
 };
 
