@@ -22,12 +22,8 @@ use super::symlinks;
 use super::variables::{Kept, Slots};
 use crate::conf::pattern;
 use crate::files::{Found, Opened, Query};
-<<<<<<< HEAD
-use crate::http::{Coding, Method};
-=======
->>>>>>> main
+use crate::http::{Coding, Method, proxy_protocol};
 use crate::http::{Head, Length, ResponseHead, SentBytes};
-use crate::http::{Method, proxy_protocol};
 use crate::log::Level;
 use crate::sys::file::{self, Entry, Meta};
 use crate::sys::socket::{Address, PeerAddress, Stream};

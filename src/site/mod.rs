@@ -20,13 +20,10 @@ pub mod error_log;
 pub mod error_page;
 pub mod exchange;
 pub mod filter;
-<<<<<<< HEAD
+pub mod forwarded;
 pub mod gunzip;
 pub mod gzip;
 pub mod gzip_static;
-=======
-pub mod forwarded;
->>>>>>> main
 pub mod headers;
 pub mod index;
 pub mod internal;

@@ -7,13 +7,8 @@ use super::exchange::Exchange;
 use super::location::Location;
 use super::source::{Pull, Source};
 use super::{
-<<<<<<< HEAD
-    access, body, error_page, filter, gzip_static, index, listing, locate, returning, root,
+    access, body, error_page, filter, gzip_static, index, listing, locate, realip, returning, root,
     static_file, try_files,
-=======
-    access, body, error_page, filter, index, listing, locate, realip, returning, root, static_file,
-    try_files,
->>>>>>> main
 };
 use crate::http::Coding;
 use crate::log::Level;

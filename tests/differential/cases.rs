@@ -12,6 +12,7 @@
 const FILES: &[&str] = &[
     include_str!("addr.txt"),
     include_str!("answers.txt"),
+    include_str!("compression.txt"),
     include_str!("deviations.txt"),
     include_str!("files.txt"),
     include_str!("routing.txt"),

@@ -1,5 +1,7 @@
 //! Two answers side by side: every way in which they differ, by name.
 
+use std::io::Read;
+
 use crate::common::Response;
 
 /// What of an answer depends on who gave it, made equal.
@@ -49,7 +51,7 @@ pub fn logs(ours: &[u8], theirs: &[u8]) -> Vec<Difference> {
 #[derive(Debug)]
 pub struct Difference {
     /// `status OURS, nginx THEIRS` (a number or `none`), and then nothing else; or `reason`,
-    /// `header NAME`, `header order`, `body`, `error page`, `listing`, `log`; `end` if both give none.
+    /// `header NAME`, `header order`, `coded length`, `body`, `error page`, `listing`, `log`; `end` if both give none.
     pub what: String,
     pub ours: String,
     pub theirs: String,
@@ -90,11 +92,40 @@ fn responses(ours: &Response, theirs: &Response, ports: [u16; 2]) -> Vec<Differe
     let reasons = (ours.reason.clone(), theirs.reason.clone());
     found.extend(difference("reason", reasons.0, reasons.1));
     let made = made_page(ours, theirs);
-    found.extend(headers(ours, theirs, ports, made.is_some()));
+    let coded = is_coded(ours) && is_coded(theirs);
+    found.extend(headers(ours, theirs, ports, made.is_some() || coded));
+    if coded {
+        let lengths = [ours, theirs].map(|it| it.header("Content-Length").is_some().to_string());
+        let [ours, theirs] = lengths;
+        found.extend(difference("coded length", ours, theirs));
+    }
+    let (ours, theirs) = (&decoded(ours), &decoded(theirs));
     let [our_body, their_body] = [(ours, ports[0]), (theirs, ports[1])]
         .map(|(response, port)| neutral(&without_boundary(response), port));
     found.extend(difference(made.unwrap_or("body"), our_body, their_body));
     found
+}
+
+fn is_coded(response: &Response) -> bool {
+    response.header("Content-Encoding").is_some()
+}
+
+/// The response with its body decoded: encoders differ. One that cannot be is left as it is.
+fn decoded(response: &Response) -> Response {
+    let (mut body, coded) = (Vec::new(), &response.body[..]);
+    let read = match response.header("Content-Encoding") {
+        _ if coded.is_empty() || response.status == 206 => return response.clone(),
+        Some("gzip") => flate2::read::MultiGzDecoder::new(coded).read_to_end(&mut body),
+        Some("br") => brotli::Decompressor::new(coded, 4096).read_to_end(&mut body),
+        _ => return response.clone(),
+    };
+    if read.is_err() {
+        return response.clone();
+    }
+    Response {
+        body,
+        ..response.clone()
+    }
 }
 
 /// The fields that depend on the length of a body.

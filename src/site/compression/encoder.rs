@@ -233,7 +233,11 @@ pub mod tests {
                 window,
             };
             let once = recipe.encode(bytes).unwrap().len();
-            let often = recipe.for_many(bytes.len() as u64).encode(bytes).unwrap().len();
+            let often = recipe
+                .for_many(bytes.len() as u64)
+                .encode(bytes)
+                .unwrap()
+                .len();
             assert!(
                 often <= once && once < bytes.len() / 2,
                 "{recipe:?} {often} {once}"
