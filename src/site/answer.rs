@@ -106,6 +106,14 @@ impl Answer {
         }
     }
 
+    /// The body is not coded any more.
+    pub fn forget_coding(&mut self) {
+        if self.coding.take().is_some() {
+            let is_coding = |name: &[u8]| name.eq_ignore_ascii_case(b"content-encoding");
+            self.fields.retain(|(name, _)| !is_coding(name));
+        }
+    }
+
     /// The body is not what its date and its entity tag are for.
     pub fn forget_validators(&mut self) {
         self.last_modified = None;

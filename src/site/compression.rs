@@ -15,6 +15,7 @@ use super::answer::{Answer, Body};
 use super::draft::{Draft, Site};
 use super::env::{Env, Lane, Need};
 use super::exchange::Exchange;
+use super::gunzip;
 use super::source::{Input, Stop};
 use super::typeset::TypeSet;
 use crate::conf::diagnostic::Reason;
@@ -183,9 +184,10 @@ pub fn choose(x: &mut Exchange, answer: &Answer) -> Option<Recipe> {
 /// Has the answer that says that nothing changed say of the coding what the whole one would say
 /// (RFC 9110 section 15.4.5).
 pub fn unchanged(x: &mut Exchange, answer: &mut Answer) {
-    if choose(x, answer).is_some() {
+    if gunzip::applies(x, answer) || choose(x, answer).is_some() {
         answer.weaken_etag();
     }
+    answer.forget_coding();
 }
 
 /// A file that is being coded for an answer.

@@ -34,26 +34,30 @@ fn buffers(_: &mut Gunzip, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason>
 /// Bytes that are decoded in one go.
 const STEP: usize = 16 << 10;
 
-/// Decodes an answer, if its client cannot.
-pub fn filter(x: &mut Exchange, answer: &mut Answer) {
+/// Whether an answer is coded, and decoded here for its client.
+pub fn applies(x: &mut Exchange, answer: &Answer) -> bool {
     let Some(coding) = answer.coding else {
-        return;
+        return false;
     };
     if !x.location.values.gunzip.enabled && !x.decodes {
-        return;
+        return false;
     }
     x.varies = true;
     let accepted = compression::accepted(x);
-    if !x.decodes && compression::takes(x, answer, &accepted, coding) {
+    x.decodes || !compression::takes(x, answer, &accepted, coding)
+}
+
+/// Decodes an answer, if its client cannot.
+pub fn filter(x: &mut Exchange, answer: &mut Answer) {
+    if !applies(x, answer) {
         return;
     }
-    let decoder = match Decoder::new(coding) {
-        Ok(decoder) => decoder,
-        Err(error) => return compression::failed(x, "decompression", &error),
+    let decoder = match answer.coding.map(Decoder::new) {
+        Some(Ok(decoder)) => decoder,
+        Some(Err(error)) => return compression::failed(x, "decompression", &error),
+        None => return,
     };
-    answer.coding = None;
-    let is_coding = |name: &[u8]| name.eq_ignore_ascii_case(b"content-encoding");
-    answer.fields.retain(|(name, _)| !is_coding(name));
+    answer.forget_coding();
     answer.weaken_etag();
     answer.transform(|input| Decoded {
         input,

@@ -91,23 +91,20 @@ fn responses(ours: &Response, theirs: &Response, ports: [u16; 2]) -> Vec<Differe
     let mut found = Vec::new();
     let reasons = (ours.reason.clone(), theirs.reason.clone());
     found.extend(difference("reason", reasons.0, reasons.1));
-    let made = made_page(ours, theirs);
-    let coded = is_coded(ours) && is_coded(theirs);
-    found.extend(headers(ours, theirs, ports, made.is_some() || coded));
-    if coded {
-        let lengths = [ours, theirs].map(|it| it.header("Content-Length").is_some().to_string());
-        let [ours, theirs] = lengths;
-        found.extend(difference("coded length", ours, theirs));
-    }
+    let coded = ours
+        .header("Content-Encoding")
+        .zip(theirs.header("Content-Encoding"));
+    let told = [ours, theirs].map(|it| it.header("Content-Length").is_some().to_string());
+    let told = coded.and_then(|_| difference("coded length", told[0].clone(), told[1].clone()));
     let (ours, theirs) = (&decoded(ours), &decoded(theirs));
+    let made = made_page(ours, theirs);
+    let has_other_length = made.is_some() || told.is_some();
+    found.extend(headers(ours, theirs, ports, has_other_length));
+    found.extend(told);
     let [our_body, their_body] = [(ours, ports[0]), (theirs, ports[1])]
         .map(|(response, port)| neutral(&without_boundary(response), port));
     found.extend(difference(made.unwrap_or("body"), our_body, their_body));
     found
-}
-
-fn is_coded(response: &Response) -> bool {
-    response.header("Content-Encoding").is_some()
 }
 
 /// The response with its body decoded: encoders differ. One that cannot be is left as it is.
