@@ -106,6 +106,7 @@ fn setup(config: &str) -> Setup {
         .file("html/folded", "beside a directory")
         .file("html/folded.gz/file", "in a directory")
         .file("secret", "beside html")
+        .file("users", include_str!("differential/users"))
         .file("html/index.html", "<p>index")
         .file("html/page.html", "<p>page")
         .file("html/f.txt", "0123456789")
