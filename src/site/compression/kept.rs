@@ -1,7 +1,7 @@
 //! Coded bodies of files, kept so that each is coded once and not for each request. What is kept is
 //! for a file as it was: whoever asks has just looked at it. It knows no encoder.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use super::encoder::Recipe;
@@ -55,17 +55,20 @@ struct Entry {
     slot: Slot,
     /// Bytes that it counts for.
     weight: u64,
-    /// Somebody asked for it since it was passed over last.
-    used: bool,
+    /// When somebody asked for it last.
+    used: u64,
 }
 
 /// Bodies, and those that are being made. When there is no room, those go first that nobody asked
-/// for in the longest time, near enough: each has a second chance for having been used.
+/// for in the longest time.
 pub struct Kept {
     size: u64,
     bytes: u64,
     entries: HashMap<Key, Entry>,
-    turns: VecDeque<Key>,
+    /// By when they were asked for.
+    order: BTreeMap<u64, Key>,
+    /// How often anything was asked for: the time.
+    now: u64,
 }
 
 impl Kept {
@@ -75,7 +78,8 @@ impl Kept {
             size,
             bytes: 0,
             entries: HashMap::new(),
-            turns: VecDeque::new(),
+            order: BTreeMap::new(),
+            now: 0,
         }
     }
 
@@ -90,7 +94,10 @@ impl Kept {
         let Some(entry) = self.entries.get_mut(key) else {
             return Known::Missing(self.begin(key));
         };
-        entry.used = true;
+        self.now += 1;
+        self.order.remove(&entry.used);
+        self.order.insert(self.now, *key);
+        entry.used = self.now;
         match entry.slot.get() {
             Some(Some(body)) => {
                 let body = body.clone();
@@ -98,7 +105,6 @@ impl Kept {
                 Known::Here(body)
             }
             Some(None) => {
-                self.turns.retain(|turn| turn != key);
                 self.forget(key);
                 Known::Failed
             }
@@ -110,13 +116,14 @@ impl Kept {
 
     fn begin(&mut self, key: &Key) -> Slot {
         let slot = Slot::default();
+        self.now += 1;
         let entry = Entry {
             slot: slot.clone(),
             weight: ENTRY,
-            used: true,
+            used: self.now,
         };
         self.entries.insert(*key, entry);
-        self.turns.push_back(*key);
+        self.order.insert(self.now, *key);
         self.bytes += ENTRY;
         self.make_room();
         slot
@@ -135,26 +142,16 @@ impl Kept {
     }
 
     fn make_room(&mut self) {
-        // Everybody loses the chance at most once.
-        let mut chances = 2 * self.turns.len();
-        while self.bytes > self.size && chances > 0 {
-            chances -= 1;
-            let Some(key) = self.turns.pop_front() else {
-                return;
-            };
-            match self.entries.get_mut(&key) {
-                None => {}
-                Some(entry) if entry.used => {
-                    entry.used = false;
-                    self.turns.push_back(key);
-                }
-                Some(_) => self.forget(&key),
-            }
+        while self.bytes > self.size
+            && let Some((_, key)) = self.order.pop_first()
+        {
+            self.forget(&key);
         }
     }
 
     fn forget(&mut self, key: &Key) {
         if let Some(entry) = self.entries.remove(key) {
+            self.order.remove(&entry.used);
             self.bytes -= entry.weight;
         }
     }
@@ -278,7 +275,7 @@ mod tests {
             assert!(kept.bytes <= kept.size, "{inode}");
         }
         assert!(has(&mut kept, &key(0)));
-        assert!(kept.entries.len() <= 10 && kept.turns.len() <= 10);
+        assert!(kept.entries.len() <= 10 && kept.order.len() == kept.entries.len());
         put(&mut kept, &key(99), 900);
         assert!(kept.bytes <= kept.size);
     }
