@@ -10,8 +10,8 @@ use super::location::Location;
 use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
-    body, error_page, filter, gzip_static, index, limit_conn, limit_req, listing, locate, realip,
-    rewrite, static_file, try_files,
+    body, dav, error_page, filter, gzip_static, index, limit_conn, limit_req, listing, locate,
+    realip, rewrite, static_file, try_files,
 };
 use crate::http::Coding;
 use crate::log::Level;
@@ -21,6 +21,8 @@ use crate::log::Level;
 pub enum Phase {
     /// Its server is to be found.
     Start,
+    /// Its body is to be read where the server wants it before anything else.
+    EarlyBody,
     /// Who it comes from, as far as the server says.
     PostRead,
     /// What the server says for all its requests.
@@ -49,6 +51,8 @@ pub enum Phase {
     Directory,
     /// A listing.
     Listing,
+    /// A change of files.
+    Dav,
     /// Files coded beforehand: this one is next.
     Precompressed(usize),
     /// A file.
@@ -153,6 +157,10 @@ fn resume(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Flow {
             x.log(Level::Info, format_args!("{}", fault.reason));
             Flow::Fail(fault.status)
         }
+        Wake::Kept(body) => {
+            x.request_body = Some(body.into());
+            phase(x, env)
+        }
         why => {
             x.wake(why);
             phase(x, env)
@@ -191,6 +199,7 @@ pub fn pull(x: &mut Exchange, source: &mut dyn Source, env: &mut dyn Env) -> Pul
 fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
     match x.phase {
         Phase::Start => locate::server(x),
+        Phase::EarlyBody => body::early(x),
         Phase::PostRead | Phase::Preaccess => realip::run(x),
         Phase::ServerRewrite => rewrite::server(x, env),
         Phase::Locate => locate::location(x),
@@ -204,6 +213,7 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Index(at) => index::run(x, env, at),
         Phase::Directory => index::directory(x, env),
         Phase::Listing => listing::run(x, env),
+        Phase::Dav => dav::run(x),
         Phase::Precompressed(at) => gzip_static::run(x, env, at),
         Phase::File => static_file::run(x, env),
         Phase::Decoded(coding) => gzip_static::decoded(x, env, coding),
@@ -213,7 +223,8 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
 
 fn following(phase: Phase) -> Phase {
     match phase {
-        Phase::Start => Phase::PostRead,
+        Phase::Start => Phase::EarlyBody,
+        Phase::EarlyBody => Phase::PostRead,
         Phase::PostRead => Phase::ServerRewrite,
         Phase::ServerRewrite => Phase::Locate,
         Phase::Locate => Phase::Body,
@@ -226,7 +237,9 @@ fn following(phase: Phase) -> Phase {
         Phase::TryFiles(_) => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
         Phase::Index(_) => Phase::Listing,
-        Phase::Listing | Phase::Precompressed(_) | Phase::File => Phase::File,
+        Phase::Listing => Phase::Dav,
+        Phase::Dav => Phase::Precompressed(0),
+        Phase::Precompressed(_) | Phase::File => Phase::File,
         Phase::Decoded(_) | Phase::Code => phase,
     }
 }

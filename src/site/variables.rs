@@ -48,6 +48,7 @@ const DECLARED: &[Declared] = &[
     brotli::DECLARED,
     gzip::DECLARED,
     zstd::DECLARED,
+    super::body::DECLARED,
     connection::DECLARED,
     proxy_protocol::DECLARED,
     realip::DECLARED,
