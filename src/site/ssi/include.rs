@@ -72,7 +72,7 @@ impl Include {
                     Step::Wait(need) => return Err(Stop::Wait(need)),
                     Step::Drop => None,
                 };
-                self.body = Some(Input::new(self.answered(x, response)));
+                self.body = Some(Input::new(self.answered(x, env, response)));
                 continue;
             };
             if let Some(why) = x.woken() {
@@ -106,7 +106,7 @@ impl Include {
     }
 
     /// The body of what was answered: of an error, what stands in place of it.
-    fn answered(&mut self, x: &Exchange, response: Option<Response>) -> Body {
+    fn answered(&mut self, x: &Exchange, env: &mut dyn Env, response: Option<Response>) -> Body {
         let Some(Response { head, length, body }) = response else {
             return Body::Empty;
         };
@@ -129,7 +129,7 @@ impl Include {
         self.exchange.error_status = None;
         let media = media.unwrap_or_else(|| "text/html".into());
         let answer = Answer::bytes(200, media, stub);
-        match filter::apply(&mut self.exchange, answer) {
+        match filter::apply(&mut self.exchange, env, answer) {
             Ok(response) => response.body,
             Err(_) => Body::Empty,
         }
