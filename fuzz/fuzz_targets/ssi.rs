@@ -20,7 +20,7 @@ fn parts(page: &[u8], step: usize) -> Vec<u8> {
     let mut out = Vec::new();
     for chunk in page.chunks(step) {
         parser.go_on(chunk.to_vec().into());
-        while let Some(part) = parser.next() {
+        while let Some(part) = parser.part() {
             show(part, &mut out);
         }
     }

@@ -144,7 +144,7 @@ impl Source for Replaced {
     fn pull(&mut self, x: &mut Exchange, env: &mut dyn Env) -> Pull {
         let mut out = Vec::new();
         loop {
-            let part = match self.search.next() {
+            let part = match self.search.part() {
                 Some(Part::Text(text)) => text,
                 Some(Part::Match(index)) => self.replacements[index].text(x),
                 None if !out.is_empty() => return Pull::Piece(Piece::Bytes(out.into())),

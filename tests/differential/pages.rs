@@ -1,7 +1,7 @@
 //! Pages that filters work on: commands of server-side includes, and text in several charsets.
 
 /// Pages by the names they have below `html/`.
-pub const PAGES: &[(&str, &[u8])] = &[
+pub static PAGES: &[(&str, &[u8])] = &[
     ("ssi/plain", b"no commands, but < and <! and <!- and <!-- and <!--- and --> in it"),
     ("ssi/echo", br#"<!--#echo var="arg_x"-->|<!--# echo  var = 'ARG_X' -->|<!--#echo var="no"-->|<!--#echo var="no" default="d"-->|<!--#echo var="no" default=""-->|<!--#echo var="uri"-->"#),
     ("ssi/encodings", br#"<!--#echo var="arg_x"-->|<!--#echo var="arg_x" encoding="none"-->|<!--#echo var="arg_x"-->|<!--#echo var="arg_x" encoding="url"-->|<!--#echo var="arg_x" encoding="entity"-->|<!--#echo var="arg_x" encoding="x"-->"#),
@@ -33,7 +33,7 @@ pub const PAGES: &[(&str, &[u8])] = &[
     ("bad-utf", b"a\xd0<b>\xff\xe2\x82<\xf0\x80\x80\xc3A"),
 ];
 
-const BYTES: [u8; 255] = {
+static BYTES: [u8; 255] = {
     let mut bytes = [0; 255];
     let mut at = 0;
     while at < bytes.len() {
@@ -44,7 +44,7 @@ const BYTES: [u8; 255] = {
 };
 
 /// More than one buffer, with strings across its borders.
-const LONG: [u8; 100_000] = {
+static LONG: [u8; 100_000] = {
     let mut bytes = [b'.'; 100_000];
     let mut at = 0;
     while at + 6 < bytes.len() {

@@ -46,7 +46,7 @@ impl Recoder {
                     out.extend_from_slice(table[usize::from(byte)].text());
                 }
             }
-            Recoding::FromUtf8(_) => self.from_utf8(&chunk, &mut out),
+            Recoding::FromUtf8(_) => self.decode(&chunk, &mut out),
         }
         out.into()
     }
@@ -59,7 +59,7 @@ impl Recoder {
         }
     }
 
-    fn from_utf8(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+    fn decode(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
         let Recoding::FromUtf8(reverse) = &self.recoding else {
             return;
         };

@@ -80,7 +80,7 @@ impl Page {
     /// Carries out what was read, until something has to be waited for.
     fn work(&mut self, x: &mut Exchange) {
         while !self.waits && self.queued < AHEAD {
-            match self.parser.next() {
+            match self.parser.part() {
                 Some(part) => self.part(x, part),
                 None => return,
             }

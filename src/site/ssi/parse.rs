@@ -97,7 +97,7 @@ impl Parser {
     }
 
     /// The next part; none until there is more text.
-    pub fn next(&mut self) -> Option<Part> {
+    pub fn part(&mut self) -> Option<Part> {
         while !self.text.is_empty() {
             let part = match self.state {
                 State::Text(opened) => self.take_text(opened),

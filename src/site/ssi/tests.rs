@@ -20,7 +20,7 @@ fn parts(chunks: &[&[u8]]) -> String {
     };
     for chunk in chunks {
         parser.go_on(chunk.to_vec().into());
-        while let Some(part) = parser.next() {
+        while let Some(part) = parser.part() {
             show(part);
         }
     }

@@ -174,7 +174,7 @@ impl Search {
     }
 
     /// The next part; none until there is more text.
-    pub fn next(&mut self) -> Option<Part> {
+    pub fn part(&mut self) -> Option<Part> {
         if self.done.iter().all(|&done| done) {
             return self.all_held().or_else(|| self.text_up_to(usize::MAX));
         }

@@ -8,7 +8,7 @@ fn replaced(strings: &[&str], once: bool, chunks: &[&[u8]]) -> String {
     let mut search = Search::new(Strings::new(strings), once);
     let mut out = String::new();
     let mut take = |search: &mut Search| {
-        while let Some(part) = search.next() {
+        while let Some(part) = search.part() {
             match part {
                 Part::Text(text) => out.push_str(&String::from_utf8_lossy(&text)),
                 Part::Match(index) => out.push_str(&format!("({index})")),
