@@ -28,6 +28,8 @@ pub mod socket;
 pub mod wake;
 
 #[cfg(test)]
-mod alone;
+pub mod alone;
+#[cfg(test)]
+pub mod steps;
 
 pub use error::OsError;
