@@ -35,7 +35,7 @@ fn site(http: &str) -> TestServer {
 }
 
 /// Kills a worker, or reloads, in turn, until it is over; how often each.
-fn disturb(server: &TestServer, over: impl Fn() -> bool) -> (usize, usize) {
+fn disturb(server: &TestServer, mut over: impl FnMut() -> bool) -> (usize, usize) {
     let (mut kills, mut reloads, mut due) = (0, 0, Instant::now() + PERIOD);
     while !over() {
         if Instant::now() < due {

@@ -33,7 +33,7 @@ fn a_reload_keeps_a_zone_while_kind_size_and_key_agree() {
     for (from, to) in [
         ("$arg_a zone", "$arg_a$arg_b zone"),
         (":1m", ":2m"),
-        ("one", "two"),
+        ("zone=one", "zone=two"),
     ] {
         assert_eq!(status(&server, "1"), 503, "{from}");
         server.edit_config(from, to);
