@@ -10,8 +10,10 @@ pub mod address;
 pub mod answer;
 pub mod auth_basic;
 pub mod body;
+pub mod browser;
 pub mod clock;
 pub mod conditional;
+pub mod dav;
 pub mod draft;
 pub mod endpoints;
 pub mod env;
@@ -117,6 +119,8 @@ modules! {
     inherited {
         /// Who may see it.
         access: access::Access,
+        /// What some browsers need.
+        allowances: error_page::allowances::Allowances,
         /// Where requests are logged.
         access_log: access_log::AccessLog,
         /// Names and passwords.
@@ -125,6 +129,8 @@ modules! {
         body: body::Body,
         /// Validators and conditional requests.
         conditional: conditional::Conditional,
+        /// Changing files by requests.
+        dav: dav::Dav,
         /// Where errors are logged.
         error_log: error_log::ErrorLog,
         /// Pages in place of errors.
@@ -185,6 +191,23 @@ modules! {
         stub_status: stub_status::StubStatus,
         /// Files to try.
         try_files: try_files::TryFiles,
+    }
+}
+
+/// Plans what a block takes, once all is known that it says.
+fn settle(values: &Values, draft: &mut Draft) {
+    body::settle(values, draft);
+    dav::settle(values, draft);
+}
+
+impl Values {
+    /// What a block within starts from: the same, but for what has to know that it is another.
+    fn within(&self) -> Values {
+        let headers = self.headers.within();
+        Values {
+            headers: headers.map_or_else(|| self.headers.clone(), Rc::new),
+            ..self.clone()
+        }
     }
 }
 

@@ -12,12 +12,14 @@ use super::preface::Preface;
 use super::scoreboard::Tally;
 use super::send;
 use super::waiting::{Loading, Waiting};
+use crate::files::temp::RequestBody;
 use crate::http::{Clock, Connection, Event, Head, Id, Method, Piece, Pool, SentBytes, Timeout};
 use crate::site::access_log;
 use crate::site::answer::{Body, Response};
 use crate::site::draft::Site;
 use crate::site::env::Wake;
 use crate::site::exchange::{Exchange, Link};
+use crate::site::headers;
 use crate::site::limit_rate;
 use crate::site::run::{Step, pull, run};
 use crate::site::source::{Pull, Source};
@@ -261,9 +263,9 @@ impl Client {
     fn happened(&mut self, event: Event) {
         match event {
             Event::Head(id, head) => self.begin(id, head),
-            Event::Data(..) => {}
-            Event::End(id) => self.run(id, Wake::Body(Ok(()))),
-            Event::Broken(id, fault) => self.run(id, Wake::Body(Err(fault))),
+            Event::Data(_, bytes) => self.body_came(&bytes),
+            Event::End(id) => self.body_ended(id, Ok(())),
+            Event::Broken(id, fault) => self.body_ended(id, Err(fault)),
             Event::Gone(id, sent) => self.end(id, sent),
         }
     }
@@ -322,7 +324,7 @@ impl Client {
         }
     }
 
-    fn exchange(&mut self, id: Id) -> Option<&mut Exchange> {
+    pub(super) fn exchange(&mut self, id: Id) -> Option<&mut Exchange> {
         let mut all = self.exchanges.iter_mut();
         all.find(|(known, _)| *known == id).map(|(_, x)| &mut **x)
     }
@@ -370,7 +372,10 @@ impl Client {
         };
         match fed {
             Fed::Enough => self.feeding = Some((id, feed)),
-            Fed::Whole => self.http.finish(id, &Vec::new()),
+            Fed::Whole => {
+                let trailers = self.exchange(id).map(|x| headers::trailers(x));
+                self.http.finish(id, &trailers.unwrap_or_default());
+            }
             Fed::Broken => self.http.close(),
         }
         fed != Fed::Enough
@@ -433,6 +438,11 @@ impl Client {
         self.tally.response(x.sent.status);
         access_log::write(&x);
         self.wait_no_more(id);
+        if let Some(body) = x.request_body.take()
+            && let RequestBody::File { .. } = *body
+        {
+            self.disk.drop_elsewhere(Box::new(body));
+        }
         if self
             .feeding
             .as_ref()

@@ -17,6 +17,7 @@ mod missed;
 mod pace;
 mod pool;
 mod preface;
+mod receive;
 mod sandbox;
 pub mod scoreboard;
 mod send;
