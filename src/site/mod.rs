@@ -61,8 +61,8 @@ pub mod sizing;
 pub mod source;
 pub mod ssi;
 pub mod static_file;
-pub mod sub;
 pub mod stub_status;
+pub mod sub;
 pub mod symlinks;
 pub mod template;
 #[cfg(test)]

@@ -7,15 +7,6 @@ use super::{Declared, Exchange};
 pub const DECLARED: Declared = Declared {
     variables: &[
         ("ancient_browser", nothing),
-<<<<<<< HEAD
-        ("connections_active", nothing),
-        ("connections_reading", nothing),
-        ("connections_waiting", nothing),
-        ("connections_writing", nothing),
-=======
-        ("date_gmt", nothing),
-        ("date_local", nothing),
->>>>>>> main
         ("fastcgi_path_info", nothing),
         ("geoip_area_code", nothing),
         ("geoip_city", nothing),
