@@ -91,7 +91,7 @@ pub struct Sent {
 }
 
 /// The text a pattern matched, and where its captures are.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Captures {
     /// The text.
     pub subject: Vec<u8>,
@@ -156,6 +156,8 @@ pub struct Exchange {
     pub(super) real_root: Option<(PathBuf, PathBuf)>,
     /// `try_files` found a name below an `alias` that replaces the whole path.
     pub(super) alias_keeps_uri: bool,
+    /// Whether a variable's value is unknown.
+    patience: Cell<Patience>,
     /// How far the instructions of a block were followed, while it waits there.
     pub(super) rewriting: Option<Box<rewrite::Run>>,
     /// What it was woken with and has not looked at yet.
@@ -166,6 +168,15 @@ pub struct Exchange {
     pub(super) child: Option<Box<Exchange>>,
     /// The exchange in it that has ended, and its answer; none if it is closed without one.
     pub(super) child_answer: Option<(Box<Exchange>, Option<Box<Response>>)>,
+}
+
+/// Whether a variable took too long, and its request has an answer.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Patience {
+    #[default]
+    Kept,
+    Lost,
+    Spent,
 }
 
 /// An exchange would stand in too many others.
@@ -205,6 +216,7 @@ impl Exchange {
             login: None,
             real_root: None,
             alias_keeps_uri: false,
+            patience: Cell::default(),
             rewriting: None,
             woken: None,
             depth: 0,
@@ -251,6 +263,24 @@ impl Exchange {
     /// The clock of the event loop.
     pub fn clock(&self) -> &Clock {
         &self.link.clock
+    }
+
+    /// Gives the request up: the pattern of a variable took too long, so that its value is unknown.
+    pub fn give_up(&self, what: &str) {
+        let what = format_args!("the pattern of a {what} exceeded regex_match_limit");
+        self.log(Level::Error, what);
+        if self.patience.get() == Patience::Kept {
+            self.patience.set(Patience::Lost);
+        }
+    }
+
+    /// Whether the request was given up; told once, so that its error has an answer.
+    pub(super) fn is_given_up(&self) -> bool {
+        let lost = self.patience.get() == Patience::Lost;
+        if lost {
+            self.patience.set(Patience::Spent);
+        }
+        lost
     }
 
     /// Looks at capture `number` of the latest pattern that matched, if there is one.

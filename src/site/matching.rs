@@ -60,6 +60,14 @@ impl Matcher {
         self.pattern.text()
     }
 
+    /// Whether it matches, without leaving captures anywhere.
+    ///
+    /// # Errors
+    /// Matching was given up.
+    pub fn is_match(&self, text: &[u8]) -> Result<bool, TooHard> {
+        self.pattern.is_match(text).map_err(|_| TooHard)
+    }
+
     /// Whether it matches; if so, its captures are the exchange's from now on.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ pub mod listen;
 pub mod listing;
 pub mod locate;
 pub mod location;
+pub mod map;
 pub mod matching;
 pub mod mime;
 pub mod names;
@@ -39,6 +40,7 @@ pub mod ranges;
 pub mod reach;
 pub mod realip;
 pub mod redirect;
+pub mod referer;
 pub mod rewrite;
 pub mod root;
 pub mod run;
@@ -47,6 +49,7 @@ pub mod scope;
 pub mod server;
 pub mod sizing;
 pub mod source;
+pub mod split_clients;
 pub mod static_file;
 pub mod symlinks;
 pub mod template;
@@ -60,6 +63,7 @@ pub mod try_files;
 pub mod typeset;
 pub mod unbuilt;
 pub mod variables;
+pub mod wildcard;
 
 use std::rc::Rc;
 
@@ -142,6 +146,8 @@ modules! {
         realip: realip::RealIp,
         /// How redirects are written.
         redirect: redirect::Redirect,
+        /// Pages that may link here.
+        referers: referer::Referers,
         /// What is said while instructions are followed.
         rewriting: rewrite::Rewriting,
         /// Where files are.
@@ -166,6 +172,10 @@ modules! {
         listen: listen::Listen,
         /// What the server is called.
         names: names::Names,
+        /// Variables that are made of others.
+        maps: map::Maps,
+        /// Groups of clients.
+        split_clients: split_clients::SplitClients,
         /// Instructions of the block.
         program: rewrite::Program,
         /// Files to try.

@@ -130,6 +130,7 @@ fn server(scope: &mut Scope, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
     let mut child = scope.child();
     child.kind = Kind::Server;
     let mut child = read_into(child, draft, call.block(), SERVER);
+    judge(scope, &child, draft);
     if child.own.listen.entries.is_empty() {
         let address = Address::Ip(([0, 0, 0, 0], draft.default_port()).into());
         child.own.listen.entries.push(Entry::plain(address));
@@ -174,8 +175,19 @@ fn location(scope: &mut Scope, draft: &mut Draft, call: &Call<'_>) -> Result<(),
     };
     let child = read_into(child, draft, call.block(), LOCATION);
     draft.alias_of = outer;
+    judge(scope, &child, draft);
     scope.locations.push(child.into_location(name));
     Ok(())
+}
+
+/// Judges what only the whole block tells.
+fn judge(around: &Scope, block: &Scope, draft: &mut Draft) {
+    let (before, referers) = (&around.values.referers, &block.values.referers);
+    if !Rc::ptr_eq(before, referers)
+        && let Err(reason) = referers.valid.check()
+    {
+        draft.diagnostics.error(None, reason);
+    }
 }
 
 /// What a location's arguments say, with nginx's rules for a modifier written without a space.

@@ -5,6 +5,7 @@ mod answers;
 mod clients;
 mod errors;
 mod files;
+mod maps;
 mod rewrite;
 mod routing;
 mod servers;

@@ -50,6 +50,7 @@ const DECLARED: &[Declared] = &[
     realip::DECLARED,
     request::DECLARED,
     response::DECLARED,
+    super::referer::DECLARED,
     time::DECLARED,
     foreign::DECLARED,
 ];
