@@ -15,14 +15,15 @@ use super::auth_basic::Login;
 use super::clock::Clock;
 use super::draft::Site;
 use super::env::{Env, Job, Lane, Need, Wake};
+use super::limited::Limited;
 use super::location::Location;
+use super::matching::{Captures, Patience};
 use super::open_files;
 use super::rewrite;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
 use super::symlinks;
 use super::variables::{Kept, Slots};
-use crate::conf::pattern;
 use crate::files::{Found, Opened, Query};
 use crate::http::{Bytes, Head, Length, ResponseHead, SentBytes};
 use crate::http::{Method, proxy_protocol};
@@ -90,15 +91,6 @@ pub struct Sent {
     pub complete: bool,
 }
 
-/// The text a pattern matched, and where its captures are.
-#[derive(Clone, Default)]
-pub struct Captures {
-    /// The text.
-    pub subject: Vec<u8>,
-    /// Where they are.
-    pub groups: pattern::Captures,
-}
-
 /// One request on its way to its answer.
 pub struct Exchange {
     /// The request's head, as received.
@@ -157,7 +149,9 @@ pub struct Exchange {
     /// `try_files` found a name below an `alias` that replaces the whole path.
     pub(super) alias_keeps_uri: bool,
     /// Whether a variable's value is unknown.
-    patience: Cell<Patience>,
+    pub(super) patience: Cell<Patience>,
+    /// What limits have said.
+    pub(super) limited: Limited,
     /// How far the instructions of a block were followed, while it waits there.
     pub(super) rewriting: Option<Box<rewrite::Run>>,
     /// What it was woken with and has not looked at yet.
@@ -168,15 +162,6 @@ pub struct Exchange {
     pub(super) child: Option<Box<Exchange>>,
     /// The exchange in it that has ended, and its answer; none if it is closed without one.
     pub(super) child_answer: Option<(Box<Exchange>, Option<Box<Response>>)>,
-}
-
-/// Whether a variable took too long, and its request has an answer.
-#[derive(Clone, Copy, Default, PartialEq)]
-enum Patience {
-    #[default]
-    Kept,
-    Lost,
-    Spent,
 }
 
 /// An exchange would stand in too many others.
@@ -217,6 +202,7 @@ impl Exchange {
             real_root: None,
             alias_keeps_uri: false,
             patience: Cell::default(),
+            limited: Limited::default(),
             rewriting: None,
             woken: None,
             depth: 0,
@@ -251,6 +237,7 @@ impl Exchange {
         child.internal = true;
         child.phase = Phase::ServerRewrite;
         child.slots = self.slots.shared(self.site.slots);
+        child.limited = self.limited.shared();
         child.depth = self.depth + 1;
         Ok(Box::new(child))
     }
@@ -263,32 +250,6 @@ impl Exchange {
     /// The clock of the event loop.
     pub fn clock(&self) -> &Clock {
         &self.link.clock
-    }
-
-    /// Gives the request up: the pattern of a variable took too long, so that its value is unknown.
-    pub fn give_up(&self, what: &str) {
-        let what = format_args!("the pattern of a {what} exceeded regex_match_limit");
-        self.log(Level::Error, what);
-        if self.patience.get() == Patience::Kept {
-            self.patience.set(Patience::Lost);
-        }
-    }
-
-    /// Whether the request was given up; told once, so that its error has an answer.
-    pub(super) fn is_given_up(&self) -> bool {
-        let lost = self.patience.get() == Patience::Lost;
-        if lost {
-            self.patience.set(Patience::Spent);
-        }
-        lost
-    }
-
-    /// Looks at capture `number` of the latest pattern that matched, if there is one.
-    pub fn with_capture(&self, number: usize, look: impl FnOnce(&[u8])) {
-        let captures = self.captures.borrow();
-        if let Some(range) = captures.groups.get(number) {
-            look(&captures.subject[range]);
-        }
     }
 
     /// Whether the path came with something percent-encoded, or with a `+`: what is taken from it

@@ -10,6 +10,7 @@ pub mod address;
 pub mod answer;
 pub mod auth_basic;
 pub mod body;
+pub mod browser;
 pub mod clock;
 pub mod conditional;
 pub mod draft;
@@ -23,7 +24,10 @@ pub mod forwarded;
 pub mod headers;
 pub mod index;
 pub mod internal;
+pub mod limit_conn;
 pub mod limit_except;
+pub mod limit_req;
+pub mod limited;
 pub mod limits;
 pub mod listen;
 pub mod listing;
@@ -64,6 +68,7 @@ pub mod typeset;
 pub mod unbuilt;
 pub mod variables;
 pub mod wildcard;
+pub mod zones;
 
 use std::rc::Rc;
 
@@ -114,6 +119,8 @@ modules! {
     inherited {
         /// Who may see it.
         access: access::Access,
+        /// What some browsers need.
+        allowances: error_page::allowances::Allowances,
         /// Where requests are logged.
         access_log: access_log::AccessLog,
         /// Names and passwords.
@@ -130,6 +137,10 @@ modules! {
         headers: headers::Headers,
         /// Index files.
         index: index::Index,
+        /// How many requests are answered at the same time.
+        limit_conn: limit_conn::LimitConn,
+        /// How often something may be asked for.
+        limit_req: limit_req::LimitReq,
         /// What is read of a request's head.
         limits: limits::Limits,
         /// Listings of directories.
@@ -180,6 +191,17 @@ modules! {
         program: rewrite::Program,
         /// Files to try.
         try_files: try_files::TryFiles,
+    }
+}
+
+impl Values {
+    /// What a block within starts from: the same, but for what has to know that it is another.
+    fn within(&self) -> Values {
+        let headers = self.headers.within();
+        Values {
+            headers: headers.map_or_else(|| self.headers.clone(), Rc::new),
+            ..self.clone()
+        }
     }
 }
 
