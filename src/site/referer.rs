@@ -3,12 +3,13 @@
 
 use std::rc::Rc;
 
+use super::Values;
 use super::draft::Draft;
 use super::exchange::Exchange;
 use super::matching::TooHard;
 use super::variables::Declared;
 use super::wildcard::Wildcards;
-use crate::conf::diagnostic::Reason;
+use crate::conf::diagnostic::{Entry, Reason};
 use crate::conf::pattern::Pattern;
 use crate::conf::source::Place;
 use crate::conf::table::Call;
@@ -58,6 +59,9 @@ const LONGEST_HOST: usize = 256;
 /// The shortest field that may hold a scheme and a host: `http://i.ru`.
 const SHORTEST: usize = 11;
 
+const NOT_ONE: &str = "the \"none\" or \"blocked\" referers are specified in the \
+                       \"valid_referers\" directive without any valid referer";
+
 fn valid_referers(this: &mut Referers, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
     if call.first {
         this.valid = Valid::default();
@@ -94,20 +98,9 @@ impl Valid {
         Ok(())
     }
 
-    /// Whether a block says which pages are valid, beside `none` and `blocked`.
-    ///
-    /// # Errors
-    /// It does not.
-    pub fn check(&self) -> Result<(), Reason> {
-        let hosts = self.server_names || !self.hosts.is_empty();
-        match self.place {
-            Some(place) if (self.none || self.blocked) && !hosts => {
-                let what = "the \"none\" or \"blocked\" referers are specified in the \
-                            \"valid_referers\" directive without any valid referer";
-                Err(Reason::from(what).at(place))
-            }
-            _ => Ok(()),
-        }
+    /// Whether it says anything of pages with a name.
+    fn is_plain(&self) -> bool {
+        (self.none || self.blocked) && !self.server_names && self.hosts.is_empty()
     }
 
     fn admit(&self, x: &Exchange) -> Result<bool, TooHard> {
@@ -143,6 +136,15 @@ impl Valid {
             }
         }
         Ok(false)
+    }
+}
+
+/// Refuses a block that says nothing of pages with a name; once, if blocks within have it too.
+pub fn settle(values: &Values, draft: &mut Draft) {
+    let valid = &values.referers.valid;
+    let known = |entry: &Entry| entry.place == valid.place && entry.message == NOT_ONE;
+    if valid.is_plain() && !draft.diagnostics.entries().iter().any(known) {
+        draft.diagnostics.error(valid.place, NOT_ONE);
     }
 }
 

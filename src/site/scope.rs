@@ -56,7 +56,8 @@ impl Scope {
     }
 
     /// The location that this block describes.
-    pub fn into_location(self, name: Name) -> Location {
+    pub fn into_location(self, name: Name, draft: &mut Draft) -> Location {
+        super::settle(&self.values, draft);
         Location {
             name,
             protocol: Rc::new(
@@ -130,7 +131,6 @@ fn server(scope: &mut Scope, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
     let mut child = scope.child();
     child.kind = Kind::Server;
     let mut child = read_into(child, draft, call.block(), SERVER);
-    judge(scope, &child, draft);
     if child.own.listen.entries.is_empty() {
         let address = Address::Ip(([0, 0, 0, 0], draft.default_port()).into());
         child.own.listen.entries.push(Entry::plain(address));
@@ -148,9 +148,10 @@ fn server(scope: &mut Scope, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
             _ => plain.push(location),
         }
     }
+    let location = child.into_location(Name::Server, draft);
     draft.servers.push(Server {
         name,
-        location: child.into_location(Name::Server),
+        location,
         locations: Locations::new(plain),
         named,
     });
@@ -175,19 +176,9 @@ fn location(scope: &mut Scope, draft: &mut Draft, call: &Call<'_>) -> Result<(),
     };
     let child = read_into(child, draft, call.block(), LOCATION);
     draft.alias_of = outer;
-    judge(scope, &child, draft);
-    scope.locations.push(child.into_location(name));
+    let location = child.into_location(name, draft);
+    scope.locations.push(location);
     Ok(())
-}
-
-/// Judges what only the whole block tells.
-fn judge(around: &Scope, block: &Scope, draft: &mut Draft) {
-    let (before, referers) = (&around.values.referers, &block.values.referers);
-    if !Rc::ptr_eq(before, referers)
-        && let Err(reason) = referers.valid.check()
-    {
-        draft.diagnostics.error(None, reason);
-    }
 }
 
 /// What a location's arguments say, with nginx's rules for a modifier written without a space.
