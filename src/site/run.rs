@@ -144,6 +144,7 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
                 Err(halt) => halt.into(),
             },
             Flow::Code(answer) => match filter::code(x, env, *answer) {
+                Ok(_) if x.is_given_up() => Flow::Fail(500),
                 Ok(response) => return Step::Answer(Box::new(response)),
                 Err(halt) => halt.into(),
             },

@@ -37,7 +37,7 @@ struct Group {
 }
 
 /// All, in hundredths of a percent.
-const ALL: u64 = 100_00;
+const ALL: u64 = 10_000;
 
 fn split_clients(_: &mut SplitClients, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
     let source = Template::compile(call.arg(0), draft)?;
