@@ -40,6 +40,7 @@ const OTHER_DEFAULTS: &[(&str, &str)] = &[
     ("keepalive_min_timeout", "1s"),
     // Of nginx's defaults that depend on the machine, those of a common one.
     ("client_body_buffer_size", "16k"),
+    ("map_hash_bucket_size", "64"),
     ("server_names_hash_bucket_size", "64"),
     // Without it, what is not in memory is read in a pool of threads.
     ("aio", ""),

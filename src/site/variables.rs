@@ -54,6 +54,7 @@ const DECLARED: &[Declared] = &[
     realip::DECLARED,
     request::DECLARED,
     response::DECLARED,
+    super::referer::DECLARED,
     time::DECLARED,
     super::ssi::DECLARED,
     foreign::DECLARED,
