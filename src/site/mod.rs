@@ -32,6 +32,7 @@ pub mod index;
 pub mod internal;
 pub mod limit_conn;
 pub mod limit_except;
+pub mod limit_rate;
 pub mod limit_req;
 pub mod limited;
 pub mod limits;
@@ -39,6 +40,7 @@ pub mod listen;
 pub mod listing;
 pub mod locate;
 pub mod location;
+pub mod map;
 pub mod matching;
 pub mod mime;
 pub mod names;
@@ -49,6 +51,7 @@ pub mod ranges;
 pub mod reach;
 pub mod realip;
 pub mod redirect;
+pub mod referer;
 pub mod rewrite;
 pub mod root;
 pub mod run;
@@ -57,7 +60,9 @@ pub mod scope;
 pub mod server;
 pub mod sizing;
 pub mod source;
+pub mod split_clients;
 pub mod static_file;
+pub mod stub_status;
 pub mod symlinks;
 pub mod template;
 #[cfg(test)]
@@ -65,11 +70,13 @@ mod testing;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
+pub mod traffic;
 pub mod transport;
 pub mod try_files;
 pub mod typeset;
 pub mod unbuilt;
 pub mod variables;
+pub mod wildcard;
 pub mod zones;
 pub mod zstd;
 
@@ -156,6 +163,8 @@ modules! {
         index: index::Index,
         /// How many requests are answered at the same time.
         limit_conn: limit_conn::LimitConn,
+        /// How fast an answer is sent.
+        limit_rate: limit_rate::LimitRate,
         /// How often something may be asked for.
         limit_req: limit_req::LimitReq,
         /// What is read of a request's head.
@@ -174,6 +183,8 @@ modules! {
         realip: realip::RealIp,
         /// How redirects are written.
         redirect: redirect::Redirect,
+        /// Pages that may link here.
+        referers: referer::Referers,
         /// What is said while instructions are followed.
         rewriting: rewrite::Rewriting,
         /// Where files are.
@@ -202,8 +213,14 @@ modules! {
         listen: listen::Listen,
         /// What the server is called.
         names: names::Names,
+        /// Variables that are made of others.
+        maps: map::Maps,
+        /// Groups of clients.
+        split_clients: split_clients::SplitClients,
         /// Instructions of the block.
         program: rewrite::Program,
+        /// A page about connections.
+        stub_status: stub_status::StubStatus,
         /// Files to try.
         try_files: try_files::TryFiles,
     }
@@ -213,6 +230,7 @@ modules! {
 fn settle(values: &Values, draft: &mut Draft) {
     body::settle(values, draft);
     dav::settle(values, draft);
+    referer::settle(values, draft);
 }
 
 impl Values {

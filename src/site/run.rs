@@ -11,7 +11,7 @@ use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
     body, dav, error_page, filter, gzip_static, index, limit_conn, limit_req, listing, locate,
-    realip, rewrite, static_file, try_files,
+    realip, rewrite, static_file, stub_status, try_files,
 };
 use crate::http::Coding;
 use crate::log::Level;
@@ -45,6 +45,8 @@ pub enum Phase {
     Refuse(Instant),
     /// `try_files`: this one is next.
     TryFiles(usize),
+    /// What answers in place of files.
+    Handler,
     /// Index files: this one is next.
     Index(usize),
     /// Whether there is a directory at all, once its first index file is missing.
@@ -121,6 +123,9 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
         None => resume(x, env, why),
     };
     loop {
+        if x.is_given_up() {
+            flow = Flow::Fail(500);
+        }
         flow = match flow {
             Flow::Next => {
                 x.phase = following(x.phase);
@@ -134,10 +139,12 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
             Flow::Named(location) => enter_named(x, location),
             Flow::Fail(status) => error_page::answer(x, status),
             Flow::Answer(answer) => match filter::apply(x, env, *answer) {
+                Ok(_) if x.is_given_up() => Flow::Fail(500),
                 Ok(response) => return Step::Answer(Box::new(response)),
                 Err(halt) => halt.into(),
             },
             Flow::Code(answer) => match filter::code(x, env, *answer) {
+                Ok(_) if x.is_given_up() => Flow::Fail(500),
                 Ok(response) => return Step::Answer(Box::new(response)),
                 Err(halt) => halt.into(),
             },
@@ -210,6 +217,7 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Access(progress) => satisfy::check(x, env, progress),
         Phase::Refuse(time) => satisfy::refuse_at(x, time),
         Phase::TryFiles(at) => try_files::run(x, env, at),
+        Phase::Handler => stub_status::run(x),
         Phase::Index(at) => index::run(x, env, at),
         Phase::Directory => index::directory(x, env),
         Phase::Listing => listing::run(x, env),
@@ -234,7 +242,8 @@ fn following(phase: Phase) -> Phase {
         Phase::LimitReq => Phase::LimitConn,
         Phase::LimitConn => Phase::Access(Progress::default()),
         Phase::Access(_) | Phase::Refuse(_) => Phase::TryFiles(0),
-        Phase::TryFiles(_) => Phase::Index(0),
+        Phase::TryFiles(_) => Phase::Handler,
+        Phase::Handler => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
         Phase::Index(_) => Phase::Listing,
         Phase::Listing => Phase::Dav,

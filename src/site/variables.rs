@@ -54,10 +54,13 @@ const DECLARED: &[Declared] = &[
     realip::DECLARED,
     request::DECLARED,
     response::DECLARED,
+    super::referer::DECLARED,
     time::DECLARED,
     foreign::DECLARED,
     super::limit_conn::DECLARED,
+    super::limit_rate::DECLARED,
     super::limit_req::DECLARED,
+    super::stub_status::DECLARED,
 ];
 
 /// A variable that a directive makes: `map`, `geo`, `split_clients`.
