@@ -12,13 +12,12 @@ mod pages;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Command, Stdio};
 
 use cases::{Case, Request};
-use common::{Client, Setup, TestServer, binary, is_forkful, possible, stop, wait_until};
+use common::{Client, Setup, TestServer, binary, coded, is_forkful, possible, stop, wait_until};
 use compare::{Answer, Difference};
 use forkful::conf::diagnostic::Diagnostics;
 use forkful::conf::outside::Outside;
@@ -106,10 +105,13 @@ fn setup(config: &str) -> Setup {
         .file("html/long.txt", &page)
         .file("html/empty.html", "")
         .file("html/coded.html", "<p>as it is")
-        .file("html/coded.html.gz", gzip("<p>coded by gzip"))
-        .file("html/coded.html.br", brotli("<p>coded by brotli"))
-        .file("html/only.html.gz", gzip("<p>coded by gzip alone"))
-        .file("html/only-br.html.br", brotli("<p>coded by brotli alone"))
+        .file("html/coded.html.gz", coded("gzip", "<p>coded by gzip"))
+        .file("html/coded.html.br", coded("br", "<p>coded by brotli"))
+        .file("html/only.html.gz", coded("gzip", "<p>coded by gzip alone"))
+        .file(
+            "html/only-br.html.br",
+            coded("br", "<p>coded by brotli alone"),
+        )
         .file("html/folded", "beside a directory")
         .file("html/folded.gz/file", "in a directory")
         .file("secret", "beside html")
@@ -141,18 +143,6 @@ fn setup(config: &str) -> Setup {
         .link("html/links/out", "/etc/passwd")
         .link("html/links/folder", "../dir")
         .link("html/links/broken", "none")
-}
-
-fn gzip(text: &str) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn brotli(text: &str) -> Vec<u8> {
-    let mut encoder = brotli::CompressorWriter::new(Vec::new(), 4096, 1, 16);
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.into_inner()
 }
 
 fn answer(address: SocketAddr, request: &Request) -> Answer {

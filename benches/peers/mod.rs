@@ -17,9 +17,17 @@ use crate::common::{
 
 const CONFIG: &str = "server.conf";
 const NGINX: &str = "/usr/sbin/nginx";
+/// A text of 20 KB, as pages are.
+const PAGE: &[u8] = include_bytes!("../../README.md");
 /// What one switches on who wants speed.
 const TUNED: &str = "sendfile on; tcp_nopush on; access_log off; keepalive_requests 1000000000; \
                      open_file_cache max=1000 inactive=60s; open_file_cache_valid 60s;";
+
+/// The same for who wants few bytes, by what is built in.
+const CODING: &str = "types { text/html html; } access_log off; keepalive_requests 1000000000; \
+                      gzip on;";
+const MORE_CODINGS: &str = "types { text/html html; } access_log off; \
+                            keepalive_requests 1000000000; gzip on; brotli on; zstd on;";
 
 /// A server with a configuration.
 #[derive(Clone, Copy)]
@@ -48,7 +56,24 @@ pub fn all() -> Vec<Peer> {
     peers
 }
 
-/// A server that runs, on a site of `/small` (1 KB) and `/large` (100 KB).
+/// Those that are installed, with what codes answers: ours first.
+pub fn coding() -> Vec<Peer> {
+    let ours = env!("CARGO_BIN_EXE_forkful");
+    let peer = |name, program, http| Peer {
+        name,
+        program,
+        http,
+    };
+    let mut peers = vec![
+        peer("forkful", ours, MORE_CODINGS),
+        peer("nginx", NGINX, CODING),
+    ];
+    peers.retain(|peer| tool_is_installed(peer.program));
+    peers
+}
+
+/// A server that runs, on a site of `/small` (1 KB), `/large` (100 KB) and
+/// `/page.html` (20 KB).
 pub struct Running {
     child: Child,
     prefix: TempDir,
@@ -74,6 +99,7 @@ impl Peer {
         fs::set_permissions(prefix.path(), Permissions::from_mode(0o755)).unwrap();
         write(&prefix.path().join("html/small"), &[b's'; 1 << 10]);
         write(&prefix.path().join("html/large"), &[b'l'; 100 << 10]);
+        write(&prefix.path().join("html/page.html"), PAGE);
         fs::create_dir(prefix.path().join("logs")).unwrap();
         // nginx cannot inherit a socket without a master: another program might take the port first.
         let address = listener().local_addr().unwrap();
