@@ -19,6 +19,7 @@ pub mod error_page;
 pub mod exchange;
 pub mod filter;
 pub mod forwarded;
+pub mod geo;
 pub mod headers;
 pub mod index;
 pub mod internal;
@@ -149,6 +150,8 @@ modules! {
         transport: transport::Transport,
     }
     own {
+        /// Variables from addresses.
+        geo: geo::Geo,
         /// Whether only internal redirects reach it.
         internal: internal::Internal,
         /// Where the server listens.
