@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::LogFile;
+use super::family::Member;
 use super::losses::{self, News, Outage};
 
 /// How long a log may take nothing and still be waited for.
@@ -30,10 +31,22 @@ pub(super) enum Room {
 pub(super) enum Part {
     /// Whole lines; what is left of the first one if it was written in part.
     Lines(Vec<u8>),
+    /// Whole lines for a file of a family.
+    LinesTo(Member, Vec<u8>),
     /// The file in which to go on.
     Replace(OwnedFd),
     /// Open the path anew and go on there.
     Reopen,
+}
+
+impl Part {
+    /// Its lines; none if it is none.
+    fn lines(&self) -> &[u8] {
+        match self {
+            Part::Lines(lines) | Part::LinesTo(_, lines) => lines,
+            Part::Replace(_) | Part::Reopen => &[],
+        }
+    }
 }
 
 /// What is done next for a log.
@@ -140,14 +153,31 @@ impl Backlog {
         self.shares.iter().any(moves)
     }
 
-    /// Takes lines that have room.
-    pub fn append(&mut self, place: usize, lines: &[u8]) {
+    /// Takes lines for a file of a family that have room.
+    pub fn append_to(&mut self, place: usize, member: Member, lines: &[u8]) {
+        let share = self.grow(place, lines.len());
+        if let Some(Part::LinesTo(last, all)) = share.parts.back_mut()
+            && *last == member
+        {
+            return all.extend_from_slice(lines);
+        }
+        share.parts.push_back(Part::LinesTo(member, lines.to_vec()));
+    }
+
+    fn grow(&mut self, place: usize, bytes: usize) -> &mut Share {
         let share = &mut self.shares[place];
         if share.bytes == 0 {
             share.moved = Instant::now();
         }
-        share.bytes += lines.len();
-        self.bytes += lines.len();
+        share.bytes += bytes;
+        self.bytes += bytes;
+        share
+    }
+
+    /// Takes lines that have room.
+    pub fn append(&mut self, place: usize, lines: &[u8]) {
+        self.grow(place, lines.len());
+        let share = &mut self.shares[place];
         if let Some(Part::Lines(last)) = share.parts.back_mut() {
             return last.extend_from_slice(lines);
         }
@@ -176,10 +206,7 @@ impl Backlog {
             return None;
         }
         let part = share.parts.pop_front()?;
-        let lines = match &part {
-            Part::Lines(lines) => losses::number(lines),
-            Part::Replace(_) | Part::Reopen => 0,
-        };
+        let lines = losses::number(part.lines());
         let since = Instant::now();
         self.writing = Some(Writing { since, lines });
         Some(Work {
@@ -300,10 +327,11 @@ impl Backlog {
         losses::add(self.writing.take().map_or(0, |writing| writing.lines));
         let mut close = |share: &mut Share| {
             for part in share.parts.drain(..) {
-                if let Part::Lines(lines) = part {
+                let lines = part.lines();
+                if !lines.is_empty() {
                     share
                         .outage
-                        .lose(losses::count(&lines), None, Instant::now());
+                        .lose(losses::count(lines), None, Instant::now());
                     share.bytes -= lines.len();
                     self.bytes -= lines.len();
                 }

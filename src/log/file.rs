@@ -7,9 +7,11 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
 use super::backlog::Part;
+use super::family::{Family, Keep, Member};
 use super::line::Line;
 use super::losses::{self, News};
 use super::queue;
@@ -27,12 +29,22 @@ pub(super) fn hurry() {
     HURRIED.store(true, Ordering::Relaxed);
 }
 
+/// What is behind a log.
+#[derive(Debug)]
+enum Behind {
+    /// A file.
+    File(File),
+    /// stderr, whatever that is by now.
+    Stderr,
+    /// Files that lines name; those who write them take turns.
+    Family(Mutex<Family>),
+}
+
 /// An opened log.
 #[derive(Debug)]
 pub struct LogFile {
     path: PathBuf,
-    /// None for stderr, whatever that is by now.
-    file: Option<File>,
+    behind: Behind,
     /// Its place in the queue, once it has one.
     pub(super) slot: OnceLock<usize>,
     /// Lines without a thread's help that it did not take, and was not told of.
@@ -40,10 +52,10 @@ pub struct LogFile {
 }
 
 impl LogFile {
-    fn new(path: &Path, file: Option<File>) -> Arc<LogFile> {
+    fn new(path: &Path, behind: Behind) -> Arc<LogFile> {
         Arc::new(LogFile {
             path: path.into(),
-            file,
+            behind,
             slot: OnceLock::new(),
             missing: AtomicU64::new(0),
         })
@@ -52,13 +64,18 @@ impl LogFile {
     /// The terminal, or whatever stderr is.
     pub fn stderr() -> Arc<LogFile> {
         static STDERR: LazyLock<Arc<LogFile>> =
-            LazyLock::new(|| LogFile::new(Path::new("stderr"), None));
+            LazyLock::new(|| LogFile::new(Path::new("stderr"), Behind::Stderr));
         Arc::clone(&STDERR)
     }
 
     /// Whether it is [`LogFile::stderr`].
     pub fn is_stderr(&self) -> bool {
-        self.file.is_none()
+        matches!(self.behind, Behind::Stderr)
+    }
+
+    /// A log whose lines name the file they go to; it is called `name` in messages.
+    pub fn family(name: &Path, keep: Keep) -> Arc<LogFile> {
+        LogFile::new(name, Behind::Family(Mutex::new(Family::new(keep))))
     }
 
     /// The path it was opened by.
@@ -73,6 +90,26 @@ impl LogFile {
             Some(queue) => queue.push(self, lines),
             None => self.write_directly(lines),
         }
+    }
+
+    /// As [`LogFile::write`], to the file at this path, if the directory `within` exists. Only a
+    /// [`LogFile::family`] has such files.
+    pub fn write_to(self: &Arc<Self>, path: PathBuf, within: PathBuf, lines: &[u8]) {
+        let member = Member { path, within };
+        match queue::of_process() {
+            Some(queue) => queue.push_to(self, member, lines),
+            None => drop(self.write_member(&member, lines)),
+        }
+    }
+
+    /// Writes lines of a family without the help of a thread.
+    pub(super) fn write_member(&self, member: &Member, lines: &[u8]) -> io::Result<()> {
+        let Behind::Family(family) = &self.behind else {
+            return Ok(());
+        };
+        // What it holds is whole whatever happens.
+        let mut family = family.lock().unwrap_or_else(PoisonError::into_inner);
+        family.write(member, lines, Instant::now())
     }
 
     /// Goes on in `new` with the next line; what was taken before still goes to the old file.
@@ -115,6 +152,12 @@ impl LogFile {
     }
 
     pub(super) fn reopen_or_complain(&self) {
+        if let Behind::Family(family) = &self.behind {
+            return family
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .reopen();
+        }
         match self.reopen() {
             Ok(new) => self.replace_or_complain(new.as_fd()),
             Err(error) => {
@@ -170,9 +213,10 @@ impl LogFile {
 
 impl AsFd for LogFile {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match &self.file {
-            Some(file) => file.as_fd(),
-            None => sys::process::stderr(),
+        match &self.behind {
+            Behind::File(file) => file.as_fd(),
+            // A family is never written to by a descriptor of its own.
+            Behind::Stderr | Behind::Family(_) => sys::process::stderr(),
         }
     }
 }
@@ -188,7 +232,7 @@ impl LogFiles {
     /// # Errors
     /// The kernel's.
     pub fn open(&mut self, path: &Path) -> io::Result<Arc<LogFile>> {
-        let log = LogFile::new(path, Some(sys::file::open_log(path)?));
+        let log = LogFile::new(path, Behind::File(sys::file::open_log(path)?));
         self.0.push(Arc::clone(&log));
         Ok(log)
     }
@@ -227,7 +271,10 @@ mod tests {
     #[test]
     fn a_stream_that_nobody_reads_is_told_what_it_did_not_take() {
         let (mut reader, writer) = io::pipe().expect("a pipe");
-        let log = LogFile::new(Path::new("pipe"), Some(OwnedFd::from(writer).into()));
+        let log = LogFile::new(
+            Path::new("pipe"),
+            Behind::File(OwnedFd::from(writer).into()),
+        );
         let write = |line: &[u8]| log.write_by(sys::file::write_now, line);
         let line = [&[b'x'; 4095][..], b"\n"].concat();
         let mut count = 0;

@@ -6,6 +6,7 @@
 mod backlog;
 pub mod error;
 pub mod escape;
+mod family;
 pub mod file;
 mod level;
 mod line;
@@ -22,6 +23,7 @@ pub use crate::{
 };
 pub use error::{ErrorLog, Sink};
 pub use escape::{Escaped, Legible};
+pub use family::Keep;
 pub use file::{LogFile, LogFiles};
 pub use level::Level;
 pub use losses::lost;

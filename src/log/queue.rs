@@ -14,6 +14,7 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::backlog::{Backlog, Part, Room, Work};
+use super::family::Member;
 use super::losses::{self, News};
 use super::{LogFile, process, thread as log_thread};
 use crate::sys::wake::Bell;
@@ -108,6 +109,17 @@ impl Queue {
         if thread::panicking() && self.is_thread() {
             return log.write_directly(lines);
         }
+        self.append(log, lines, |backlog, place| backlog.append(place, lines));
+    }
+
+    /// The same for a file of a family.
+    pub fn push_to(&self, log: &Arc<LogFile>, member: Member, lines: &[u8]) {
+        self.append(log, lines, |backlog, place| {
+            backlog.append_to(place, member, lines);
+        });
+    }
+
+    fn append(&self, log: &Arc<LogFile>, lines: &[u8], append: impl FnOnce(&mut Backlog, usize)) {
         let mut state = self.lock();
         let place = state.backlog.place(log);
         loop {
@@ -120,7 +132,7 @@ impl Queue {
                 }
             }
         }
-        state.backlog.append(place, lines);
+        append(&mut state.backlog, place);
         self.wake(state, |state| match state.rest {
             Rest::None => false,
             Rest::Gathering => state.backlog.is_half_full(),

@@ -46,6 +46,17 @@ fn serve(queue: &Queue, place: usize, work: Work) -> bool {
             });
             return write(queue, place, &log, stream, lines);
         }
+        Part::LinesTo(member, lines) => {
+            queue.set_stream(place, false);
+            match log.write_member(&member, &lines) {
+                Ok(()) => {
+                    queue.written(place, &lines);
+                    queue.done(lines);
+                }
+                Err(error) => queue.fail(place, &lines, error),
+            }
+            return true;
+        }
         Part::Replace(new) => log.replace_or_complain(new.as_fd()),
         Part::Reopen => log.reopen_or_complain(),
     }

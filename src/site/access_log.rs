@@ -1,13 +1,17 @@
 //! Access logs: which requests are logged where, and what a line says.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::io::Write;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::draft::Draft;
 use super::exchange::Exchange;
+use super::root;
 use super::server::Server;
 use super::template::Template;
 use super::variables::{Registry, Variable};
@@ -18,7 +22,7 @@ use crate::conf::template::{self, Part as Written};
 use crate::conf::tree::Word;
 use crate::conf::value;
 use crate::directives;
-use crate::log::{Buffering, Escaped, LogFile, Writer};
+use crate::log::{Buffering, Escaped, Keep, Legible, Level, LogFile, Writer};
 
 directives! {
     /// Where requests are logged.
@@ -28,6 +32,10 @@ directives! {
         logs: Option<Vec<Log>> = None =>
             "access_log" [HTTP | SERVER | LOCATION | LOCATION_IF | LIMIT_EXCEPT] 1.., Replace,
             "logs/access.log combined", with(access_log);
+        /// Keeps logs open whose path has variables: `max=N [inactive=time] [min_uses=N]
+        /// [valid=time]`. With `off` each line opens its file.
+        family: usize = 0 =>
+            "open_log_file_cache" [HTTP | SERVER | LOCATION] 1..=4, Clone, "off", with(keep);
     }
     also {
         /// Names a format: `log_format name [escape=default|json|none] string ...`.
@@ -38,10 +46,18 @@ directives! {
 /// One `access_log`.
 #[derive(Clone, Debug)]
 pub struct Log {
-    /// The number of its target in the draft, and of its writer in the site.
-    target: usize,
+    to: To,
     format: Format,
     condition: Option<Template>,
+}
+
+/// Where the lines of a log go.
+#[derive(Clone, Debug)]
+enum To {
+    /// To one file: the number of its target in the draft, and of its writer in the site.
+    Target(usize),
+    /// To a file that each request names.
+    Named(Template),
 }
 
 /// Where lines go, and how they are gathered; two logs that agree share a writer.
@@ -150,17 +166,58 @@ fn access_log(this: &mut AccessLog, draft: &mut Draft, call: &Call<'_>) -> Resul
     Ok(())
 }
 
+/// What `open_log_file_cache` says where it does not say it.
+const KEEP: Keep = Keep {
+    max: 0,
+    inactive: Duration::from_secs(10),
+    min_uses: 1,
+    valid: Duration::from_secs(60),
+};
+
+fn keep(this: &mut AccessLog, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    if call.args().len() == 1 && call.arg(0).is("off") {
+        this.family = draft.log_families.number(Keep::NONE);
+        return Ok(());
+    }
+    let mut keep = KEEP;
+    for word in call.args() {
+        let invalid = || {
+            let what = format!(
+                "invalid \"open_log_file_cache\" parameter \"{}\"",
+                word.str()
+            );
+            Reason::from(what).at(word.place)
+        };
+        let count = |text| value::decimal(text).filter(|&count| count > 0);
+        let (name, value) = word.text.split_at(
+            word.text
+                .iter()
+                .position(|&b| b == b'=')
+                .map_or(0, |at| at + 1),
+        );
+        match name {
+            b"max=" => {
+                let max = count(value).ok_or_else(invalid)?;
+                keep.max = usize::try_from(max).unwrap_or(usize::MAX);
+            }
+            b"inactive=" => keep.inactive = value::parse_seconds(value).ok_or_else(invalid)?,
+            b"min_uses=" => keep.min_uses = count(value).ok_or_else(invalid)?,
+            b"valid=" => keep.valid = value::parse_seconds(value).ok_or_else(invalid)?,
+            _ => return Err(invalid()),
+        }
+    }
+    if keep.max == 0 {
+        let what = "\"open_log_file_cache\" must have \"max\" parameter";
+        return Err(what.into());
+    }
+    this.family = draft.log_families.number(keep);
+    Ok(())
+}
+
 fn plan(draft: &mut Draft, call: &Call<'_>) -> Result<Log, Reason> {
     let path = call.arg(0);
-    let refused = if path.text.starts_with(b"syslog:") {
-        Some("logging to syslog is not supported")
-    } else if template::has_variables(&path.text) {
-        Some("variables in the path of a log are not supported")
-    } else {
-        None
-    };
-    if let Some(what) = refused {
-        return Err(Reason::from(what).at(path.place));
+    if path.text.starts_with(b"syslog:") {
+        return Err(Reason::from("logging to syslog is not supported").at(path.place));
     }
     let args = call.args();
     let named = args.get(1);
@@ -171,16 +228,38 @@ fn plan(draft: &mut Draft, call: &Call<'_>) -> Result<Log, Reason> {
     };
     let parameters = args.get(2..).unwrap_or_default();
     let (buffering, condition) = parameters_of(draft, parameters)?;
-    let path = draft.path(&path.text);
-    let target = Target {
-        file: draft.needs.logs.number(path),
-        buffering,
+    let to = match template::has_variables(&path.text) {
+        true if buffering.is_some() => {
+            return Err("buffered logs cannot have variables in name".into());
+        }
+        true => To::Named(named_path(draft, path)?),
+        false => To::Target(target(draft, &path.text, buffering)),
     };
     Ok(Log {
-        target: draft.access_logs.number(target),
+        to,
         format,
         condition,
     })
+}
+
+fn target(draft: &mut Draft, path: &[u8], buffering: Option<Buffering>) -> usize {
+    let target = Target {
+        file: draft.needs.logs.number(draft.path(path)),
+        buffering,
+    };
+    draft.access_logs.number(target)
+}
+
+/// The path of a log with variables in it; the workers open it.
+fn named_path(draft: &mut Draft, word: &Word) -> Result<Template, Reason> {
+    let absolute = word.text.starts_with(b"/") || word.text.starts_with(b"$");
+    let prefix = match absolute {
+        true => Vec::new(),
+        false => draft.path(b"").into_os_string().into_vec(),
+    };
+    let path = Template::compile(word, draft)?.below(&prefix);
+    draft.needs.reach.write(&path, word.place);
+    Ok(path)
 }
 
 fn parameters_of(
@@ -225,7 +304,7 @@ pub fn plan_default(draft: &mut Draft) -> Option<Log> {
     };
     let format = draft.formats.get(&b"combined"[..]).cloned()?;
     Some(Log {
-        target: draft.access_logs.number(target),
+        to: To::Target(draft.access_logs.number(target)),
         format,
         condition: None,
     })
@@ -242,24 +321,42 @@ pub fn write(x: &Exchange) {
             !value.is_empty() && *value != *b"0"
         });
         if wanted {
-            write_line(x, &log.format, log.target);
+            write_line(x, log);
         }
     }
 }
 
 fn write_default(x: &Exchange) {
     if let Some(log) = &x.site.default_access_log {
-        write_line(x, &log.format, log.target);
+        write_line(x, log);
     }
 }
 
-fn write_line(x: &Exchange, format: &Format, target: usize) {
+fn write_line(x: &Exchange, log: &Log) {
     let mut line = Vec::with_capacity(256);
-    format.write(x, &mut line);
+    log.format.write(x, &mut line);
     line.push(b'\n');
-    x.site.access_logs[target]
-        .borrow_mut()
-        .write(&line, x.clock().now());
+    match &log.to {
+        To::Target(target) => x.site.access_logs[*target]
+            .borrow_mut()
+            .write(&line, x.clock().now()),
+        To::Named(path) => write_to(x, path, &line),
+    }
+}
+
+/// Writes to the file that a request names. As in nginx it is not made for a site whose `root` does
+/// not exist. What a client chose of its path leads nowhere else.
+fn write_to(x: &Exchange, path: &Template, line: &[u8]) {
+    let path = path.value(x);
+    let path = Path::new(OsStr::from_bytes(&path));
+    let is_odd = |part: Component<'_>| part == Component::ParentDir;
+    if path.components().any(is_odd) || path.as_os_str().as_bytes().contains(&0) {
+        let path = Legible(path);
+        x.log(Level::Error, format_args!("\"{path}\" is no path of a log"));
+        return;
+    }
+    let family = &x.site.log_families[x.location.values.access_log.family];
+    family.write_to(path.to_owned(), root::directory(x), line);
 }
 
 impl Format {

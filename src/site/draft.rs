@@ -28,7 +28,7 @@ use crate::conf::pattern;
 use crate::conf::source::Place;
 use crate::conf::table::{HTTP, Shared};
 use crate::conf::tree::{Item, Word};
-use crate::log::{ErrorLog, LogFile, Writer};
+use crate::log::{ErrorLog, Keep, LogFile, Writer};
 use crate::sys::socket::{Address, Options};
 
 /// What is known before the configuration is read.
@@ -86,6 +86,8 @@ pub struct Draft {
     pub formats: HashMap<Vec<u8>, Format>,
     /// Access logs, each path and buffer once.
     pub access_logs: Numbering<access_log::Target>,
+    /// How logs are kept open whose paths have variables; the first keeps none.
+    pub log_families: Numbering<Keep>,
     /// Sets of error logs.
     pub error_logs: ErrorLogs,
     /// Servers so far.
@@ -157,6 +159,7 @@ impl Draft {
             formats: access_log::formats(&mut variables),
             variables,
             access_logs: Numbering::default(),
+            log_families: Numbering::from(Keep::NONE),
             error_logs: ErrorLogs::default(),
             servers: Vec::new(),
             default_access_log: None,
@@ -252,8 +255,10 @@ impl Draft {
             self.needs.reach.writes.number(path.clone());
         }
         let writer = |target: &access_log::Target| RefCell::new(target.open(files));
+        let family = |keep: &Keep| LogFile::family(Path::new("access_log"), *keep);
         Site {
             access_logs: self.access_logs.things().iter().map(writer).collect(),
+            log_families: self.log_families.things().iter().map(family).collect(),
             error_logs,
             slots: self.variables.slots(),
             real_root: self.variables.real_root,
@@ -278,6 +283,8 @@ pub struct Site {
     pub servers: Vec<Server>,
     /// Writers of access logs.
     pub access_logs: Vec<RefCell<Writer>>,
+    /// Access logs whose paths have variables.
+    pub log_families: Vec<Arc<LogFile>>,
     /// Where requests are logged of which the configuration says nothing.
     pub default_access_log: Option<access_log::Log>,
     /// Sets of error logs; the first is the process's.

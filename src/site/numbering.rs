@@ -20,6 +20,15 @@ impl<T> Default for Numbering<T> {
     }
 }
 
+impl<T: Clone + Eq + Hash> From<T> for Numbering<T> {
+    /// With this thing as the first.
+    fn from(first: T) -> Self {
+        let mut numbering = Numbering::default();
+        numbering.number(first);
+        numbering
+    }
+}
+
 impl<T: Clone + Eq + Hash> Numbering<T> {
     /// The number of a thing.
     pub fn number(&mut self, thing: T) -> usize {

@@ -31,6 +31,14 @@ impl Reach {
             None => self.anywhere.push(place),
         }
     }
+
+    /// Adds what is written at, or beneath, the path that a directive names.
+    pub fn write(&mut self, path: &Template, place: Place) {
+        match known_part(path) {
+            Some(path) => drop(self.writes.number(path)),
+            None => self.anywhere.push(place),
+        }
+    }
 }
 
 /// The path, or the directory in which its first variable stands.

@@ -122,6 +122,7 @@ impl Worker {
                         log.go_on_in(descriptor);
                     }
                 }
+                self.reopen_families();
             }
         }
     }
@@ -183,6 +184,13 @@ impl Worker {
     fn reopen_by_path(&self) {
         self.flush_all();
         self.logs.iter().for_each(|log| log.reopen_in_turn());
+        self.reopen_families();
+    }
+
+    /// Nobody but the worker knows the logs that requests name.
+    fn reopen_families(&self) {
+        let families = self.site.log_families.iter();
+        families.for_each(|log| log.reopen_in_turn());
     }
 
     /// How long the end of the process may wait for logs that do not take their lines.
