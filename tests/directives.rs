@@ -254,10 +254,10 @@ fn every_name_is_built_or_known_as_unbuilt() {
         let known = built(name) || !unbuilt::find(name).is_empty();
         assert!(known, "{name} is unknown");
     }
-    let said = said("events { debug_connection 127.0.0.1; }");
+    let said = said("debug_points abort; events {}");
     assert_eq!(
         said[0],
-        "\"debug_connection\" directive has no effect: there is no debug log"
+        "\"debug_points\" directive has no effect: has no effect here"
     );
 }
 

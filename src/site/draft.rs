@@ -19,6 +19,7 @@ use super::numbering::Numbering;
 use super::reach::Reach;
 use super::scope::{self, Scope};
 use super::server::{Endpoint, Server};
+use super::syslog;
 use super::transport::DEFAULT_POOL;
 use super::variables::{Named, Registry};
 use crate::conf::diagnostic::{Diagnostics, Reason, Severity};
@@ -28,7 +29,7 @@ use crate::conf::pattern;
 use crate::conf::source::Place;
 use crate::conf::table::{HTTP, Shared};
 use crate::conf::tree::{Item, Word};
-use crate::log::{ErrorLog, Keep, LogFile, Writer};
+use crate::log::{ErrorLog, Keep, LogFile, Syslog, Writer};
 use crate::sys::socket::{Address, Options};
 
 /// What is known before the configuration is read.
@@ -88,6 +89,8 @@ pub struct Draft {
     pub access_logs: Numbering<access_log::Target>,
     /// How logs are kept open whose paths have variables; the first keeps none.
     pub log_families: Numbering<Keep>,
+    /// Syslog daemons, each way of speaking to one once.
+    pub daemons: Numbering<syslog::Settings>,
     /// Sets of error logs.
     pub error_logs: ErrorLogs,
     /// Servers so far.
@@ -160,6 +163,7 @@ impl Draft {
             variables,
             access_logs: Numbering::default(),
             log_families: Numbering::from(Keep::NONE),
+            daemons: Numbering::default(),
             error_logs: ErrorLogs::default(),
             servers: Vec::new(),
             default_access_log: None,
@@ -248,7 +252,9 @@ impl Draft {
 
     /// The site, with what was opened for it: one log file for each of [`Needs::logs`].
     pub fn open(mut self, files: &[Arc<LogFile>]) -> Site {
-        let error_logs = self.error_logs.open(files);
+        let daemons = self.daemons.things().iter().cloned();
+        let daemons: Vec<_> = daemons.map(|it| Arc::new(Syslog::new(it))).collect();
+        let error_logs = self.error_logs.open(files, &daemons);
         let default_root = self.default_root();
         // A worker that is told to reopen its logs, and not by the master, finds them by path.
         for path in self.needs.logs.things() {
@@ -260,6 +266,7 @@ impl Draft {
             access_logs: self.access_logs.things().iter().map(writer).collect(),
             log_families: self.log_families.things().iter().map(family).collect(),
             error_logs,
+            daemons,
             slots: self.variables.slots(),
             real_root: self.variables.real_root,
             variables: self.variables.into_names(),
@@ -287,6 +294,8 @@ pub struct Site {
     pub log_families: Vec<Arc<LogFile>>,
     /// Where requests are logged of which the configuration says nothing.
     pub default_access_log: Option<access_log::Log>,
+    /// Syslog daemons.
+    pub daemons: Vec<Arc<Syslog>>,
     /// Sets of error logs; the first is the process's.
     pub error_logs: Vec<ErrorLog>,
     /// Variables that an exchange has room for.

@@ -53,6 +53,8 @@ pub struct Link {
     pub clock: Rc<Clock>,
     /// Where it was accepted, once somebody asked.
     pub local: OnceCell<Address>,
+    /// Whether everything about it is logged (`debug_connection`).
+    pub debugged: bool,
     /// What a proxy said of it before the first request.
     pub proxy: OnceCell<Box<proxy_protocol::Header>>,
 }
@@ -401,15 +403,26 @@ impl Exchange {
         self.sent.complete = sent.complete;
     }
 
-    /// Writes a line to the error log of its location, with what identifies the request.
+    /// Writes a line to the error log of its location, with what identifies the request unless it is
+    /// for who follows it closely.
     pub fn log(&self, level: Level, what: fmt::Arguments<'_>) {
+        match level {
+            _ if !self.logs(level) => {}
+            Level::Debug => self.write_log(level, what),
+            level => self.write_log(level, format_args!("{what}{}", Who(self))),
+        }
+    }
+
+    /// Whether anybody would read a line of this level: ask before making an expensive message.
+    pub fn logs(&self, level: Level) -> bool {
+        self.link.debugged || self.site.error_log(self.location).enabled(level)
+    }
+
+    fn write_log(&self, level: Level, what: fmt::Arguments<'_>) {
         let log = self.site.error_log(self.location);
-        if log.enabled(level) {
-            log.write(
-                level,
-                Some(self.link.number),
-                format_args!("{what}{}", Who(self)),
-            );
+        match self.link.debugged {
+            true => log.write_to_all(level, self.link.number, what),
+            false => log.write(level, Some(self.link.number), what),
         }
     }
 }

@@ -47,6 +47,7 @@ pub mod sizing;
 pub mod source;
 pub mod static_file;
 pub mod symlinks;
+pub mod syslog;
 pub mod template;
 #[cfg(test)]
 mod testing;

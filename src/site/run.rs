@@ -112,7 +112,14 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
             Flow::Named(location) => enter_named(x, location),
             Flow::Fail(status) => error_page::answer(x, status),
             Flow::Answer(answer) => match filter::apply(x, *answer) {
-                Ok(response) => return Step::Answer(Box::new(response)),
+                Ok(response) => {
+                    let (status, uri) = (response.head.status, x.uri.escape_ascii());
+                    x.log(
+                        Level::Debug,
+                        format_args!("http finalize request: {status}, \"{uri}\""),
+                    );
+                    return Step::Answer(Box::new(response));
+                }
                 Err(status) => Flow::Fail(status),
             },
             Flow::Child(child) => within(x, env, child, Wake::Start),
