@@ -267,7 +267,7 @@ fn what_changes_who_may_see_a_site_is_refused_while_it_is_not_built() {
     }
     for line in [
         "listen 443 ssl;",
-        "auth_basic \"private\";",
+        "auth_jwt \"private\";",
         "location / { proxy_pass http://x; }",
     ] {
         refused(in_server(line), 3, "");

@@ -17,6 +17,11 @@ use std::process::{Child, Command, Stdio};
 use cases::{Case, Request};
 use common::{Client, Setup, TestServer, binary, is_forkful, possible, stop, wait_until};
 use compare::{Answer, Difference};
+use forkful::conf::diagnostic::Diagnostics;
+use forkful::conf::outside::Outside;
+use forkful::conf::parse::{Start, parse};
+use forkful::conf::tree::Item;
+use forkful::site::scope;
 
 const NGINX: &str = "/usr/sbin/nginx";
 const DEBIAN_CONFIG: &str = "/etc/nginx/nginx.conf";
@@ -81,6 +86,7 @@ impl Judgement {
 fn setup(config: &str) -> Setup {
     Setup::http(config)
         .file("secret", "beside html")
+        .file("users", include_str!("differential/users"))
         .file("html/index.html", "<p>index")
         .file("html/page.html", "<p>page")
         .file("html/f.txt", "0123456789")
@@ -243,3 +249,33 @@ const DEBIAN_REQUESTS: &str = "GET / localhost
     GET /%zz localhost
     GET /../x localhost
     GET / localhost | Connection: close";
+
+/// Of nginx's directives those that are newer than the nginx beside us.
+const NEWER: [&str; 4] = [
+    "keepalive_disable",
+    "keepalive_min_timeout",
+    "max_headers",
+    "open_file_cache",
+];
+
+fn names(items: &[Item], all: &mut BTreeSet<String>) {
+    for item in items {
+        all.insert(item.name.str().into_owned());
+        names(item.block.as_deref().unwrap_or_default(), all);
+    }
+}
+
+#[test]
+fn every_directive_is_compared() {
+    let mut compared = BTreeSet::new();
+    for case in cases::cases() {
+        let start = Start::embedded("case", case.config);
+        let tree = parse(start, &Outside::system(), &mut Diagnostics::default());
+        names(&tree.items, &mut compared);
+    }
+    let is_missing = |name: &&str| !compared.contains(*name) && !NEWER.contains(name);
+    let rows = scope::table().rows().iter();
+    let of_nginx = rows.filter(|row| row.module.starts_with("ngx_http_"));
+    let missing: BTreeSet<_> = of_nginx.map(|row| row.name).filter(is_missing).collect();
+    assert!(missing.is_empty(), "no case has {missing:?}");
+}

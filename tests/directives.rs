@@ -71,7 +71,8 @@ const EXPECTED: &str = "
     worker_connections worker_cpu_affinity worker_priority worker_processes worker_rlimit_core
     worker_rlimit_nofile worker_sandbox worker_shutdown_timeout
     working_directory
-    absolute_redirect access_log add_header alias allow autoindex autoindex_exact_size
+    absolute_redirect access_log add_header alias allow auth_basic
+    auth_basic_user_file auth_delay autoindex autoindex_exact_size
     autoindex_localtime client_body_buffer_size client_body_temp_path client_body_timeout
     client_header_buffer_size client_header_timeout client_max_body_size default_type deny
     error_page etag expires if_modified_since ignore_invalid_headers index internal
@@ -393,6 +394,7 @@ fn block(row: &Row, base: &Values, written: &str) -> String {
         .expect("a place within http");
     let mut draft = Draft::new(World {
         prefix: PathBuf::from("/nonexistent"),
+        directory: PathBuf::new(),
         hostname: b"machine".to_vec(),
         privileged: false,
         outside: Outside::system().into(),

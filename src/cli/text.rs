@@ -2,38 +2,62 @@
 
 use std::env::consts::{ARCH, OS};
 
+use crate::master::load;
+
 /// The version as nginx writes its own.
 const VERSION: &str = concat!("forkful/", env!("CARGO_PKG_VERSION"));
 
-/// Modules that nginx builds unless told otherwise, and this program does not have.
-const WITHOUT: [&str; 27] = [
-    "http_charset",
-    "http_gzip",
-    "http_ssi",
-    "http_userid",
+/// Modules that nginx builds unless told otherwise.
+const USUAL: [&str; 31] = [
+    "http_access",
     "http_auth_basic",
-    "http_mirror",
-    "http_geo",
-    "http_map",
-    "http_split_clients",
-    "http_referer",
-    "http_rewrite",
-    "http_proxy",
+    "http_autoindex",
+    "http_browser",
+    "http_charset",
+    "http_empty_gif",
     "http_fastcgi",
-    "http_uwsgi",
-    "http_scgi",
+    "http_geo",
     "http_grpc",
-    "http_memcached",
+    "http_gzip",
     "http_limit_conn",
     "http_limit_req",
-    "http_empty_gif",
-    "http_browser",
+    "http_map",
+    "http_memcached",
+    "http_mirror",
+    "http_proxy",
+    "http_referer",
+    "http_rewrite",
+    "http_scgi",
+    "http_split_clients",
+    "http_ssi",
+    "http_tunnel",
     "http_upstream_hash",
     "http_upstream_ip_hash",
+    "http_upstream_keepalive",
     "http_upstream_least_conn",
     "http_upstream_random",
-    "http_upstream_keepalive",
+    "http_upstream_sticky",
     "http_upstream_zone",
+    "http_userid",
+    "http_uwsgi",
+];
+
+/// Modules that nginx builds when it is told to.
+const ASKED_FOR: [&str; 14] = [
+    "http_addition",
+    "http_auth_request",
+    "http_dav",
+    "http_flv",
+    "http_gunzip",
+    "http_gzip_static",
+    "http_mp4",
+    "http_random_index",
+    "http_realip",
+    "http_secure_link",
+    "http_ssl",
+    "http_stub_status",
+    "http_sub",
+    "http_v2",
 ];
 
 /// `-v`, and `-V` with `details`: how it was built, in a form that tools read to see what nginx can
@@ -44,9 +68,14 @@ pub fn version(details: bool) -> String {
         text += &format!("built for {ARCH} {OS}\nconfigure arguments:");
         text += " --conf-path=conf/forkful.conf --error-log-path=logs/error.log";
         text += " --pid-path=logs/nginx.pid";
-        WITHOUT
-            .iter()
-            .for_each(|module| text += &format!(" --without-{module}_module"));
+        let is_built_in = |name: &&str| load::is_built_in(format!("ngx_{name}_module").as_bytes());
+        for name in USUAL.iter().filter(|name| !is_built_in(name)) {
+            text += &format!(" --without-{name}_module");
+        }
+        for name in ASKED_FOR.iter().filter(|name| is_built_in(name)) {
+            text += &format!(" --with-{name}_module");
+        }
+        text += " --with-threads";
         text.push('\n');
     }
     text
@@ -144,8 +173,9 @@ mod tests {
             .lines()
             .find(|line| line.starts_with("configure arguments: "));
         let line = line.expect("a line that tools look for");
-        assert!(line.contains(" --without-http_gzip_module"));
-        assert!(!line.contains("--with-"));
+        assert!(line.contains(" --without-http_proxy_module"));
+        assert!(line.contains(" --with-http_realip_module"));
+        assert!(!line.contains("http_autoindex_module"));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Files as they are found by name: questions to the file system, and their answers; which file
-//! system a path is on; and what is kept of answers that are slow to get. What was opened is what
-//! is spoken of.
+//! system a path is on; what is kept of answers that are slow to get, and what is kept open. What
+//! was opened is what is spoken of.
 
 pub mod cache;
 pub mod mounts;
+pub mod open;
 pub mod places;
+pub mod recent;
 
 use std::fs::File;
 use std::hash::{Hash, Hasher};

@@ -176,6 +176,7 @@ pub fn read(request: &Request) -> Plan {
 pub fn read_from(request: &Request, outside: Rc<Outside>) -> Plan {
     let mut draft = Draft::new(World {
         prefix: request.prefix.clone(),
+        directory: request.start.prefix.clone(),
         hostname: outside.host_name().to_ascii_lowercase(),
         privileged: privilege::is_root(),
         outside: Rc::clone(&outside),

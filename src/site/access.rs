@@ -1,15 +1,14 @@
-//! Who may see it: `allow`, `deny`, `satisfy`.
+//! Which addresses may see it: `allow`, `deny`.
 
 use std::net::IpAddr;
 
 use super::draft::Draft;
 use super::exchange::Exchange;
-use super::run::Flow;
+use super::satisfy::Verdict;
 use crate::conf::diagnostic::Reason;
 use crate::conf::network::Network;
 use crate::conf::table::Call;
 use crate::conf::tree::Word;
-use crate::conf::value;
 use crate::directives;
 use crate::log::Level;
 
@@ -24,8 +23,6 @@ directives! {
     also {
         /// Keeps clients out, by the same forms.
         "deny" [HTTP | SERVER | LOCATION | LIMIT_EXCEPT] 1, Replace, "", with(deny);
-        /// Whether all access checks have to agree, or any one is enough.
-        "satisfy" [HTTP | SERVER | LOCATION] 1, Clone, "all", check(satisfy);
     }
 }
 
@@ -42,11 +39,6 @@ pub struct Rule {
 enum Who {
     All,
     Some(Network),
-}
-
-fn satisfy(word: &Word) -> Result<(), Reason> {
-    // One check exists, so all and any are the same.
-    value::one_of(word, &[("all", ()), ("any", ())])
 }
 
 fn allow(this: &mut Access, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
@@ -87,15 +79,22 @@ impl Who {
     }
 }
 
-/// Keeps out those who may not see it.
-pub fn check(x: &mut Exchange) -> Flow {
+/// What the log says of those who are kept out.
+pub const FORBIDDEN: &str = "access forbidden by rule";
+
+/// Whether the client's address may see it.
+pub fn check(x: &Exchange) -> Verdict {
     let client = x.client.ip();
     let rules = &x.location.values.access.rules;
     match rules.iter().find(|rule| rule.who.is(client)) {
-        Some(Rule { allow: false, .. }) => {
-            x.log(Level::Error, format_args!("access forbidden by rule"));
-            Flow::Fail(403)
+        None => Verdict::Silent,
+        Some(Rule { allow: true, .. }) => Verdict::Granted,
+        Some(_) => {
+            // Where one check is enough, another one may still let it in.
+            if !x.location.values.satisfy.any {
+                x.log(Level::Error, format_args!("{FORBIDDEN}"));
+            }
+            Verdict::Refused(403)
         }
-        _ => Flow::Next,
     }
 }

@@ -29,6 +29,7 @@ use crate::conf::pattern;
 use crate::conf::source::Place;
 use crate::conf::table::{HTTP, Shared};
 use crate::conf::tree::{Item, Word};
+use crate::files::open::{self, OpenFiles};
 use crate::log::{ErrorLog, Keep, LogFile, Syslog, Writer};
 use crate::sys::socket::{Address, Options};
 
@@ -37,6 +38,8 @@ use crate::sys::socket::{Address, Options};
 pub struct World {
     /// What relative paths start from.
     pub prefix: PathBuf,
+    /// The directory of the configuration file, from which some start instead.
+    pub directory: PathBuf,
     /// The name of this machine, in lower case.
     pub hostname: Vec<u8>,
     /// Whether ports below 1024 can be bound; decides the default port.
@@ -107,6 +110,8 @@ pub struct Draft {
     pub known: fn(&str) -> bool,
     /// Whether answers of slow file systems may be kept.
     pub keeps_files: bool,
+    /// How much each `open_file_cache` keeps.
+    pub open_files: Vec<open::Limits>,
     world: World,
 }
 
@@ -172,6 +177,7 @@ impl Draft {
             alias_of: None,
             known: |_| false,
             keeps_files: true,
+            open_files: Vec::new(),
             world,
         }
     }
@@ -195,6 +201,12 @@ impl Draft {
         self.world
             .prefix
             .join(Path::new(std::ffi::OsStr::from_bytes(text)))
+    }
+
+    /// A path of the configuration; a relative one starts from the directory of its main file.
+    pub fn path_beside(&self, text: &[u8]) -> PathBuf {
+        let directory = self.world.prefix.join(&self.world.directory);
+        directory.join(Path::new(std::ffi::OsStr::from_bytes(text)))
     }
 
     /// Whether the directory that this path is in exists.
@@ -261,6 +273,7 @@ impl Draft {
             self.needs.reach.writes.number(path.clone());
         }
         let writer = |target: &access_log::Target| RefCell::new(target.open(files));
+        let open_files = |limits| RefCell::new(OpenFiles::new(limits));
         let family = |keep: &Keep| LogFile::family(Path::new("access_log"), *keep);
         Site {
             access_logs: self.access_logs.things().iter().map(writer).collect(),
@@ -272,6 +285,7 @@ impl Draft {
             variables: self.variables.into_names(),
             pools: self.needs.pools.into_iter().map(|(name, _)| name).collect(),
             keeps_files: self.keeps_files,
+            open_files: self.open_files.into_iter().map(open_files).collect(),
             hostname: self.hostname,
             default_root,
             reach: self.needs.reach,
@@ -308,6 +322,8 @@ pub struct Site {
     pub pools: Vec<Vec<u8>>,
     /// Whether answers of slow file systems may be kept.
     pub keeps_files: bool,
+    /// Files that each `open_file_cache` keeps.
+    pub open_files: Vec<RefCell<OpenFiles>>,
     /// The name of this machine.
     pub hostname: Vec<u8>,
     /// The directory of files where no `root` is set.

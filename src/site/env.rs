@@ -16,6 +16,9 @@ pub trait Env {
     /// The answer if it is at hand; otherwise the exchange waits for it.
     fn look(&mut self, query: &Query) -> Option<Found>;
 
+    /// Whether what has this device number may be far away.
+    fn is_remote(&self, device: u64) -> bool;
+
     /// Bytes of a file, fewer at its end, if they are at hand.
     fn read(&mut self, file: &File, range: Range<u64>) -> Option<io::Result<Vec<u8>>>;
 }

@@ -11,17 +11,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::answer::{Answer, Response};
+use super::auth_basic::Login;
 use super::clock::Clock;
 use super::draft::Site;
 use super::env::{Env, Job, Lane, Need, Wake};
 use super::location::Location;
+use super::open_files;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
 use super::symlinks;
 use super::variables::{Kept, Slots};
 use crate::conf::pattern;
 use crate::files::{Found, Opened, Query};
-use crate::http::{Head, Length, ResponseHead, SentBytes};
+use crate::http::{Bytes, Head, Length, ResponseHead, SentBytes};
 use crate::http::{Method, proxy_protocol};
 use crate::log::Level;
 use crate::sys::file::{self, Entry, Meta};
@@ -147,6 +149,10 @@ pub struct Exchange {
     pub(super) unsatisfied: Option<u64>,
     /// Where the redirect leads that is the answer.
     pub(super) leads_to: Option<Vec<u8>>,
+    /// What asks for a password, if the answer is to.
+    pub(super) challenges: Vec<Bytes>,
+    /// A password that is being checked.
+    pub(super) login: Option<Box<Login>>,
     /// The directory of files, and what it is without symlinks, if somebody may ask.
     pub(super) real_root: Option<(PathBuf, PathBuf)>,
     /// `try_files` found a name below an `alias` that replaces the whole path.
@@ -194,6 +200,8 @@ impl Exchange {
             must_close: false,
             unsatisfied: None,
             leads_to: None,
+            challenges: Vec::new(),
+            login: None,
             real_root: None,
             alias_keeps_uri: false,
             woken: None,
@@ -376,10 +384,18 @@ impl Exchange {
     }
 
     fn look(&mut self, env: &mut dyn Env, query: Query) -> Result<Found, Need> {
-        match self.woken.take_if(|why| matches!(why, Wake::Found(_))) {
-            Some(Wake::Found(found)) => Ok(found),
-            _ => env.look(&query).ok_or(Need::Lookup(query)),
-        }
+        let found = match self.woken.take_if(|why| matches!(why, Wake::Found(_))) {
+            Some(Wake::Found(found)) => found,
+            _ => match open_files::answer(self, &query) {
+                Some(found) => return Ok(found),
+                None => match env.look(&query) {
+                    Some(found) => found,
+                    None => return Err(Need::Lookup(query)),
+                },
+            },
+        };
+        open_files::keep(self, env, &query, &found);
+        Ok(found)
     }
 
     /// Notes the head that is going out.

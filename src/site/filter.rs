@@ -40,6 +40,9 @@ fn respond(x: &mut Exchange, answer: Answer) -> Response {
     if let Some(etag) = answer.etag {
         fields.insert(0, ("ETag".into(), etag.into()));
     }
+    for challenge in std::mem::take(&mut x.challenges).into_iter().rev() {
+        fields.insert(0, ("WWW-Authenticate".into(), challenge));
+    }
     let head = ResponseHead {
         status: answer.status,
         reason: None,

@@ -8,6 +8,7 @@ pub mod access;
 pub mod access_log;
 pub mod address;
 pub mod answer;
+pub mod auth_basic;
 pub mod body;
 pub mod clock;
 pub mod conditional;
@@ -33,6 +34,7 @@ pub mod matching;
 pub mod mime;
 pub mod names;
 pub mod numbering;
+pub mod open_files;
 pub mod pages;
 pub mod ranges;
 pub mod reach;
@@ -41,6 +43,7 @@ pub mod redirect;
 pub mod returning;
 pub mod root;
 pub mod run;
+pub mod satisfy;
 pub mod scope;
 pub mod server;
 pub mod sizing;
@@ -111,6 +114,8 @@ modules! {
         access: access::Access,
         /// Where requests are logged.
         access_log: access_log::AccessLog,
+        /// Names and passwords.
+        auth_basic: auth_basic::AuthBasic,
         /// Bodies of requests.
         body: body::Body,
         /// Validators and conditional requests.
@@ -131,6 +136,8 @@ modules! {
         mime: mime::Mime,
         /// Limits of pattern matching.
         matching: matching::Matching,
+        /// Which answers of the file system are used again.
+        open_files: open_files::OpenFileCache,
         /// Parts of a file.
         ranges: ranges::Ranges,
         /// Whose address counts behind proxies.
@@ -139,6 +146,8 @@ modules! {
         redirect: redirect::Redirect,
         /// Where files are.
         root: root::Root,
+        /// How access checks go together.
+        satisfy: satisfy::Satisfy,
         /// Sizes that size themselves here.
         sizing: sizing::Sizing,
         /// Files as answers.

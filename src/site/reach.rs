@@ -32,6 +32,19 @@ impl Reach {
         }
     }
 
+    /// The same for a file that is replaced by another one: its directory is what stays.
+    pub fn read_replaced(&mut self, path: &Template, place: Place) {
+        match known_part(path) {
+            Some(mut directory) => {
+                if path.fixed().is_some() {
+                    directory.pop();
+                }
+                self.reads.number(directory);
+            }
+            None => self.anywhere.push(place),
+        }
+    }
+
     /// Adds what is written at, or beneath, the path that a directive names.
     pub fn write(&mut self, path: &Template, place: Place) {
         match known_part(path) {

@@ -1,13 +1,16 @@
 //! The phases of a request, from its head to its answer. nginx's order, read top to bottom.
 //! A phase that has to wait is resumed where it waited, never rerun from the top.
 
+use std::time::Instant;
+
 use super::answer::{Answer, Response};
 use super::env::{Env, Need, Wake};
 use super::exchange::Exchange;
 use super::location::Location;
+use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
-    access, body, error_page, filter, index, listing, locate, realip, returning, root, static_file,
+    body, error_page, filter, index, listing, locate, realip, returning, root, static_file,
     try_files,
 };
 use crate::log::Level;
@@ -30,7 +33,9 @@ pub enum Phase {
     /// Who it comes from, as far as only the location says.
     Preaccess,
     /// Who may see it.
-    Access,
+    Access(Progress),
+    /// It may not be seen without a password, and that is to be told at this time.
+    Refuse(Instant),
     /// `try_files`: this one is next.
     TryFiles(usize),
     /// Index files: this one is next.
@@ -181,7 +186,8 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Locate => locate::location(x),
         Phase::Body => body::discard(x),
         Phase::Rewrite => root::resolved(x, env, returning::location),
-        Phase::Access => access::check(x),
+        Phase::Access(progress) => satisfy::check(x, env, progress),
+        Phase::Refuse(time) => satisfy::refuse_at(x, time),
         Phase::TryFiles(at) => try_files::run(x, env, at),
         Phase::Index(at) => index::run(x, env, at),
         Phase::Directory => index::directory(x, env),
@@ -198,8 +204,8 @@ fn following(phase: Phase) -> Phase {
         Phase::Locate => Phase::Body,
         Phase::Body => Phase::Rewrite,
         Phase::Rewrite => Phase::Preaccess,
-        Phase::Preaccess => Phase::Access,
-        Phase::Access => Phase::TryFiles(0),
+        Phase::Preaccess => Phase::Access(Progress::default()),
+        Phase::Access(_) | Phase::Refuse(_) => Phase::TryFiles(0),
         Phase::TryFiles(_) => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
         Phase::Index(_) => Phase::Listing,

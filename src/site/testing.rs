@@ -63,6 +63,7 @@ fn lines(draft: &Draft) -> Vec<String> {
 pub fn draft(prefix: &Path, http: &str) -> Draft {
     let mut draft = Draft::new(World {
         prefix: prefix.to_owned(),
+        directory: prefix.join("conf"),
         hostname: b"machine".to_vec(),
         privileged: true,
         outside: Outside::system().into(),

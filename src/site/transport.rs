@@ -82,9 +82,6 @@ directives! {
     also {
         /// Accepted: the head always travels with the first bytes of the body.
         "tcp_nopush" [HTTP | SERVER | LOCATION] 1, Clone, "off", check(value::flag);
-        /// `off`, wherever it stands, turns `file_cache` off, for all files. Its parameters are
-        /// accepted: what is kept, and for how long, says `file_cache`.
-        "open_file_cache" [HTTP | SERVER | LOCATION] 1..=2, Clone, "", with(open_file_cache);
     }
 }
 
@@ -184,26 +181,6 @@ fn aio(this: &mut Transport, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
         },
     };
     Ok(())
-}
-
-fn open_file_cache(_: &mut Transport, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
-    let (mut has_max, mut is_off) = (false, false);
-    for word in call.args() {
-        let invalid = || Reason::about("invalid parameter", word);
-        if let Some(count) = word.text.strip_prefix(b"max=") {
-            has_max = value::decimal(count).is_some_and(|count| count > 0);
-            has_max.then_some(()).ok_or_else(invalid)?;
-        } else if let Some(time) = word.text.strip_prefix(b"inactive=") {
-            value::parse_seconds(time).ok_or_else(invalid)?;
-        } else if word.text == b"off" {
-            is_off = true;
-        } else {
-            return Err(invalid());
-        }
-    }
-    let missing = || Reason::around("", " must have the \"max\" parameter");
-    draft.keeps_files &= !is_off;
-    (has_max || is_off).then_some(()).ok_or_else(missing)
 }
 
 impl Transport {

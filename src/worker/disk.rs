@@ -88,6 +88,10 @@ impl Env for &Disk {
         self.places.borrow_mut().answer(query, now)
     }
 
+    fn is_remote(&self, device: u64) -> bool {
+        Disk::is_remote(self, device)
+    }
+
     fn read(&mut self, file: &File, range: Range<u64>) -> Option<io::Result<Vec<u8>>> {
         let length = range.end.saturating_sub(range.start);
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];

@@ -25,6 +25,7 @@ use crate::http::Pool;
 use crate::log::{self, LogFiles};
 use crate::site::clock::Clock;
 use crate::site::draft::Site;
+use crate::site::open_files;
 use crate::sys::OsError;
 use crate::sys::channel::Channel;
 use crate::sys::signal::Signals;
@@ -241,6 +242,7 @@ impl Worker {
             self.stage.deadline(),
             self.next_flush(),
             self.disk.deadline(),
+            open_files::deadline(self.site),
             self.missed.deadline(),
         ];
         let now = Instant::now();
@@ -275,6 +277,7 @@ impl Worker {
         if self.disk.deadline().is_some_and(|due| due <= now) {
             self.disk.tidy();
         }
+        open_files::expire(self.site, now);
         for &log in &self.timed_logs {
             let mut writer = self.site.access_logs[log].borrow_mut();
             if writer.deadline().is_some_and(|due| due <= now) {

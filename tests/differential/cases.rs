@@ -12,10 +12,13 @@
 const FILES: &[&str] = &[
     include_str!("addr.txt"),
     include_str!("answers.txt"),
+    include_str!("auth.txt"),
     include_str!("deviations.txt"),
     include_str!("files.txt"),
+    include_str!("open_files.txt"),
     include_str!("routing.txt"),
     include_str!("symlinks.txt"),
+    include_str!("transport.txt"),
 ];
 
 /// A configuration, the requests sent to it, and the logs they leave.

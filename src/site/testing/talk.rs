@@ -33,6 +33,10 @@ impl Env for Reach<'_> {
         self.at_hand.then(|| self.disk.look(query))
     }
 
+    fn is_remote(&self, _: u64) -> bool {
+        false
+    }
+
     fn read(&mut self, file: &File, range: Range<u64>) -> Option<io::Result<Vec<u8>>> {
         self.at_hand.then(|| file::read(file, range))
     }

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::connection::remote_addr;
 use super::{Declared, Exchange};
+use crate::site::auth_basic::Credentials;
 use crate::site::root;
 use crate::sys::{at_hand, random};
 
@@ -172,26 +173,7 @@ fn is_request_port(x: &Exchange, out: &mut Vec<u8>) -> bool {
 
 /// The user of Basic credentials (RFC 7617), checked or not.
 fn remote_user(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD_NO_PAD;
-    let credentials = x.head.field("authorization").and_then(|value| {
-        let (scheme, encoded) = split_once(value, b' ')?;
-        scheme
-            .eq_ignore_ascii_case(b"basic")
-            .then_some(encoded.trim_ascii())
-    });
-    let Some(encoded) = credentials else {
-        return false;
-    };
-    let end = encoded
-        .iter()
-        .rposition(|&b| b != b'=')
-        .map_or(0, |last| last + 1);
-    let decoded = STANDARD_NO_PAD.decode(&encoded[..end]).unwrap_or_default();
-    match split_once(&decoded, b':') {
-        Some((user, _)) if !user.is_empty() => put(user, out),
-        _ => false,
-    }
+    Credentials::of(&x.head).is_some_and(|shown| put(&shown.user, out))
 }
 
 fn request(x: &Exchange, out: &mut Vec<u8>) -> bool {
