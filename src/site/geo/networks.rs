@@ -6,11 +6,15 @@ use std::net::IpAddr;
 use super::table::Table;
 use crate::conf::network::Network;
 
+/// A first address, and the length of a mask.
+type Key = (u128, u8);
+type Values = BTreeMap<Key, u32>;
+
 /// The networks of one `geo`, by their first address and the length of their mask.
 #[derive(Debug, Default)]
 pub struct Networks {
-    v4: BTreeMap<(u128, u8), u32>,
-    v6: BTreeMap<(u128, u8), u32>,
+    v4: Values,
+    v6: Values,
 }
 
 impl Networks {
@@ -31,7 +35,7 @@ impl Networks {
         self.v4.is_empty() && self.v6.is_empty()
     }
 
-    fn place(&mut self, network: Network) -> Option<(&mut BTreeMap<(u128, u8), u32>, (u128, u8))> {
+    fn place(&mut self, network: Network) -> Option<(&mut Values, Key)> {
         match network {
             Network::Ip(IpAddr::V4(ip), bits) => Some((&mut self.v4, (ip.to_bits().into(), bits))),
             Network::Ip(IpAddr::V6(ip), bits) => Some((&mut self.v6, (ip.to_bits(), bits))),
@@ -53,12 +57,7 @@ impl Networks {
 
 /// Tells where which value begins, of networks that may hold others. A network comes before those
 /// within it.
-fn flatten(
-    networks: &BTreeMap<(u128, u8), u32>,
-    width: u8,
-    default: u32,
-    mut begins: impl FnMut(u128, u32),
-) {
+fn flatten(networks: &Values, width: u8, default: u32, mut begins: impl FnMut(u128, u32)) {
     let most = u128::MAX >> (128 - width);
     // Networks around the current address, and their last ones.
     let mut around = vec![(most, default)];
