@@ -10,6 +10,7 @@ pub mod address;
 pub mod answer;
 pub mod auth_basic;
 pub mod body;
+pub mod browser;
 pub mod clock;
 pub mod conditional;
 pub mod draft;
@@ -24,7 +25,10 @@ pub mod geo;
 pub mod headers;
 pub mod index;
 pub mod internal;
+pub mod limit_conn;
 pub mod limit_except;
+pub mod limit_req;
+pub mod limited;
 pub mod limits;
 pub mod listen;
 pub mod listing;
@@ -40,7 +44,7 @@ pub mod ranges;
 pub mod reach;
 pub mod realip;
 pub mod redirect;
-pub mod returning;
+pub mod rewrite;
 pub mod root;
 pub mod run;
 pub mod satisfy;
@@ -62,6 +66,7 @@ pub mod try_files;
 pub mod typeset;
 pub mod unbuilt;
 pub mod variables;
+pub mod zones;
 
 use std::rc::Rc;
 
@@ -112,6 +117,8 @@ modules! {
     inherited {
         /// Who may see it.
         access: access::Access,
+        /// What some browsers need.
+        allowances: error_page::allowances::Allowances,
         /// Where requests are logged.
         access_log: access_log::AccessLog,
         /// Names and passwords.
@@ -128,6 +135,10 @@ modules! {
         headers: headers::Headers,
         /// Index files.
         index: index::Index,
+        /// How many requests are answered at the same time.
+        limit_conn: limit_conn::LimitConn,
+        /// How often something may be asked for.
+        limit_req: limit_req::LimitReq,
         /// What is read of a request's head.
         limits: limits::Limits,
         /// Listings of directories.
@@ -144,6 +155,8 @@ modules! {
         realip: realip::RealIp,
         /// How redirects are written.
         redirect: redirect::Redirect,
+        /// What is said while instructions are followed.
+        rewriting: rewrite::Rewriting,
         /// Where files are.
         root: root::Root,
         /// How access checks go together.
@@ -168,10 +181,21 @@ modules! {
         listen: listen::Listen,
         /// What the server is called.
         names: names::Names,
-        /// Answers without a file.
-        returning: returning::Returning,
+        /// Instructions of the block.
+        program: rewrite::Program,
         /// Files to try.
         try_files: try_files::TryFiles,
+    }
+}
+
+impl Values {
+    /// What a block within starts from: the same, but for what has to know that it is another.
+    fn within(&self) -> Values {
+        let headers = self.headers.within();
+        Values {
+            headers: headers.map_or_else(|| self.headers.clone(), Rc::new),
+            ..self.clone()
+        }
     }
 }
 
