@@ -49,8 +49,9 @@ const OTHER_DEFAULTS: [(&str, &str); 8] = [
 
 /// Directives whose default is no text that could be written: it depends on the prefix, on the
 /// user, or on what other directives say.
-const NO_PLAIN_DEFAULT: [&str; 13] = [
+const NO_PLAIN_DEFAULT: &[&str] = &[
     "access_log",
+    "client_body_temp_path",
     "env",
     "error_log",
     "listen",
