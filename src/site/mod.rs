@@ -15,6 +15,7 @@ pub mod clock;
 pub mod conditional;
 pub mod dav;
 pub mod draft;
+pub mod empty_gif;
 pub mod endpoints;
 pub mod env;
 pub mod error_log;
@@ -41,6 +42,7 @@ pub mod names;
 pub mod numbering;
 pub mod open_files;
 pub mod pages;
+pub mod random_index;
 pub mod ranges;
 pub mod reach;
 pub mod realip;
@@ -50,6 +52,7 @@ pub mod root;
 pub mod run;
 pub mod satisfy;
 pub mod scope;
+pub mod secure_link;
 pub mod server;
 pub mod sizing;
 pub mod source;
@@ -66,6 +69,7 @@ pub mod transport;
 pub mod try_files;
 pub mod typeset;
 pub mod unbuilt;
+pub mod userid;
 pub mod variables;
 pub mod zones;
 
@@ -116,6 +120,12 @@ macro_rules! modules {
 
 modules! {
     inherited {
+        /// How clients are known again.
+        userid: userid::UserId,
+        /// How links are checked.
+        secure_link: secure_link::SecureLink,
+        /// Whether any file may stand for its directory.
+        random_index: random_index::RandomIndex,
         /// Who may see it.
         access: access::Access,
         /// What some browsers need.
@@ -176,6 +186,8 @@ modules! {
         transport: transport::Transport,
     }
     own {
+        /// Whether the answer is a picture of nothing.
+        empty_gif: empty_gif::EmptyGif,
         /// Variables from addresses.
         geo: geo::Geo,
         /// Whether only internal redirects reach it.

@@ -5,7 +5,7 @@ pub(super) mod connection;
 mod foreign;
 mod named;
 mod proxy_protocol;
-mod request;
+pub(super) mod request;
 mod response;
 mod slots;
 mod time;
@@ -49,6 +49,8 @@ const DECLARED: &[Declared] = &[
     connection::DECLARED,
     proxy_protocol::DECLARED,
     realip::DECLARED,
+    secure_link::DECLARED,
+    userid::DECLARED,
     request::DECLARED,
     response::DECLARED,
     time::DECLARED,
