@@ -17,7 +17,8 @@ use forkful::site::scope::{self, Scope};
 use forkful::site::{Values, unbuilt};
 
 /// Directives that nginx does not have, each with a sample.
-const OWN: [(&str, &str); 9] = [
+const OWN: [(&str, &str); 10] = [
+    ("compressed_cache", "size=1m"),
     ("file_cache", "max=100 valid=2s"),
     ("log_queue", "16k"),
     ("regex_match_limit", "1000"),
@@ -30,7 +31,9 @@ const OWN: [(&str, &str); 9] = [
 ];
 
 /// Defaults that are not nginx's text: ours differ on purpose, or nginx's text is no value.
-const OTHER_DEFAULTS: [(&str, &str); 8] = [
+const OTHER_DEFAULTS: [(&str, &str); 9] = [
+    // The address of the server is no number that could be written.
+    ("userid_service", ""),
     // Without it, `file_cache` says what is kept.
     ("open_file_cache", ""),
     // Clients that use a connection at the moment of a reload must not fail.

@@ -18,7 +18,8 @@ directives! {
 }
 
 /// A GIF (version 89a) of one transparent pixel.
-const PICTURE: &[u8; 43] = b"GIF89a\x01\0\x01\0\x80\x01\0\0\0\0\xff\xff\xff!\xf9\x04\x01\0\0\x01\0,\
+const PICTURE: &[u8; 43] =
+    b"GIF89a\x01\0\x01\0\x80\x01\0\0\0\0\xff\xff\xff!\xf9\x04\x01\0\0\x01\0,\
     \0\0\0\0\x01\0\x01\0\0\x02\x02L\x01\0;";
 
 fn empty_gif(this: &mut EmptyGif, _: &mut Draft, _: &Call<'_>) -> Result<(), Reason> {

@@ -13,6 +13,7 @@ use std::time::Instant;
 use super::answer::{Answer, Response};
 use super::auth_basic::Login;
 use super::clock::Clock;
+use super::compression::{Making, Ratio};
 use super::draft::Site;
 use super::env::{Env, Job, Lane, Need, Wake};
 use super::limited::Limited;
@@ -22,12 +23,13 @@ use super::rewrite;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
 use super::symlinks;
+use super::userid;
 use super::variables::{Kept, Slots};
 use crate::conf::pattern;
 use crate::files::temp::RequestBody;
 use crate::files::{Found, Opened, Query};
 use crate::http::{Bytes, Head, Length, ResponseHead, SentBytes};
-use crate::http::{Method, proxy_protocol};
+use crate::http::{Coding, Method, proxy_protocol};
 use crate::log::Level;
 use crate::sys::file::{self, Entry, Meta};
 use crate::sys::socket::{Address, PeerAddress, Stream};
@@ -135,6 +137,8 @@ pub struct Exchange {
     pub captures: RefCell<Captures>,
     /// The status to answer with in place of 200, while an error page is made.
     pub error_status: Option<u16>,
+    /// What is known of the cookie that identifies its client, once somebody asked.
+    pub(super) uid: OnceCell<Box<userid::Seen>>,
     /// The answer while fields are added to it.
     pub answer: Answer,
     /// What was sent.
@@ -162,6 +166,16 @@ pub struct Exchange {
     pub(super) real_root: Option<(PathBuf, PathBuf)>,
     /// `try_files` found a name below an `alias` that replaces the whole path.
     pub(super) alias_keeps_uri: bool,
+    /// What it gets depends on `Accept-Encoding`.
+    pub(super) varies: bool,
+    /// What it gets is decoded, since its client does not take the coding.
+    pub(super) decodes: bool,
+    /// A coding that the file is there in, and that its client does not take.
+    pub(super) witness: Option<Coding>,
+    /// How much smaller its answer became.
+    pub(super) ratio: Option<Ratio>,
+    /// The file that is being coded for its answer.
+    pub(super) making: Option<Box<Making>>,
     /// What limits have said.
     pub(super) limited: Limited,
     /// How far the instructions of a block were followed, while it waits there.
@@ -199,6 +213,7 @@ impl Exchange {
             pipelined: false,
             captures: RefCell::default(),
             error_status: None,
+            uid: OnceCell::new(),
             answer: Answer::default(),
             sent: Sent::default(),
             id: OnceCell::new(),
@@ -214,6 +229,11 @@ impl Exchange {
             login: None,
             real_root: None,
             alias_keeps_uri: false,
+            varies: false,
+            decodes: false,
+            witness: None,
+            ratio: None,
+            making: None,
             limited: Limited::default(),
             rewriting: None,
             woken: None,

@@ -33,8 +33,11 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Ok(Err(error)) => return static_file::failed(x, "opendir", &path, &error),
         Err(need) => return Flow::Wait(need),
     };
-    let mut files = entries.into_iter().map(|entry| (entry.name, entry.meta.kind));
-    let is_shown = |(name, kind): &(Vec<u8>, Kind)| *kind == Kind::Regular && !name.starts_with(b".");
+    let mut files = entries
+        .into_iter()
+        .map(|entry| (entry.name, entry.meta.kind));
+    let is_shown =
+        |(name, kind): &(Vec<u8>, Kind)| *kind == Kind::Regular && !name.starts_with(b".");
     let files: Vec<_> = files.by_ref().filter(is_shown).collect();
     match files.get(draw(files.len())) {
         Some((name, _)) => Flow::Internal {

@@ -169,7 +169,10 @@ fn same(one: &[u8], other: &[u8]) -> bool {
 fn link_of<'a>(uri: &'a [u8], secret: &[u8]) -> Option<&'a [u8]> {
     let mut parts = uri.get(1..)?.splitn(3, |&byte| byte == b'/');
     let (_prefix, sum, link) = (parts.next()?, parts.next()?, parts.next()?);
-    let expected = Md5::new().chain_update(link).chain_update(secret).finalize();
+    let expected = Md5::new()
+        .chain_update(link)
+        .chain_update(secret)
+        .finalize();
     let good = !link.is_empty() && same(&unhex(sum)?, &expected);
     good.then_some(link)
 }
@@ -198,7 +201,11 @@ mod tests {
         let kit = server(LINKS);
         for (sum, end, expected) in [
             (sum("/a secret4000000000"), "4000000000", "[1] [4000000000]"),
-            (sum("/a secret4000000000") + "==", "4000000000", "[1] [4000000000]"),
+            (
+                sum("/a secret4000000000") + "==",
+                "4000000000",
+                "[1] [4000000000]",
+            ),
             (sum("/a secret1"), "1", "[0] [1]"),
             (sum("/b secret4000000000"), "4000000000", "[] [4000000000]"),
             (sum("/a secret0"), "0", "[] []"),
@@ -210,14 +217,20 @@ mod tests {
             let answer = kit.get(&format!("/a?md5={sum}&e={end}"));
             assert_eq!(answer.body, expected, "{sum} {end}");
         }
-        let text = "secure_link $arg_md5; secure_link_md5 $uri; location / { return 200 [$secure_link]; }";
+        let text =
+            "secure_link $arg_md5; secure_link_md5 $uri; location / { return 200 [$secure_link]; }";
         let good = server(text).get(&format!("/a?md5={}", sum("/a")));
         assert_eq!(good.body, "[1]");
     }
 
     #[test]
     fn a_secret_is_in_the_path() {
-        let hex = |text: &str| Md5::digest(text).iter().map(|b| format!("{b:02X}")).collect::<String>();
+        let hex = |text: &str| {
+            Md5::digest(text)
+                .iter()
+                .map(|b| format!("{b:02X}"))
+                .collect::<String>()
+        };
         let kit = server(
             "secure_link_secret secret; location / { return 200 [$secure_link][$secure_link_expires]; }
              location /none/ { secure_link_secret other; return 200 [$secure_link]; }
@@ -225,7 +238,10 @@ mod tests {
         );
         for (target, expected) in [
             (format!("/p/{}/a/b?c", hex("a/b?csecret")), "[a/b?c][]"),
-            (format!("/p/{}/a/b", hex("a/bsecret")).to_lowercase(), "[a/b][]"),
+            (
+                format!("/p/{}/a/b", hex("a/bsecret")).to_lowercase(),
+                "[a/b][]",
+            ),
             (format!("/p/{}/a/b", hex("a/bother")), "[][]"),
             (format!("/p/{}/", hex("secret")), "[][]"),
             ("/p/short/a".into(), "[][]"),
@@ -248,7 +264,10 @@ mod tests {
         ] {
             let said = said(&format!("server {{ listen 80; {block} }}"));
             assert_eq!(said.len(), usize::from(mixed), "{block}: {said:?}");
-            assert!(said.iter().all(|line| line.contains("cannot be mixed with")));
+            assert!(
+                said.iter()
+                    .all(|line| line.contains("cannot be mixed with"))
+            );
         }
     }
 }

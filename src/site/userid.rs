@@ -139,11 +139,16 @@ fn flags(this: &mut UserId, draft: &mut Draft, call: &Call<'_>) -> Result<(), Re
         let flag = value::one_of(word, &choices.collect::<Vec<_>>())?;
         if seen.contains(&flag) {
             let what = format!("duplicate value \"{flag}\"");
-            draft.diagnostics.notice(Severity::Warning, Some(word.place), what);
+            draft
+                .diagnostics
+                .notice(Severity::Warning, Some(word.place), what);
         }
         seen.push(flag);
     }
-    this.flags = FLAGS.into_iter().filter(|flag| seen.contains(flag)).collect();
+    this.flags = FLAGS
+        .into_iter()
+        .filter(|flag| seen.contains(flag))
+        .collect();
     Ok(())
 }
 

@@ -27,7 +27,10 @@ pub fn read(userid: &UserId, x: &Exchange) -> Option<(Vec<u8>, Id)> {
     let (field, cookie) = find_cookie(x, &userid.name)?;
     let complain = |what: &str| {
         let field = field.escape_ascii();
-        x.log(Level::Error, format_args!("client sent {what} userid cookie \"{field}\""));
+        x.log(
+            Level::Error,
+            format_args!("client sent {what} userid cookie \"{field}\""),
+        );
     };
     let Some(digits) = cookie.get(..LENGTH) else {
         complain("too short");

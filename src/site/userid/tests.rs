@@ -21,11 +21,17 @@ fn a_client_without_a_cookie_gets_one_of_its_own() {
     let kit = site("userid on; userid_service 1;");
     let get = || kit.once("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let (one, other) = (get(), get());
-    let (one, other) = (one.field("Set-Cookie").unwrap(), other.field("Set-Cookie").unwrap());
+    let (one, other) = (
+        one.field("Set-Cookie").unwrap(),
+        other.field("Set-Cookie").unwrap(),
+    );
     assert_ne!(one, other);
     let (name, rest) = one.split_once('=').unwrap();
     assert_eq!((name, &rest[24..]), ("uid", "; path=/"));
-    assert!(rest.starts_with("AAAA") && rest[..24].ends_with("=="), "{one}");
+    assert!(
+        rest.starts_with("AAAA") && rest[..24].ends_with("=="),
+        "{one}"
+    );
     let (cookie, _) = one.split_once(';').unwrap();
     let (got, set) = with_cookie(&kit, cookie);
     assert!(got.unwrap().starts_with("uid=01000000") && set.is_none());
@@ -38,7 +44,10 @@ fn a_cookie_is_read_and_kept() {
     let cookie = format!("UID = {COOKIE}==");
     assert_eq!(with_cookie(&kit, &cookie), (Some(got.clone()), None));
     let log = site("userid log;");
-    assert_eq!(with_cookie(&log, &format!("uid={COOKIE}")), (Some(got), None));
+    assert_eq!(
+        with_cookie(&log, &format!("uid={COOKIE}")),
+        (Some(got), None)
+    );
     assert_eq!(with_cookie(&log, "b=c"), (None, None));
     let off = site("userid off;");
     assert_eq!(with_cookie(&off, &cookie), (None, None));
@@ -73,7 +82,10 @@ fn attributes_stand_in_nginxs_order() {
     assert_eq!(&cookie["id=".len() + 22..], rest);
     assert_eq!(answer.field("P3P"), Some("policyref=\"/x\""));
     let set = answer.field("Set").unwrap();
-    assert!(set.starts_with("id=00000000") && set.len() == "id=".len() + 32, "{set}");
+    assert!(
+        set.starts_with("id=00000000") && set.len() == "id=".len() + 32,
+        "{set}"
+    );
 }
 
 #[test]
@@ -100,12 +112,27 @@ fn a_cookie_can_be_reset() {
 fn what_is_wrong_is_told_in_nginxs_words() {
     for (directive, expected) in [
         ("userid yes", "error: invalid value \"yes\""),
-        ("userid_service x", "error: \"userid_service\" directive invalid number"),
-        ("userid_expires soon", "error: \"userid_expires\" directive invalid value"),
+        (
+            "userid_service x",
+            "error: \"userid_service\" directive invalid number",
+        ),
+        (
+            "userid_expires soon",
+            "error: \"userid_expires\" directive invalid value",
+        ),
         ("userid_flags secret", "error: invalid value \"secret\""),
-        ("userid_flags secure secure", "warning: duplicate value \"secure\""),
-        ("userid_mark ab", "error: value must be \"off\" or a single letter, digit or \"=\""),
+        (
+            "userid_flags secure secure",
+            "warning: duplicate value \"secure\"",
+        ),
+        (
+            "userid_mark ab",
+            "error: value must be \"off\" or a single letter, digit or \"=\"",
+        ),
     ] {
-        assert_eq!(said(&format!("server {{ listen 80; {directive}; }}")), [expected]);
+        assert_eq!(
+            said(&format!("server {{ listen 80; {directive}; }}")),
+            [expected]
+        );
     }
 }
