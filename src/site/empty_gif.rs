@@ -22,6 +22,9 @@ const PICTURE: &[u8; 43] =
     b"GIF89a\x01\0\x01\0\x80\x01\0\0\0\0\xff\xff\xff!\xf9\x04\x01\0\0\x01\0,\
     \0\0\0\0\x01\0\x01\0\0\x02\x02L\x01\0;";
 
+/// It never changes: nginx's date, Mon, 28 Sep 1970 06:00:00 GMT.
+const CHANGED: i64 = 23_349_600;
+
 fn empty_gif(this: &mut EmptyGif, _: &mut Draft, _: &Call<'_>) -> Result<(), Reason> {
     this.enabled = true;
     Ok(())
@@ -35,5 +38,9 @@ pub fn run(x: &Exchange) -> Flow {
     if !matches!(x.method, Method::Get | Method::Head) {
         return Flow::Fail(405);
     }
-    Flow::Answer(Box::new(Answer::bytes(200, "image/gif", PICTURE.to_vec())))
+    let picture = Answer::bytes(200, "image/gif", PICTURE.to_vec());
+    Flow::Answer(Box::new(Answer {
+        last_modified: Some(CHANGED),
+        ..picture
+    }))
 }

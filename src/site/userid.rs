@@ -25,7 +25,7 @@ directives! {
         /// The number of this server in cookies, in place of its address.
         service: Option<u32> = None =>
             "userid_service" [HTTP | SERVER | LOCATION] 1, Clone, "", set(service);
-        /// The cookie's name.
+        /// The name of the cookie.
         name: Vec<u8> = b"uid".to_vec() =>
             "userid_name" [HTTP | SERVER | LOCATION] 1, Clone, "uid", set(text);
         /// The domain that the cookie is for.
