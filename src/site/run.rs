@@ -11,7 +11,7 @@ use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
     body, dav, empty_gif, error_page, filter, gzip_static, index, limit_conn, limit_req, listing,
-    locate, random_index, realip, rewrite, static_file, try_files,
+    locate, random_index, realip, rewrite, static_file, stub_status, try_files,
 };
 use crate::http::Coding;
 use crate::log::Level;
@@ -45,6 +45,8 @@ pub enum Phase {
     Refuse(Instant),
     /// `try_files`: this one is next.
     TryFiles(usize),
+    /// What answers in place of files.
+    Handler,
     /// A picture of nothing.
     EmptyGif,
     /// Any file of a directory.
@@ -221,6 +223,7 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Access(progress) => satisfy::check(x, env, progress),
         Phase::Refuse(time) => satisfy::refuse_at(x, time),
         Phase::TryFiles(at) => try_files::run(x, env, at),
+        Phase::Handler => stub_status::run(x),
         Phase::EmptyGif => empty_gif::run(x),
         Phase::RandomIndex => random_index::run(x, env),
         Phase::Index(at) => index::run(x, env, at),
@@ -247,7 +250,8 @@ fn following(phase: Phase) -> Phase {
         Phase::LimitReq => Phase::LimitConn,
         Phase::LimitConn => Phase::Access(Progress::default()),
         Phase::Access(_) | Phase::Refuse(_) => Phase::TryFiles(0),
-        Phase::TryFiles(_) => Phase::EmptyGif,
+        Phase::TryFiles(_) => Phase::Handler,
+        Phase::Handler => Phase::EmptyGif,
         Phase::EmptyGif => Phase::RandomIndex,
         Phase::RandomIndex => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
