@@ -13,7 +13,7 @@ directives! {
     /// Whether the answer is a picture of nothing.
     pub struct EmptyGif in "ngx_http_empty_gif_module" with Draft {
         /// Answers with a transparent picture of one pixel.
-        enabled: bool = false => "empty_gif" [LOCATION] 0, Once, "", with(empty_gif);
+        enabled: bool = false => "empty_gif" [LOCATION] 0, Many, "", with(empty_gif);
     }
 }
 

@@ -232,7 +232,8 @@ mod tests {
                 .collect::<String>()
         };
         let kit = server(
-            "secure_link_secret secret; location / { return 200 [$secure_link][$secure_link_expires]; }
+            "secure_link_secret secret; location / {
+                 return 200 [$secure_link][$secure_link_expires]; }
              location /none/ { secure_link_secret other; return 200 [$secure_link]; }
              location /plain/ { secure_link $uri; return 200 [$secure_link]; }",
         );

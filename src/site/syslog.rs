@@ -189,7 +189,8 @@ mod tests {
     fn defaults_are_nginxs() {
         let text = "server { listen 80; access_log syslog:server=127.0.0.1;
                     error_log syslog:server=127.0.0.1:514,facility=local7,tag=nginx;
-                    location / { access_log syslog:server=unix:/s,facility=auth,severity=crit,tag=t,nohostname; } }";
+                    location / {
+                        access_log syslog:server=unix:/s,facility=auth,severity=crit,tag=t,nohostname; } }";
         let daemons = draft(Path::new("/prefix"), text).daemons;
         let [first, second] = daemons.things() else {
             panic!("{daemons:?}");

@@ -86,7 +86,7 @@ pub enum Expires {
     After(u64),
 }
 
-/// An attribute: its bit's name in the configuration, and what a cookie says.
+/// An attribute, as the configuration and the cookie write it.
 type Flag = &'static str;
 
 const FLAGS: [Flag; 5] = [
@@ -158,7 +158,7 @@ fn mark(word: &Word) -> Result<Option<u8>, Reason> {
         [mark] if mark.is_ascii_alphanumeric() || *mark == b'=' => Ok(Some(*mark)),
         _ => {
             let what = "value must be \"off\" or a single letter, digit or \"=\"";
-            Err(Reason::from(what).at(word.place))
+            Err(Reason::directive(what).at(word.place))
         }
     }
 }
@@ -213,11 +213,12 @@ impl UserId {
         };
         let seen = self.seen(x);
         let issue = || {
-            let reason = match &seen.got {
-                Some(got) if !self.is_reset(x, reset, &got.1) => return cookie::marked(self, got),
-                _ => *first_version,
-            };
-            let id = match reason {
+            if let Some(got) = &seen.got
+                && !self.is_reset(x, reset, &got.1)
+            {
+                return cookie::marked(self, got);
+            }
+            let id = match first_version {
                 true => issue::first_version(self.service, x),
                 false => issue::second_version(self.service, x),
             };

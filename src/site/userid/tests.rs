@@ -78,7 +78,8 @@ fn attributes_stand_in_nginxs_order() {
     );
     let answer = kit.once("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let cookie = answer.field("Set-Cookie").unwrap();
-    let rest = "Z=; expires=Thu, 31-Dec-37 23:55:55 GMT; domain=a.b; path=/p; secure; httponly; samesite=lax";
+    let rest = "Z=; expires=Thu, 31-Dec-37 23:55:55 GMT; domain=a.b; path=/p; secure; httponly; \
+                samesite=lax";
     assert_eq!(&cookie["id=".len() + 22..], rest);
     assert_eq!(answer.field("P3P"), Some("policyref=\"/x\""));
     let set = answer.field("Set").unwrap();
@@ -127,7 +128,7 @@ fn what_is_wrong_is_told_in_nginxs_words() {
         ),
         (
             "userid_mark ab",
-            "error: value must be \"off\" or a single letter, digit or \"=\"",
+            "error: \"userid_mark\" directive value must be \"off\" or a single letter, digit or \"=\"",
         ),
     ] {
         assert_eq!(
