@@ -106,7 +106,8 @@ pub fn of(x: &Exchange) -> Option<(u64, u64)> {
             rate
         }
     };
-    (rate > 0).then(|| (rate, values.after.of(x)))
+    let after = values.after.of(x);
+    (rate > 0).then_some((rate, after))
 }
 
 #[cfg(test)]
