@@ -112,7 +112,9 @@ fn a_disk_that_is_stuck_delays_nobody_else() {
         return;
     }
     let server = server();
-    let names: Vec<String> = (0..ROUNDS * BUSY).map(|number| number.to_string()).collect();
+    let names: Vec<String> = (0..ROUNDS * BUSY)
+        .map(|number| number.to_string())
+        .collect();
     let files: Vec<(&str, &[u8])> = names.iter().map(|name| (&**name, &b"late"[..])).collect();
     let disk = SlowDisk::mount(&server.path("html/disk"), &files);
     let next = AtomicUsize::new(0);
