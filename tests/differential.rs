@@ -283,7 +283,8 @@ const DEBIAN_REQUESTS: &str = "GET / localhost
     GET / localhost | Connection: close";
 
 /// Of nginx's directives those that are newer than the nginx beside us.
-const NEWER: [&str; 4] = [
+const NEWER: [&str; 5] = [
+    "client_body_early_read",
     "keepalive_disable",
     "keepalive_min_timeout",
     "max_headers",

@@ -21,10 +21,12 @@ const SLACK: Duration = Duration::from_millis(1);
 const BUSY: usize = 4;
 
 fn server() -> TestServer {
-    let http = "server { listen %LISTEN%; root %PREFIX%/html; access_log off;
+    let http = "compressed_cache off;
+        server { listen %LISTEN%; root %PREFIX%/html; access_log off;
         keepalive_requests 1000000;
         client_max_body_size 100m; client_body_temp_path %PREFIX%/body;
         location /tree/ { root %PREFIX%/dav; dav_methods PUT COPY DELETE; create_full_put_path on; }
+        location /zip/ { gzip on; gzip_comp_level 9; gzip_types *; }
         location /closed/ { auth_basic closed; auth_basic_user_file %PREFIX%/users; } }";
     // Of cost 10; nobody knows the password.
     let users = "user:$2y$10$8LcQ2RrsKJpOTiZnDYHc1eyGUWxgGWIYlNqVGVvVvDzQR6GVpPVVu\n";
@@ -148,6 +150,22 @@ fn passwords_that_are_hashed_delay_nobody_else() {
         Authorization: Basic dXNlcjp3cm9uZw==\r\n\r\n";
     let begin = || Work::begin(&server, request, 401);
     compare(&server, "bcrypt", begin, Work::end);
+}
+
+#[test]
+fn what_is_compressed_delays_nobody_else() {
+    if !is_forkful() {
+        return; // nginx compresses in its loop
+    }
+    let server = server();
+    let text: String = (0..scaled_count(500_000, 20_000))
+        .map(|it| format!("{it}, "))
+        .collect();
+    server.write("html/zip/f.txt", text);
+    let request = "GET /zip/f.txt HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\
+        Connection: close\r\n\r\n";
+    let begin = || Work::begin(&server, request, 200);
+    compare(&server, "gzip", begin, Work::end);
 }
 
 #[test]
