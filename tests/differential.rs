@@ -287,6 +287,7 @@ const DEBIAN_REQUESTS: &str = "GET / localhost
 const NEWER: &[&str] = &[
     "add_header_inherit",
     "add_trailer_inherit",
+    "client_body_early_read",
     "keepalive_min_timeout",
     "max_headers",
     "open_file_cache",

@@ -6,7 +6,7 @@ use super::exchange::Exchange;
 use super::run::{Flow, Phase};
 use super::transport::Transport;
 use super::{
-    charset, compression, conditional, gunzip, headers, ranges, redirect, ssi, sub, userid,
+    charset, compression, conditional, dav, gunzip, headers, ranges, redirect, ssi, sub, userid,
 };
 use crate::http::{Bytes, Length, Method, ResponseHead, Version, multipart};
 
@@ -79,7 +79,7 @@ pub fn resume(x: &mut Exchange) -> Flow {
 /// Adds what a status requires (RFC 9110 sections 15.5.6 and 15.5.17), whatever page it has.
 fn explain(x: &Exchange, answer: &mut Answer) {
     let (name, value) = match (answer.status, x.unsatisfied) {
-        (405, _) => ("Allow", "GET, HEAD".into()),
+        (405, _) => ("Allow", dav::allowed(x).into()),
         (416, Some(size)) => ("Content-Range", multipart::unsatisfied_range(size).into()),
         _ => return,
     };
