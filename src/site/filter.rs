@@ -3,7 +3,7 @@
 use super::answer::{Answer, Body, Response};
 use super::exchange::Exchange;
 use super::transport::Transport;
-use super::{conditional, headers, ranges, redirect};
+use super::{addition, conditional, headers, ranges, redirect};
 use crate::http::{Length, ResponseHead, multipart};
 
 /// Turns an answer into a response.
@@ -16,6 +16,7 @@ pub fn apply(x: &mut Exchange, mut answer: Answer) -> Result<Response, u16> {
     }
     conditional::filter(x, &mut answer)?;
     headers::filter(x, &mut answer);
+    addition::filter(x, &mut answer);
     ranges::filter(x, &mut answer)?;
     redirect::filter(x, &mut answer);
     explain(x, &mut answer);

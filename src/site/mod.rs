@@ -6,9 +6,11 @@
 
 pub mod access;
 pub mod access_log;
+pub mod addition;
 pub mod address;
 pub mod answer;
 pub mod auth_basic;
+pub mod auth_request;
 pub mod body;
 pub mod clock;
 pub mod conditional;
@@ -48,6 +50,7 @@ pub mod server;
 pub mod sizing;
 pub mod source;
 pub mod static_file;
+pub mod subrequest;
 pub mod symlinks;
 pub mod template;
 #[cfg(test)]
@@ -112,8 +115,12 @@ modules! {
         access: access::Access,
         /// Where requests are logged.
         access_log: access_log::AccessLog,
+        /// Pages around an answer.
+        addition: addition::Addition,
         /// Names and passwords.
         auth_basic: auth_basic::AuthBasic,
+        /// Another location decides who may see it.
+        auth_request: auth_request::AuthRequest,
         /// Bodies of requests.
         body: body::Body,
         /// Validators and conditional requests.
@@ -154,6 +161,8 @@ modules! {
         static_file: static_file::StaticFile,
         /// Which symlinks are followed.
         symlinks: symlinks::Symlinks,
+        /// Exchanges within others.
+        subrequest: subrequest::Subrequest,
         /// How the server names itself.
         tokens: tokens::Tokens,
         /// Time-outs, keep-alive and the ways bytes are sent.
