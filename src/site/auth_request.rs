@@ -48,7 +48,7 @@ fn set(this: &mut AuthRequest, draft: &mut Draft, call: &Call<'_>) -> Result<(),
     };
     let variable = draft
         .variables
-        .target(bare)
+        .late_target(bare)
         .map_err(|reason| reason.at(name.place))?;
     let value = Template::compile(call.arg(1), draft)?;
     this.set.push(Set { variable, value });

@@ -15,6 +15,7 @@ use super::auth_basic::Login;
 use super::clock::Clock;
 use super::draft::Site;
 use super::env::{Env, Job, Lane, Need, Wake};
+use super::limited::Limited;
 use super::location::Location;
 use super::open_files;
 use super::rewrite;
@@ -156,6 +157,8 @@ pub struct Exchange {
     pub(super) real_root: Option<(PathBuf, PathBuf)>,
     /// `try_files` found a name below an `alias` that replaces the whole path.
     pub(super) alias_keeps_uri: bool,
+    /// What limits have said.
+    pub(super) limited: Limited,
     /// How far the instructions of a block were followed, while it waits there.
     pub(super) rewriting: Option<Box<rewrite::Run>>,
     /// What it was woken with and has not looked at yet.
@@ -205,6 +208,7 @@ impl Exchange {
             login: None,
             real_root: None,
             alias_keeps_uri: false,
+            limited: Limited::default(),
             rewriting: None,
             woken: None,
             depth: 0,
@@ -240,6 +244,7 @@ impl Exchange {
         child.id = OnceCell::from(*self.id());
         child.phase = Phase::ServerRewrite;
         child.slots = self.slots.shared(self.site.slots);
+        child.limited = self.limited.shared();
         child.depth = self.depth + 1;
         Ok(Box::new(child))
     }

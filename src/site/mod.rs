@@ -25,7 +25,10 @@ pub mod forwarded;
 pub mod headers;
 pub mod index;
 pub mod internal;
+pub mod limit_conn;
 pub mod limit_except;
+pub mod limit_req;
+pub mod limited;
 pub mod limits;
 pub mod listen;
 pub mod listing;
@@ -63,6 +66,7 @@ pub mod try_files;
 pub mod typeset;
 pub mod unbuilt;
 pub mod variables;
+pub mod zones;
 
 use std::rc::Rc;
 
@@ -133,6 +137,10 @@ modules! {
         headers: headers::Headers,
         /// Index files.
         index: index::Index,
+        /// How many requests are answered at the same time.
+        limit_conn: limit_conn::LimitConn,
+        /// How often something may be asked for.
+        limit_req: limit_req::LimitReq,
         /// What is read of a request's head.
         limits: limits::Limits,
         /// Listings of directories.

@@ -10,7 +10,8 @@ use super::location::Location;
 use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
-    body, error_page, filter, index, listing, locate, realip, rewrite, static_file, try_files,
+    body, error_page, filter, index, limit_conn, limit_req, listing, locate, realip, rewrite,
+    static_file, try_files,
 };
 use crate::log::Level;
 
@@ -31,6 +32,10 @@ pub enum Phase {
     Rewrite,
     /// Who it comes from, as far as only the location says.
     Preaccess,
+    /// How often it may be asked for.
+    LimitReq,
+    /// How many may have it at the same time.
+    LimitConn,
     /// Who may see it.
     Access(Progress),
     /// It may not be seen without a password, and that is to be told at this time.
@@ -178,6 +183,8 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Locate => locate::location(x),
         Phase::Body => body::discard(x),
         Phase::Rewrite => rewrite::location(x, env),
+        Phase::LimitReq => limit_req::check(x),
+        Phase::LimitConn => limit_conn::check(x),
         Phase::Access(progress) => satisfy::check(x, progress),
         Phase::Refuse(time) => satisfy::refuse_at(x, time),
         Phase::TryFiles(at) => try_files::run(x, env, at),
@@ -196,7 +203,9 @@ fn following(phase: Phase) -> Phase {
         Phase::Locate => Phase::Body,
         Phase::Body => Phase::Rewrite,
         Phase::Rewrite => Phase::Preaccess,
-        Phase::Preaccess => Phase::Access(Progress::default()),
+        Phase::Preaccess => Phase::LimitReq,
+        Phase::LimitReq => Phase::LimitConn,
+        Phase::LimitConn => Phase::Access(Progress::default()),
         Phase::Access(_) | Phase::Refuse(_) => Phase::TryFiles(0),
         Phase::TryFiles(_) => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
