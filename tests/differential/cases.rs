@@ -10,16 +10,17 @@
 //! Requests may hold `\{N text}` for N times a text, `\xHH` for a byte, and `\r`, `\n`, `\t`.
 
 const FILES: &[&str] = &[
-    include_str!("routing.txt"),
+    include_str!("addr.txt"),
+    include_str!("answers.txt"),
+    include_str!("auth.txt"),
+    include_str!("dav.txt"),
+    include_str!("deviations.txt"),
     include_str!("files.txt"),
+    include_str!("filters.txt"),
     include_str!("limits.txt"),
     include_str!("open_files.txt"),
     include_str!("rewrite.txt"),
-    include_str!("answers.txt"),
-    include_str!("auth.txt"),
-    include_str!("deviations.txt"),
-    include_str!("addr.txt"),
-    include_str!("filters.txt"),
+    include_str!("routing.txt"),
     include_str!("symlinks.txt"),
     include_str!("transport.txt"),
 ];
