@@ -3,7 +3,7 @@
 //! Loading has two halves, so that `site` never sees a socket: [`plan`] reads the configuration
 //! and says what it needs; [`Draft::open`] takes what was opened for it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::iter;
 use std::os::unix::ffi::OsStrExt;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::access_log::{self, Format};
 use super::body;
+use super::compression::{self, Kept};
 use super::endpoints;
 use super::error_log::ErrorLogs;
 use super::location::Location;
@@ -114,6 +115,8 @@ pub struct Draft {
     pub known: fn(&str) -> bool,
     /// Whether answers of slow file systems may be kept.
     pub keeps_files: bool,
+    /// Bytes of coded files that a worker keeps.
+    pub compressed_cache: u64,
     /// How much each `open_file_cache` keeps.
     pub open_files: Vec<open::Limits>,
     world: World,
@@ -180,6 +183,7 @@ impl Draft {
             alias_of: None,
             known: |_| false,
             keeps_files: true,
+            compressed_cache: compression::KEPT,
             open_files: Vec::new(),
             world,
         }
@@ -293,6 +297,8 @@ impl Draft {
             zones,
             pools: self.needs.pools.into_iter().map(|(name, _)| name).collect(),
             keeps_files: self.keeps_files,
+            kept: RefCell::new(Kept::new(self.compressed_cache)),
+            coding_memory: Cell::new(0),
             open_files: self.open_files.into_iter().map(open_files).collect(),
             hostname: self.hostname,
             default_root,
@@ -333,6 +339,10 @@ pub struct Site {
     pub pools: Vec<Vec<u8>>,
     /// Whether answers of slow file systems may be kept.
     pub keeps_files: bool,
+    /// Coded files.
+    pub kept: RefCell<Kept>,
+    /// Bytes that are in use for coding.
+    pub coding_memory: Cell<u64>,
     /// Files that each `open_file_cache` keeps.
     pub open_files: Vec<RefCell<OpenFiles>>,
     /// The name of this machine.

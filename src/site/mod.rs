@@ -12,8 +12,10 @@ pub mod answer;
 pub mod auth_basic;
 pub mod auth_request;
 pub mod body;
+pub mod brotli;
 pub mod browser;
 pub mod clock;
+pub mod compression;
 pub mod conditional;
 pub mod dav;
 pub mod draft;
@@ -24,6 +26,9 @@ pub mod error_page;
 pub mod exchange;
 pub mod filter;
 pub mod forwarded;
+pub mod gunzip;
+pub mod gzip;
+pub mod gzip_static;
 pub mod headers;
 pub mod index;
 pub mod internal;
@@ -69,6 +74,7 @@ pub mod typeset;
 pub mod unbuilt;
 pub mod variables;
 pub mod zones;
+pub mod zstd;
 
 use std::rc::Rc;
 
@@ -131,6 +137,12 @@ modules! {
         auth_request: auth_request::AuthRequest,
         /// Bodies of requests.
         body: body::Body,
+        /// Coding with brotli.
+        brotli: brotli::Brotli,
+        /// Files coded with brotli beforehand.
+        brotli_static: brotli::BrotliStatic,
+        /// Coded files.
+        compression: compression::Compression,
         /// Validators and conditional requests.
         conditional: conditional::Conditional,
         /// Changing files by requests.
@@ -139,6 +151,12 @@ modules! {
         error_log: error_log::ErrorLog,
         /// Pages in place of errors.
         error_page: error_page::ErrorPages,
+        /// Decoding.
+        gunzip: gunzip::Gunzip,
+        /// Coding with gzip.
+        gzip: gzip::Gzip,
+        /// Files coded with gzip beforehand.
+        gzip_static: gzip_static::GzipStatic,
         /// Fields added to answers.
         headers: headers::Headers,
         /// Index files.
@@ -181,6 +199,10 @@ modules! {
         tokens: tokens::Tokens,
         /// Time-outs, keep-alive and the ways bytes are sent.
         transport: transport::Transport,
+        /// Coding with zstd.
+        zstd: zstd::Zstd,
+        /// Files coded with zstd beforehand.
+        zstd_static: zstd::ZstdStatic,
     }
     own {
         /// Whether only internal redirects reach it.

@@ -10,9 +10,10 @@ use super::location::Location;
 use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
-    body, dav, error_page, filter, index, limit_conn, limit_req, listing, locate, realip, rewrite,
-    static_file, try_files,
+    body, dav, error_page, filter, gzip_static, index, limit_conn, limit_req, listing, locate,
+    realip, rewrite, static_file, try_files,
 };
+use crate::http::Coding;
 use crate::log::Level;
 
 /// Where a request is.
@@ -52,8 +53,14 @@ pub enum Phase {
     Listing,
     /// A change of files.
     Dav,
+    /// Files coded beforehand: this one is next.
+    Precompressed(usize),
     /// A file.
     File,
+    /// A file coded beforehand that is decoded, since there is no other.
+    Decoded(Coding),
+    /// The answer's body is to be coded.
+    Code,
 }
 
 /// What a phase decided.
@@ -73,6 +80,8 @@ pub enum Flow {
     Named(&'static Location),
     /// This is the answer.
     Answer(Box<Answer>),
+    /// This is the answer, and its filters waited to code it.
+    Code(Box<Answer>),
     /// Answer with this error.
     Fail(u16),
     /// Wait.
@@ -124,9 +133,13 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
             Flow::Internal { uri, args } => redirect(x, uri, args),
             Flow::Named(location) => enter_named(x, location),
             Flow::Fail(status) => error_page::answer(x, status),
-            Flow::Answer(answer) => match filter::apply(x, *answer) {
+            Flow::Answer(answer) => match filter::apply(x, env, *answer) {
                 Ok(response) => return Step::Answer(Box::new(response)),
-                Err(status) => Flow::Fail(status),
+                Err(halt) => halt.into(),
+            },
+            Flow::Code(answer) => match filter::code(x, env, *answer) {
+                Ok(response) => return Step::Answer(Box::new(response)),
+                Err(halt) => halt.into(),
             },
             Flow::Child(child) => within(x, env, child, Wake::Start),
             Flow::Wait(need) => return Step::Wait(need),
@@ -138,7 +151,7 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
 fn resume(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Flow {
     match why {
         Wake::Start => phase(x, env),
-        Wake::Refused => Flow::Fail(503),
+        Wake::Refused if x.phase != Phase::Code => Flow::Fail(503),
         Wake::Body(Ok(())) => Flow::Next,
         Wake::Body(Err(fault)) => {
             x.log(Level::Info, format_args!("{}", fault.reason));
@@ -201,7 +214,10 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Directory => index::directory(x, env),
         Phase::Listing => listing::run(x, env),
         Phase::Dav => dav::run(x),
+        Phase::Precompressed(at) => gzip_static::run(x, env, at),
         Phase::File => static_file::run(x, env),
+        Phase::Decoded(coding) => gzip_static::decoded(x, env, coding),
+        Phase::Code => filter::resume(x),
     }
 }
 
@@ -222,7 +238,9 @@ fn following(phase: Phase) -> Phase {
         Phase::Directory => Phase::Index(1),
         Phase::Index(_) => Phase::Listing,
         Phase::Listing => Phase::Dav,
-        Phase::Dav | Phase::File => Phase::File,
+        Phase::Dav => Phase::Precompressed(0),
+        Phase::Precompressed(_) | Phase::File => Phase::File,
+        Phase::Decoded(_) | Phase::Code => phase,
     }
 }
 

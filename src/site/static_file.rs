@@ -11,7 +11,7 @@ use super::env::Env;
 use super::exchange::Exchange;
 use super::listing;
 use super::redirect;
-use super::run::Flow;
+use super::run::{Flow, Phase};
 use super::symlinks;
 use crate::conf::value;
 use crate::directives;
@@ -49,7 +49,12 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env) -> Flow {
     let path = file_path(x, &x.uri);
     match x.open(env, &path) {
         Ok(Ok(opened)) => answer(x, &path, opened),
-        Ok(Err(error)) => failed(x, symlinks::call(x, "open"), &path, &error),
+        Ok(Err(error)) => match x.witness.take() {
+            Some(coding) if Absence::of(&error) == Absence::Missing => {
+                Flow::Goto(Phase::Decoded(coding))
+            }
+            _ => failed(x, symlinks::call(x, "open"), &path, &error),
+        },
         Err(need) => Flow::Wait(need),
     }
 }
@@ -57,18 +62,17 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env) -> Flow {
 fn answer(x: &mut Exchange, path: &Path, opened: Opened) -> Flow {
     match opened.meta.kind {
         Kind::Directory => return to_directory(x),
-        Kind::Other => {
-            x.log(
-                Level::Error,
-                format_args!("\"{}\" is not a regular file", Legible(path)),
-            );
-            return Flow::Fail(404);
-        }
+        Kind::Other => return irregular(x, Level::Error, path),
         Kind::Regular => {}
     }
     if x.method == Method::Post {
         return Flow::Fail(405);
     }
+    Flow::Answer(Box::new(content(x, opened)))
+}
+
+/// The content of a regular file as the answer.
+pub fn content(x: &mut Exchange, opened: Opened) -> Answer {
     let meta = opened.meta;
     x.promised = Some(meta);
     let values = &x.location.values;
@@ -76,7 +80,7 @@ fn answer(x: &mut Exchange, path: &Path, opened: Opened) -> Flow {
         .conditional
         .etag
         .then(|| validator::etag_of(meta.mtime, meta.size));
-    Flow::Answer(Box::new(Answer {
+    Answer {
         status: 200,
         content_type: Some(values.mime.of(&x.uri)),
         last_modified: Some(meta.mtime),
@@ -84,7 +88,14 @@ fn answer(x: &mut Exchange, path: &Path, opened: Opened) -> Flow {
         body: Body::File(opened.content, meta),
         ranges: true,
         ..Answer::default()
-    }))
+    }
+}
+
+/// Answers for what is neither a file nor a directory.
+pub fn irregular(x: &Exchange, level: Level, path: &Path) -> Flow {
+    let what = format_args!("\"{}\" is not a regular file", Legible(path));
+    x.log(level, what);
+    Flow::Fail(404)
 }
 
 /// A directory is named with a slash at the end, so that relative links in its index hold.

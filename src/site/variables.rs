@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 
 use super::exchange::Exchange;
-use super::realip;
+use super::{brotli, gzip, realip, zstd};
 use crate::conf::diagnostic::Reason;
 use crate::conf::source::Place;
 use named::Meaning;
@@ -45,6 +45,9 @@ pub struct Declared {
 }
 
 const DECLARED: &[Declared] = &[
+    brotli::DECLARED,
+    gzip::DECLARED,
+    zstd::DECLARED,
     super::body::DECLARED,
     connection::DECLARED,
     proxy_protocol::DECLARED,

@@ -31,7 +31,6 @@ pub const DECLARED: Declared = Declared {
         ("geoip_region", nothing),
         ("geoip_region_name", nothing),
         ("grpc_internal_trailers", nothing),
-        ("gzip_ratio", nothing),
         ("http2", nothing),
         ("http3", nothing),
         ("modern_browser", nothing),
