@@ -21,6 +21,7 @@ use super::numbering::Numbering;
 use super::reach::Reach;
 use super::scope::{self, Scope};
 use super::server::{Endpoint, Server};
+use super::traffic::Board;
 use super::transport::DEFAULT_POOL;
 use super::variables::{Named, Registry};
 use super::zones::{self, Zone};
@@ -295,6 +296,7 @@ impl Draft {
             real_root: self.variables.real_root,
             variables: self.variables.into_names(),
             zones,
+            traffic: None,
             pools: self.needs.pools.into_iter().map(|(name, _)| name).collect(),
             keeps_files: self.keeps_files,
             kept: RefCell::new(Kept::new(self.compressed_cache)),
@@ -333,6 +335,8 @@ pub struct Site {
     pub variables: HashMap<Vec<u8>, Rc<Named>>,
     /// Whether anything asks for `$realpath_root`.
     pub real_root: bool,
+    /// What the workers are doing; it is theirs to say where.
+    pub traffic: Option<Board>,
     /// Zones of shared memory, by their numbers.
     pub zones: Vec<Rc<Zone>>,
     /// Names of the pools of threads that locations use, the default first.

@@ -34,6 +34,7 @@ pub mod index;
 pub mod internal;
 pub mod limit_conn;
 pub mod limit_except;
+pub mod limit_rate;
 pub mod limit_req;
 pub mod limited;
 pub mod limits;
@@ -60,6 +61,7 @@ pub mod server;
 pub mod sizing;
 pub mod source;
 pub mod static_file;
+pub mod stub_status;
 pub mod subrequest;
 pub mod symlinks;
 pub mod template;
@@ -68,6 +70,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
+pub mod traffic;
 pub mod transport;
 pub mod try_files;
 pub mod typeset;
@@ -163,6 +166,8 @@ modules! {
         index: index::Index,
         /// How many requests are answered at the same time.
         limit_conn: limit_conn::LimitConn,
+        /// How fast an answer is sent.
+        limit_rate: limit_rate::LimitRate,
         /// How often something may be asked for.
         limit_req: limit_req::LimitReq,
         /// What is read of a request's head.
@@ -213,6 +218,8 @@ modules! {
         names: names::Names,
         /// Instructions of the block.
         program: rewrite::Program,
+        /// A page about connections.
+        stub_status: stub_status::StubStatus,
         /// Files to try.
         try_files: try_files::TryFiles,
     }

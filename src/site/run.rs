@@ -11,7 +11,7 @@ use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
     body, dav, error_page, filter, gzip_static, index, limit_conn, limit_req, listing, locate,
-    realip, rewrite, static_file, try_files,
+    realip, rewrite, static_file, stub_status, try_files,
 };
 use crate::http::Coding;
 use crate::log::Level;
@@ -45,6 +45,8 @@ pub enum Phase {
     Refuse(Instant),
     /// `try_files`: this one is next.
     TryFiles(usize),
+    /// What answers in place of files.
+    Handler,
     /// Index files: this one is next.
     Index(usize),
     /// Whether there is a directory at all, once its first index file is missing.
@@ -210,6 +212,7 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Access(progress) => satisfy::check(x, progress),
         Phase::Refuse(time) => satisfy::refuse_at(x, time),
         Phase::TryFiles(at) => try_files::run(x, env, at),
+        Phase::Handler => stub_status::run(x),
         Phase::Index(at) => index::run(x, env, at),
         Phase::Directory => index::directory(x, env),
         Phase::Listing => listing::run(x, env),
@@ -234,7 +237,8 @@ fn following(phase: Phase) -> Phase {
         Phase::LimitReq => Phase::LimitConn,
         Phase::LimitConn => Phase::Access(Progress::default()),
         Phase::Access(_) | Phase::Refuse(_) => Phase::TryFiles(0),
-        Phase::TryFiles(_) => Phase::Index(0),
+        Phase::TryFiles(_) => Phase::Handler,
+        Phase::Handler => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
         Phase::Index(_) => Phase::Listing,
         Phase::Listing => Phase::Dav,

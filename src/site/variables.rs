@@ -57,7 +57,9 @@ const DECLARED: &[Declared] = &[
     time::DECLARED,
     foreign::DECLARED,
     super::limit_conn::DECLARED,
+    super::limit_rate::DECLARED,
     super::limit_req::DECLARED,
+    super::stub_status::DECLARED,
 ];
 
 /// A variable that a directive makes: `map`, `geo`, `split_clients`.
