@@ -6,7 +6,8 @@ use super::exchange::Exchange;
 use super::run::{Flow, Phase};
 use super::transport::Transport;
 use super::{
-    charset, compression, conditional, dav, gunzip, headers, ranges, redirect, ssi, sub, userid,
+    addition, charset, compression, conditional, dav, gunzip, headers, ranges, redirect, ssi, sub,
+    userid,
 };
 use crate::http::{Bytes, Length, Method, ResponseHead, Version, multipart};
 
@@ -47,6 +48,7 @@ pub fn apply(x: &mut Exchange, env: &mut dyn Env, mut answer: Answer) -> Result<
         userid::filter(x, &mut answer);
     }
     gunzip::filter(x, &mut answer);
+    addition::filter(x, &mut answer);
     sub::filter(x, &mut answer);
     charset::filter(x, &mut answer);
     ssi::filter(x, &mut answer);

@@ -6,9 +6,11 @@
 
 pub mod access;
 pub mod access_log;
+pub mod addition;
 pub mod address;
 pub mod answer;
 pub mod auth_basic;
+pub mod auth_request;
 pub mod body;
 pub mod brotli;
 pub mod browser;
@@ -70,6 +72,7 @@ pub mod ssi;
 pub mod static_file;
 pub mod stub_status;
 pub mod sub;
+pub mod subrequest;
 pub mod symlinks;
 pub mod syslog;
 pub mod template;
@@ -148,8 +151,12 @@ modules! {
         allowances: error_page::allowances::Allowances,
         /// Where requests are logged.
         access_log: access_log::AccessLog,
+        /// Pages around an answer.
+        addition: addition::Addition,
         /// Names and passwords.
         auth_basic: auth_basic::AuthBasic,
+        /// Another location decides who may see it.
+        auth_request: auth_request::AuthRequest,
         /// Bodies of requests.
         body: body::Body,
         /// Charsets.
@@ -218,6 +225,8 @@ modules! {
         symlinks: symlinks::Symlinks,
         /// Strings replaced in answers.
         sub: sub::Sub,
+        /// Exchanges within others.
+        subrequest: subrequest::Subrequest,
         /// How the server names itself.
         tokens: tokens::Tokens,
         /// Time-outs, keep-alive and the ways bytes are sent.

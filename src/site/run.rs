@@ -225,7 +225,7 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Rewrite => rewrite::location(x, env),
         Phase::LimitReq => limit_req::check(x),
         Phase::LimitConn => limit_conn::check(x),
-        Phase::Access(progress) => satisfy::check(x, env, progress),
+        Phase::Access(progress) => satisfy::check(x, progress),
         Phase::Refuse(time) => satisfy::refuse_at(x, time),
         Phase::TryFiles(at) => try_files::run(x, env, at),
         Phase::Handler => stub_status::run(x),
