@@ -19,6 +19,7 @@ pub mod error_log;
 pub mod error_page;
 pub mod exchange;
 pub mod filter;
+pub mod flv;
 pub mod forwarded;
 pub mod headers;
 pub mod index;
@@ -31,6 +32,7 @@ pub mod locate;
 pub mod location;
 pub mod matching;
 pub mod mime;
+pub mod mp4;
 pub mod names;
 pub mod numbering;
 pub mod open_files;
@@ -132,6 +134,8 @@ modules! {
         listing: listing::Listing,
         /// Media types.
         mime: mime::Mime,
+        /// How films are entered.
+        mp4: mp4::Mp4,
         /// Limits of pattern matching.
         matching: matching::Matching,
         /// Which answers of the file system are used again.
@@ -158,6 +162,10 @@ modules! {
         transport: transport::Transport,
     }
     own {
+        /// Whether files are films.
+        films: mp4::Films,
+        /// Whether files are Flash videos.
+        flv: flv::Flv,
         /// Whether only internal redirects reach it.
         internal: internal::Internal,
         /// Where the server listens.

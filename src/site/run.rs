@@ -10,8 +10,8 @@ use super::location::Location;
 use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
-    body, error_page, filter, index, listing, locate, realip, returning, root, static_file,
-    try_files,
+    body, error_page, filter, flv, index, listing, locate, mp4, realip, returning, root,
+    static_file, try_files,
 };
 use crate::log::Level;
 
@@ -38,6 +38,10 @@ pub enum Phase {
     Refuse(Instant),
     /// `try_files`: this one is next.
     TryFiles(usize),
+    /// A film.
+    Mp4,
+    /// A Flash video.
+    Flv,
     /// Index files: this one is next.
     Index(usize),
     /// Whether there is a directory at all, once its first index file is missing.
@@ -182,6 +186,8 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Access(progress) => satisfy::check(x, env, progress),
         Phase::Refuse(time) => satisfy::refuse_at(x, time),
         Phase::TryFiles(at) => try_files::run(x, env, at),
+        Phase::Mp4 => mp4::run(x, env),
+        Phase::Flv => flv::run(x, env),
         Phase::Index(at) => index::run(x, env, at),
         Phase::Directory => index::directory(x, env),
         Phase::Listing => listing::run(x, env),
@@ -199,7 +205,9 @@ fn following(phase: Phase) -> Phase {
         Phase::Rewrite => Phase::Preaccess,
         Phase::Preaccess => Phase::Access(Progress::default()),
         Phase::Access(_) | Phase::Refuse(_) => Phase::TryFiles(0),
-        Phase::TryFiles(_) => Phase::Index(0),
+        Phase::TryFiles(_) => Phase::Mp4,
+        Phase::Mp4 => Phase::Flv,
+        Phase::Flv => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
         Phase::Index(_) => Phase::Listing,
         Phase::Listing | Phase::File => Phase::File,

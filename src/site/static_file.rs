@@ -69,6 +69,11 @@ fn answer(x: &mut Exchange, path: &Path, opened: Opened) -> Flow {
     if x.method == Method::Post {
         return Flow::Fail(405);
     }
+    Flow::Answer(Box::new(of(x, opened)))
+}
+
+/// The answer with a file that was opened.
+pub fn of(x: &mut Exchange, opened: Opened) -> Answer {
     let meta = opened.meta;
     x.promised = Some(meta);
     let values = &x.location.values;
@@ -76,7 +81,7 @@ fn answer(x: &mut Exchange, path: &Path, opened: Opened) -> Flow {
         .conditional
         .etag
         .then(|| validator::etag_of(meta.mtime, meta.size));
-    Flow::Answer(Box::new(Answer {
+    Answer {
         status: 200,
         content_type: Some(values.mime.of(&x.uri)),
         last_modified: Some(meta.mtime),
@@ -84,7 +89,26 @@ fn answer(x: &mut Exchange, path: &Path, opened: Opened) -> Flow {
         body: Body::File(opened.content, meta),
         ranges: true,
         ..Answer::default()
-    }))
+    }
+}
+
+/// The file that the request's path names, for modules that send parts of files.
+///
+/// # Errors
+/// What is to be done instead: wait for it, answer with an error, or leave it to other modules.
+pub fn opened(x: &mut Exchange, env: &mut dyn Env) -> Result<(PathBuf, Opened), Flow> {
+    if !matches!(x.method, Method::Get | Method::Head) {
+        return Err(Flow::Fail(405));
+    }
+    if x.uri.ends_with(b"/") {
+        return Err(Flow::Next);
+    }
+    let path = file_path(x, &x.uri);
+    match x.open(env, &path).map_err(Flow::Wait)? {
+        Ok(opened) if opened.meta.kind == Kind::Regular => Ok((path, opened)),
+        Ok(_) => Err(Flow::Next),
+        Err(error) => Err(failed(x, symlinks::call(x, "open"), &path, &error)),
+    }
 }
 
 /// A directory is named with a slash at the end, so that relative links in its index hold.
