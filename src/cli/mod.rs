@@ -85,7 +85,7 @@ fn start(request: Request) -> Outcome {
 /// Opens a plan without errors; its notices go to the log that it names.
 fn open(plan: Plan) -> Result<Loaded, String> {
     let messages = plan.messages();
-    let loaded = Loaded::open(plan)?;
+    let loaded = Loaded::open(plan, &[])?;
     loaded.make_current();
     load::write(&messages);
     Ok(loaded)

@@ -43,6 +43,8 @@ pub struct Call<'a> {
     pub context: Contexts,
     /// Whether it is the first of its name in this block.
     pub first: bool,
+    /// Where it stands in its block, counted from 0. Blocks within are read last.
+    pub at: usize,
 }
 
 impl<'a> Call<'a> {

@@ -48,13 +48,19 @@ impl<T, S: Shared> Table<T, S> {
     pub fn apply(&self, target: &mut T, shared: &mut S, items: &[Item], context: Contexts) {
         let mut seen: HashMap<&'static str, u32> = HashMap::new();
         let mut scopes = Vec::new();
-        for item in items {
+        for (at, item) in items.iter().enumerate() {
             let Some(row) = self.find(shared, item, context) else {
                 continue;
             };
             let count = seen.entry(row.name).or_default();
             *count += 1;
             let first = *count == 1;
+            let directive = Call {
+                item,
+                context,
+                first,
+                at,
+            };
             if !first && row.inherit.once() {
                 report(
                     shared,
@@ -62,25 +68,9 @@ impl<T, S: Shared> Table<T, S> {
                     format!("\"{}\" directive is duplicate", row.name),
                 );
             } else if row.shape == Shape::Scope {
-                scopes.push((
-                    row,
-                    Call {
-                        item,
-                        context,
-                        first,
-                    },
-                ));
+                scopes.push((row, directive));
             } else {
-                call(
-                    row,
-                    target,
-                    shared,
-                    &Call {
-                        item,
-                        context,
-                        first,
-                    },
-                );
+                call(row, target, shared, &directive);
             }
         }
         for (row, scope) in scopes {

@@ -147,6 +147,43 @@ pub fn escape(text: &[u8], place: Escape) -> Cow<'_, [u8]> {
     Cow::Owned(escaped)
 }
 
+/// Decodes percent-encodings before the first `?`, of visible ASCII from `&` on alone: what may
+/// stand in a URI either way. Of a broken one only what is no digit stays, as in nginx.
+pub fn unescape_visible(text: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        match (*first, tail) {
+            (b'?', _) => {
+                decoded.push(b'?');
+                break;
+            }
+            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() => {
+                rest = after;
+                match decode(tail) {
+                    Some(b'?') => {
+                        decoded.push(b'?');
+                        break;
+                    }
+                    Some(byte) if byte > b'%' && byte < 0x7f => decoded.push(byte),
+                    Some(_) => decoded.extend([b'%', *high, *low]),
+                    None => {}
+                }
+            }
+            (b'%', [high]) if high.is_ascii_hexdigit() => rest = b"",
+            (b'%', [other, after @ ..]) => {
+                rest = after;
+                decoded.push(*other);
+            }
+            (b'%', []) => {}
+            (byte, _) => decoded.push(byte),
+        }
+    }
+    decoded.extend_from_slice(rest);
+    decoded
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@ use mio::{Interest, Registry, Token};
 use super::scoreboard::Place;
 use super::state::Event;
 use crate::log;
+use crate::site::zones::Zone;
 use crate::sys::OsError;
 use crate::sys::channel::{self, Channel, MAX_DESCRIPTORS};
 use crate::sys::process::{self, Fork, Pid};
@@ -76,6 +77,7 @@ struct Child {
     channel: Option<Channel>,
     generation: u64,
     logs: LogTable,
+    zones: Vec<Rc<Zone>>,
 }
 
 /// Every worker that lives, by process.
@@ -90,7 +92,7 @@ impl Children {
         pid: Pid,
         generation: u64,
         channel: Channel,
-        logs: LogTable,
+        (logs, zones): (LogTable, Vec<Rc<Zone>>),
         place: Option<Place>,
     ) {
         let token = Token(pid.number() as usize);
@@ -109,14 +111,19 @@ impl Children {
             channel,
             generation,
             logs,
+            zones,
         };
         self.0.insert(pid, child);
     }
 
-    /// Forgets one that is gone; its place on the scoreboard is to be given back.
+    /// Forgets one that is gone, and what it held in zones; its place on the scoreboard is to be
+    /// given back.
     pub fn remove(&mut self, registry: &Registry, pid: Pid) -> Option<Place> {
         self.close(registry, pid);
-        self.0.remove(&pid)?.place
+        let child = self.0.remove(&pid)?;
+        let number = pid.number().unsigned_abs();
+        child.zones.iter().for_each(|zone| zone.forget(number));
+        child.place
     }
 
     /// The place of a worker on the scoreboard, if it has one.
@@ -248,6 +255,11 @@ impl Children {
             .into_iter()
             .flat_map(|child| child.logs.iter());
         logs.skip(first as usize).take(MAX_DESCRIPTORS)
+    }
+
+    /// The zones of all workers.
+    pub fn zones(&self) -> impl Iterator<Item = &Rc<Zone>> {
+        self.0.values().flat_map(|child| &child.zones)
     }
 
     /// The paths of all logs that any worker has.

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::children::LogTable;
@@ -11,9 +12,11 @@ use super::load::{self, Plan, Request, has_no_place};
 use super::pid_file::PidFile;
 use super::settings::Settings;
 use super::state::Terms;
+use super::zones;
 use crate::conf::outside::Outside;
 use crate::log::{self, LogFiles};
 use crate::site::draft::Site;
+use crate::site::zones::Zone;
 use crate::sys::OsError;
 use crate::sys::process::Workplace;
 use crate::worker;
@@ -45,11 +48,12 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Opens the logs of a plan that has no errors.
+    /// Opens the logs of a plan that has no errors, and maps the zones that it needs and are not
+    /// `held` already.
     ///
     /// # Errors
     /// In nginx's words: `open() "/x/error.log" failed (2: No such file or directory)`.
-    pub fn open(plan: Plan) -> Result<Loaded, String> {
+    pub fn open(plan: Plan, held: &[Rc<Zone>]) -> Result<Loaded, String> {
         let Plan {
             mut draft,
             settings,
@@ -79,7 +83,8 @@ impl Loaded {
                 backlog: need.backlog,
             });
         let listeners = wanted.collect();
-        let (site, workers) = (draft.open(&files), workers.0);
+        let zones = zones::map(&draft.needs.zones, held)?;
+        let (site, workers) = (draft.open(&files, zones), workers.0);
         let directory = settings.working_directory.as_deref();
         let enclosure = worker::Enclosure::plan(&worker, &site, directory);
         let workplace = directory.map(Workplace::open);
@@ -102,13 +107,17 @@ impl Loaded {
     ///
     /// # Errors
     /// One line.
-    pub(super) fn reload(&self, outside: Outside) -> Result<Loaded, Vec<String>> {
+    pub(super) fn reload(
+        &self,
+        outside: Outside,
+        held: &[Rc<Zone>],
+    ) -> Result<Loaded, Vec<String>> {
         let plan = load::read_from(&self.request, outside.into());
         load::write(&plan.messages());
         if plan.draft.diagnostics.errors() {
             return Err(vec!["the configuration is not what was checked".into()]);
         }
-        Loaded::open(plan).map_err(|why| vec![why])
+        Loaded::open(plan, held).map_err(|why| vec![why])
     }
 
     /// What the master needs to know to run it.

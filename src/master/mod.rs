@@ -37,6 +37,7 @@ pub mod state;
 pub mod status;
 mod terminal;
 mod upgrade;
+mod zones;
 
 pub use loaded::Loaded;
 pub use start::{Estate, Outcome, serve};

@@ -52,7 +52,7 @@ pub fn discard(x: &mut Exchange) -> Flow {
             x.log(Level::Error, what);
             Flow::Fail(413)
         }
-        Framing::Chunked if !x.internal => Flow::Wait(Need::Body(limit)),
+        Framing::Chunked if x.is_first_pass() => Flow::Wait(Need::Body(limit)),
         _ => Flow::Next,
     }
 }

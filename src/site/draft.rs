@@ -21,6 +21,7 @@ use super::scope::{self, Scope};
 use super::server::{Endpoint, Server};
 use super::transport::DEFAULT_POOL;
 use super::variables::{Named, Registry};
+use super::zones::{self, Zone};
 use crate::conf::diagnostic::{Diagnostics, Reason, Severity};
 use crate::conf::network::Network;
 use crate::conf::outside::Outside;
@@ -69,6 +70,8 @@ pub struct Needs {
     pub logs: Numbering<PathBuf>,
     /// What workers reach by path.
     pub reach: Reach,
+    /// Zones of shared memory; zone `i` of the site is zone `i`.
+    pub zones: Vec<zones::Need>,
     /// Pools of threads by name, each where it is named first; the default comes first.
     pub pools: Vec<(Vec<u8>, Option<Place>)>,
 }
@@ -252,14 +255,16 @@ impl Draft {
         if self.outside().is_directory(&default_root) {
             self.needs.reach.reads.number(default_root);
         }
+        self.require_zones();
         for (name, place) in self.variables.unknown() {
             self.diagnostics
                 .error(place, Reason::from(format!("unknown \"{name}\" variable")));
         }
     }
 
-    /// The site, with what was opened for it: one log file for each of [`Needs::logs`].
-    pub fn open(mut self, files: &[Arc<LogFile>]) -> Site {
+    /// The site, with what was opened for it: one log file for each of [`Needs::logs`], and its
+    /// zones; without those nothing can be served that needs one.
+    pub fn open(mut self, files: &[Arc<LogFile>], zones: Vec<Rc<Zone>>) -> Site {
         let error_logs = self.error_logs.open(files);
         let default_root = self.default_root();
         // A worker that is told to reopen its logs, and not by the master, finds them by path.
@@ -276,6 +281,7 @@ impl Draft {
             slots: self.variables.slots(),
             real_root: self.variables.real_root,
             variables: self.variables.into_names(),
+            zones,
             pools: self.needs.pools.into_iter().map(|(name, _)| name).collect(),
             keeps_files: self.keeps_files,
             open_files: self.open_files.into_iter().map(open_files).collect(),
@@ -309,6 +315,8 @@ pub struct Site {
     pub variables: HashMap<Vec<u8>, Rc<Named>>,
     /// Whether anything asks for `$realpath_root`.
     pub real_root: bool,
+    /// Zones of shared memory, by their numbers.
+    pub zones: Vec<Rc<Zone>>,
     /// Names of the pools of threads that locations use, the default first.
     pub pools: Vec<Vec<u8>>,
     /// Whether answers of slow file systems may be kept.

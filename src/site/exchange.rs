@@ -15,8 +15,10 @@ use super::auth_basic::Login;
 use super::clock::Clock;
 use super::draft::Site;
 use super::env::{Env, Job, Lane, Need, Wake};
+use super::limited::Limited;
 use super::location::Location;
 use super::open_files;
+use super::rewrite;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
 use super::symlinks;
@@ -155,6 +157,10 @@ pub struct Exchange {
     pub(super) real_root: Option<(PathBuf, PathBuf)>,
     /// `try_files` found a name below an `alias` that replaces the whole path.
     pub(super) alias_keeps_uri: bool,
+    /// What limits have said.
+    pub(super) limited: Limited,
+    /// How far the instructions of a block were followed, while it waits there.
+    pub(super) rewriting: Option<Box<rewrite::Run>>,
     /// What it was woken with and has not looked at yet.
     woken: Option<Wake>,
     /// How many exchanges it stands in.
@@ -202,6 +208,8 @@ impl Exchange {
             login: None,
             real_root: None,
             alias_keeps_uri: false,
+            limited: Limited::default(),
+            rewriting: None,
             woken: None,
             depth: 0,
             child: None,
@@ -235,6 +243,7 @@ impl Exchange {
         child.internal = true;
         child.phase = Phase::ServerRewrite;
         child.slots = self.slots.shared(self.site.slots);
+        child.limited = self.limited.shared();
         child.depth = self.depth + 1;
         Ok(Box::new(child))
     }
@@ -249,12 +258,33 @@ impl Exchange {
         &self.link.clock
     }
 
-    /// Appends capture `number` of the latest pattern that matched; nothing if there is none.
-    pub fn write_capture(&self, number: usize, out: &mut Vec<u8>) {
+    /// Looks at capture `number` of the latest pattern that matched, if there is one.
+    pub fn with_capture(&self, number: usize, look: impl FnOnce(&[u8])) {
         let captures = self.captures.borrow();
         if let Some(range) = captures.groups.get(number) {
-            out.extend_from_slice(&captures.subject[range]);
+            look(&captures.subject[range]);
         }
+    }
+
+    /// Whether the path came with something percent-encoded, or with a `+`: what is taken from it
+    /// is then encoded again where it is to stand in a query.
+    pub fn is_escaped(&self) -> bool {
+        !self.is_child() && self.head.path().iter().any(|byte| b"%+".contains(byte))
+    }
+
+    /// Whether nothing has led to another path or location yet, so that the body of the request is
+    /// still to be looked at.
+    pub(super) fn is_first_pass(&self) -> bool {
+        self.redirects_left == MAX_REDIRECTS && !self.is_child()
+    }
+
+    /// Takes note that the request goes on elsewhere; `false` if it did so too often.
+    pub(super) fn spend_redirect(&mut self) -> bool {
+        match self.redirects_left.checked_sub(1) {
+            Some(left) => self.redirects_left = left,
+            None => return false,
+        }
+        true
     }
 
     /// Sets a variable that is kept; none is one without a value.

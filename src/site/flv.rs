@@ -38,13 +38,14 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Ok((_, opened)) => opened,
         Err(flow) => return flow,
     };
-    let (content, size) = (opened.content.clone(), opened.meta.size);
+    let size = opened.meta.size;
     let start = argument_of(&x.args, b"start").and_then(value::decimal);
-    let mut answer = static_file::of(x, opened);
-    if let Some(start) = start.filter(|start| (1..size).contains(start)) {
-        let header = Piece::Bytes(Chunk::from(Bytes::from(HEADER)));
-        answer.body = Body::Pieces(vec![header, content.piece(start..size)]);
-        answer.ranges = false;
-    }
+    let Some(start) = start.filter(|start| (1..size).contains(start)) else {
+        return Flow::Answer(Box::new(static_file::of(x, opened)));
+    };
+    let header = Piece::Bytes(Chunk::from(Bytes::from(HEADER)));
+    let body = Body::Pieces(vec![header, opened.content.piece(start..size)]);
+    let mut answer = static_file::with(x, opened.meta, body);
+    answer.single_range = true;
     Flow::Answer(Box::new(answer))
 }

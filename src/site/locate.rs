@@ -87,7 +87,8 @@ pub fn enter(x: &mut Exchange, location: &'static Location) {
     };
 }
 
-fn too_hard(x: &Exchange, what: &str) -> Flow {
+/// Gives a request up for which a pattern took too long.
+pub fn too_hard(x: &Exchange, what: &str) -> Flow {
     let what = format_args!("the pattern of a {what} exceeded regex_match_limit");
     x.log(Level::Error, what);
     Flow::Fail(500)

@@ -34,12 +34,14 @@ pub enum Name {
     Named(Vec<u8>),
     /// `limit_except` in a location.
     LimitExcept,
+    /// `if` in a location.
+    If,
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
-            Name::Server | Name::LimitExcept => b"",
+            Name::Server | Name::LimitExcept | Name::If => b"",
             Name::Exact(text) | Name::Named(text) => &text[..],
             Name::Prefix { path, .. } => path,
             Name::Pattern { text, .. } => text,

@@ -24,7 +24,10 @@ pub mod forwarded;
 pub mod headers;
 pub mod index;
 pub mod internal;
+pub mod limit_conn;
 pub mod limit_except;
+pub mod limit_req;
+pub mod limited;
 pub mod limits;
 pub mod listen;
 pub mod listing;
@@ -41,7 +44,7 @@ pub mod ranges;
 pub mod reach;
 pub mod realip;
 pub mod redirect;
-pub mod returning;
+pub mod rewrite;
 pub mod root;
 pub mod run;
 pub mod satisfy;
@@ -62,6 +65,7 @@ pub mod try_files;
 pub mod typeset;
 pub mod unbuilt;
 pub mod variables;
+pub mod zones;
 
 use std::rc::Rc;
 
@@ -128,6 +132,10 @@ modules! {
         headers: headers::Headers,
         /// Index files.
         index: index::Index,
+        /// How many requests are answered at the same time.
+        limit_conn: limit_conn::LimitConn,
+        /// How often something may be asked for.
+        limit_req: limit_req::LimitReq,
         /// What is read of a request's head.
         limits: limits::Limits,
         /// Listings of directories.
@@ -146,6 +154,8 @@ modules! {
         realip: realip::RealIp,
         /// How redirects are written.
         redirect: redirect::Redirect,
+        /// What is said while instructions are followed.
+        rewriting: rewrite::Rewriting,
         /// Where files are.
         root: root::Root,
         /// How access checks go together.
@@ -172,8 +182,8 @@ modules! {
         listen: listen::Listen,
         /// What the server is called.
         names: names::Names,
-        /// Answers without a file.
-        returning: returning::Returning,
+        /// Instructions of the block.
+        program: rewrite::Program,
         /// Files to try.
         try_files: try_files::TryFiles,
     }

@@ -112,9 +112,8 @@ fn answer(x: &mut Exchange, Done { path, opened, cut }: Done) -> Flow {
         }
     };
     let head = Piece::Bytes(Chunk::from(Bytes::from(head)));
-    let data = opened.content.piece(range);
-    let mut answer = static_file::of(x, opened);
-    answer.body = Body::Pieces(vec![head, data]);
+    let body = Body::Pieces(vec![head, opened.content.piece(range)]);
+    let mut answer = static_file::with(x, opened.meta, body);
     answer.single_range = true;
     Flow::Answer(Box::new(answer))
 }

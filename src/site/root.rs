@@ -5,9 +5,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use super::draft::{AliasOf, Draft};
-use super::env::Env;
+use super::env::{Env, Need};
 use super::exchange::Exchange;
-use super::run::Flow;
 use super::template::Template;
 use crate::conf::diagnostic::Reason;
 use crate::conf::table::Call;
@@ -100,17 +99,15 @@ fn without_trailing_slash<'a>((prefix, text): (&'a [u8], &'a [u8])) -> (&'a [u8]
     }
 }
 
-/// Runs a phase once the directory of files is known without symlinks, for `$realpath_root`, which
-/// nobody may wait for while it is read. Asked anew each time: a deployment switches a link.
-pub fn resolved(x: &mut Exchange, env: &mut dyn Env, phase: fn(&mut Exchange) -> Flow) -> Flow {
+/// Finds the directory of files without symlinks, for `$realpath_root`, which nobody may wait for
+/// while it is read. Asked anew in each phase of instructions: a deployment switches a link.
+pub fn resolve(x: &mut Exchange, env: &mut dyn Env) -> Result<(), Need> {
     if x.site.real_root {
         let root = directory(x);
-        match x.real(env, &root) {
-            Ok(found) => x.real_root = found.ok().map(|real| (root, real)),
-            Err(need) => return Flow::Wait(need),
-        }
+        let found = x.real(env, &root)?;
+        x.real_root = found.ok().map(|real| (root, real));
     }
-    phase(x)
+    Ok(())
 }
 
 /// The directory of files (`$document_root`).

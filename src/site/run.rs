@@ -10,8 +10,8 @@ use super::location::Location;
 use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
-    body, error_page, filter, flv, index, listing, locate, mp4, realip, returning, root,
-    static_file, try_files,
+    body, error_page, filter, flv, index, limit_conn, limit_req, listing, locate, mp4, realip,
+    rewrite, static_file, try_files,
 };
 use crate::log::Level;
 
@@ -32,6 +32,10 @@ pub enum Phase {
     Rewrite,
     /// Who it comes from, as far as only the location says.
     Preaccess,
+    /// How often it may be asked for.
+    LimitReq,
+    /// How many may have it at the same time.
+    LimitConn,
     /// Who may see it.
     Access(Progress),
     /// It may not be seen without a password, and that is to be told at this time.
@@ -179,10 +183,12 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
     match x.phase {
         Phase::Start => locate::server(x),
         Phase::PostRead | Phase::Preaccess => realip::run(x),
-        Phase::ServerRewrite => root::resolved(x, env, returning::server),
+        Phase::ServerRewrite => rewrite::server(x, env),
         Phase::Locate => locate::location(x),
         Phase::Body => body::discard(x),
-        Phase::Rewrite => root::resolved(x, env, returning::location),
+        Phase::Rewrite => rewrite::location(x, env),
+        Phase::LimitReq => limit_req::check(x),
+        Phase::LimitConn => limit_conn::check(x),
         Phase::Access(progress) => satisfy::check(x, env, progress),
         Phase::Refuse(time) => satisfy::refuse_at(x, time),
         Phase::TryFiles(at) => try_files::run(x, env, at),
@@ -203,7 +209,9 @@ fn following(phase: Phase) -> Phase {
         Phase::Locate => Phase::Body,
         Phase::Body => Phase::Rewrite,
         Phase::Rewrite => Phase::Preaccess,
-        Phase::Preaccess => Phase::Access(Progress::default()),
+        Phase::Preaccess => Phase::LimitReq,
+        Phase::LimitReq => Phase::LimitConn,
+        Phase::LimitConn => Phase::Access(Progress::default()),
         Phase::Access(_) | Phase::Refuse(_) => Phase::TryFiles(0),
         Phase::TryFiles(_) => Phase::Mp4,
         Phase::Mp4 => Phase::Flv,
@@ -215,7 +223,8 @@ fn following(phase: Phase) -> Phase {
 }
 
 fn redirect(x: &mut Exchange, uri: Vec<u8>, args: Vec<u8>) -> Flow {
-    if !spend_redirect(x) {
+    x.internal = true;
+    if !x.spend_redirect() {
         let what = "rewrite or internal redirection cycle while internally redirecting to";
         x.log(
             Level::Error,
@@ -230,20 +239,12 @@ fn redirect(x: &mut Exchange, uri: Vec<u8>, args: Vec<u8>) -> Flow {
 }
 
 fn enter_named(x: &mut Exchange, location: &'static Location) -> Flow {
-    if !spend_redirect(x) {
+    x.internal = true;
+    if !x.spend_redirect() {
         let what = "rewrite or internal redirection cycle while redirect to named location";
         x.log(Level::Error, format_args!("{what} \"{}\"", location.name));
         return Flow::Fail(500);
     }
     locate::enter(x, location);
     Flow::Goto(Phase::Rewrite)
-}
-
-fn spend_redirect(x: &mut Exchange) -> bool {
-    x.internal = true;
-    match x.redirects_left.checked_sub(1) {
-        Some(left) => x.redirects_left = left,
-        None => return false,
-    }
-    true
 }

@@ -10,7 +10,7 @@ use super::listen::Entry;
 use super::location::{Location, Locations, Name};
 use super::matching::Matcher;
 use super::server::Server;
-use super::{Own, Values, names, unbuilt};
+use super::{Own, Values, names, rewrite, unbuilt};
 use crate::conf::diagnostic::Reason;
 use crate::conf::table::{
     Arity, Call, Contexts, Directive, HTTP, Inherit, LOCATION, SERVER, Shape, Table,
@@ -121,6 +121,7 @@ pub fn directives() -> Vec<Directive<Scope, Draft>> {
             location,
         ),
         limit_except::directive(),
+        rewrite::if_directive(),
     ]
 }
 

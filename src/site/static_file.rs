@@ -20,7 +20,7 @@ use crate::http::path::{self, Escape};
 use crate::http::{Method, validator};
 use crate::log::{Legible, Level};
 use crate::sys::OsError;
-use crate::sys::file::{Absence, Kind};
+use crate::sys::file::{Absence, Kind, Meta};
 
 directives! {
     /// Files as answers.
@@ -75,18 +75,20 @@ fn answer(x: &mut Exchange, path: &Path, opened: Opened) -> Flow {
 /// The answer with a file that was opened.
 pub fn of(x: &mut Exchange, opened: Opened) -> Answer {
     let meta = opened.meta;
+    with(x, meta, Body::File(opened.content, meta))
+}
+
+/// The answer with a body that is made of a file.
+pub fn with(x: &mut Exchange, meta: Meta, body: Body) -> Answer {
     x.promised = Some(meta);
     let values = &x.location.values;
-    let etag = values
-        .conditional
-        .etag
-        .then(|| validator::etag_of(meta.mtime, meta.size));
+    let size = body.len().filter(|_| values.conditional.etag);
     Answer {
         status: 200,
         content_type: Some(values.mime.of(&x.uri)),
         last_modified: Some(meta.mtime),
-        etag,
-        body: Body::File(opened.content, meta),
+        etag: size.map(|size| validator::etag_of(meta.mtime, size)),
+        body,
         ranges: true,
         ..Answer::default()
     }

@@ -10,6 +10,7 @@ use super::variables::Variable;
 use crate::conf::diagnostic::Reason;
 use crate::conf::template::{self, Part as Written};
 use crate::conf::tree::Word;
+use crate::http::path::{Escape, escape};
 
 /// A string that may depend on the request.
 #[derive(Clone, Debug)]
@@ -91,13 +92,21 @@ impl Template {
 
     /// Appends its value for this request.
     pub fn write(&self, x: &Exchange, out: &mut Vec<u8>) {
+        self.write_quoted(x, false, out);
+    }
+
+    /// As [`Template::write`]; captures may be percent-encoded, to stand in a query.
+    pub fn write_quoted(&self, x: &Exchange, quoted: bool, out: &mut Vec<u8>) {
         for part in &*self.0 {
             match part {
                 Part::Literal(text) => out.extend_from_slice(text),
                 Part::Variable(variable) => {
                     variable.write(x, out);
                 }
-                Part::Capture(number) => x.write_capture(*number, out),
+                Part::Capture(number) => x.with_capture(*number, |text| match quoted {
+                    true => out.extend_from_slice(&escape(text, Escape::Args)),
+                    false => out.extend_from_slice(text),
+                }),
             }
         }
     }

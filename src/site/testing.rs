@@ -17,6 +17,7 @@ use super::draft::{Draft, Site, World};
 use super::error_log::Planned;
 use super::exchange::Link;
 use super::server::Endpoint;
+use super::zones::{Need, Zone};
 use crate::conf::diagnostic::{Entry, Severity};
 use crate::conf::outside::Outside;
 use crate::conf::parse::{self, Start};
@@ -92,7 +93,9 @@ pub fn site(http: &str) -> Kit {
     let mut files = LogFiles::default();
     let open = |path: &PathBuf| files.open(path).expect("a log");
     let files: Vec<_> = draft.needs.logs.things().iter().map(open).collect();
-    let site: &'static Site = Box::leak(Box::new(draft.open(&files)));
+    let zone = |need: &Need| Rc::new(Zone::map(need.clone()).expect("mapped"));
+    let zones = draft.needs.zones.iter().map(zone).collect();
+    let site: &'static Site = Box::leak(Box::new(draft.open(&files, zones)));
     Kit {
         site,
         disk: Disk::default(),

@@ -5,6 +5,7 @@ mod answers;
 mod clients;
 mod errors;
 mod files;
+mod rewrite;
 mod routing;
 mod servers;
 mod variables;

@@ -53,6 +53,8 @@ const DECLARED: &[Declared] = &[
     response::DECLARED,
     time::DECLARED,
     foreign::DECLARED,
+    super::limit_conn::DECLARED,
+    super::limit_req::DECLARED,
 ];
 
 /// A variable that a directive makes: `map`, `geo`, `split_clients`.

@@ -15,8 +15,11 @@ const FILES: &[&str] = &[
     include_str!("auth.txt"),
     include_str!("deviations.txt"),
     include_str!("files.txt"),
+    include_str!("limits.txt"),
     include_str!("open_files.txt"),
+    include_str!("rewrite.txt"),
     include_str!("routing.txt"),
+    include_str!("seeking.txt"),
     include_str!("symlinks.txt"),
     include_str!("transport.txt"),
 ];

@@ -49,7 +49,7 @@ fn defaults_of_nginx_are_used_where_their_directory_exists() {
         plan.draft.needs.logs.things(),
         [prefix.path().join(ERROR_LOG)]
     );
-    let loaded = Loaded::open(plan).expect("opened");
+    let loaded = Loaded::open(plan, &[]).expect("opened");
     assert!(prefix.path().join(ERROR_LOG).exists());
     assert_eq!(loaded.log_table()[..], [prefix.path().join(ERROR_LOG)]);
 }

@@ -45,11 +45,12 @@ impl Loop {
             }
             Ok(Birth::Parent(pid, channel)) => {
                 place.iter().for_each(|place| place.born(pid));
-                let logs = self.stage_of(seat).loaded.log_table();
+                let loaded = &self.stage_of(seat).loaded;
+                let belongings = (loaded.log_table(), loaded.site.zones.clone());
                 let registry = self.poll.registry();
                 let generation = seat.generation;
                 self.children
-                    .add(registry, pid, generation, channel, logs, place);
+                    .add(registry, pid, generation, channel, belongings, place);
                 self.events.push_back(Event::Spawned { seat, pid });
             }
             Err(error) => {

@@ -1,10 +1,12 @@
 //! Configurations that take each other's place: the next is loaded, becomes the current one, and
 //! until its probation is over the former may be restored. When, others decide.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use super::{Event, Listeners, Loaded, Loop, PidFile, Stage, log, reopen};
 use crate::master::listeners::Inherited;
+use crate::site::zones::Zone;
 use crate::sys::channel::MAX_DESCRIPTORS;
 use crate::sys::process::Pid;
 use crate::worker::command::Command;
@@ -34,7 +36,7 @@ impl Loop {
     pub(super) fn load(&mut self, number: u64) {
         let unchecked = || vec!["the configuration was not checked".into()];
         let checked = self.checks.take(number).ok_or_else(unchecked);
-        let loaded = checked.and_then(|outside| self.current.loaded.reload(outside));
+        let loaded = checked.and_then(|outside| self.current.loaded.reload(outside, &self.zones()));
         let plan = match loaded.and_then(|loaded| self.stage(number, loaded)) {
             Ok(stage) => Ok(self.next.insert(stage).loaded.terms()),
             Err(mut lines) => {
@@ -159,10 +161,21 @@ impl Loop {
         }
     }
 
+    /// Those that serve, may yet serve, or may serve again.
+    fn stages(&self) -> impl Iterator<Item = &Stage> {
+        let others = self.next.iter().chain(&self.former);
+        others.chain([&self.current])
+    }
+
+    /// All zones that any configuration or worker has.
+    fn zones(&self) -> Vec<Rc<Zone>> {
+        let of_stages = self.stages().flat_map(|stage| &stage.loaded.site.zones);
+        of_stages.chain(self.children.zones()).cloned().collect()
+    }
+
     /// Also those of a configuration that may yet serve, or serve again.
     pub(super) fn reopen_logs(&self) {
-        let stages = self.next.iter().chain(&self.former).chain([&self.current]);
-        let logs: Vec<_> = stages.map(|stage| &stage.loaded.logs).collect();
+        let logs: Vec<_> = self.stages().map(|stage| &stage.loaded.logs).collect();
         reopen::reopen(&logs, &self.children);
     }
 }

@@ -165,8 +165,10 @@ impl<'a> Film<'a> {
                 range = range.start.min(needed.start)..range.end.max(needed.end);
             }
         }
-        range.end = range.end.max(range.start);
-        if range.start > whole.end {
+        if range.is_empty() {
+            return Fault::holds("no data between start time and end time");
+        }
+        if range.start >= whole.end {
             return Fault::holds("start time is out mp4 mdat atom");
         }
         let mut head = Vec::new();

@@ -110,11 +110,11 @@ fn unknown_variables_are_found_at_once() {
 fn a_variable_of_a_refused_directive_is_not_reported_as_well() {
     let uses = "server { location / { return 200 $defined$Own; } }";
     for refused in [
-        "map $uri $defined { default 1; }",
+        "map $uri $defined { a b c; }",
         "geo $defined { default 1; }",
-        "split_clients $uri $Defined { * a; }",
+        "split_clients $uri $Defined { x a; }",
         "geoip2 x.mmdb { $defined source=$remote_addr country; }",
-        "server { listen 81; if ($host) { set $defined 1; } }",
+        "server { listen 81; if ($host is x) { set $defined 1; } }",
         "unheard_of $defined;",
     ] {
         let said = testing::said(&format!("{refused} {uses}"));

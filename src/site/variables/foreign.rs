@@ -34,8 +34,6 @@ pub const DECLARED: Declared = Declared {
         ("gzip_ratio", nothing),
         ("http2", nothing),
         ("http3", nothing),
-        ("limit_conn_status", nothing),
-        ("limit_req_status", nothing),
         ("modern_browser", nothing),
         ("msie", nothing),
         ("proxy_add_via", nothing),

@@ -122,10 +122,10 @@ impl Named {
         if !matches!(before, Meaning::Unknown(_)) {
             return self.read(before, x, out);
         }
-        x.log(
-            Level::Warn,
-            format_args!("using uninitialized \"{self}\" variable"),
-        );
+        if x.location.values.rewriting.warns {
+            let what = format_args!("using uninitialized \"{self}\" variable");
+            x.log(Level::Warn, what);
+        }
         self.keep(x, Kept::Value(Vec::new()));
         true
     }

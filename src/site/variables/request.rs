@@ -18,6 +18,15 @@ pub const DECLARED: Declared = Declared {
         ("document_uri", uri),
         ("fastcgi_script_name", uri),
         ("host", host),
+        // Those of a family that nothing may set.
+        ("http_cookie", |x, out| field(x, b"cookie", out)),
+        ("http_host", |x, out| field(x, b"host", out)),
+        ("http_referer", |x, out| field(x, b"referer", out)),
+        ("http_user_agent", |x, out| field(x, b"user_agent", out)),
+        ("http_via", |x, out| field(x, b"via", out)),
+        ("http_x_forwarded_for", |x, out| {
+            field(x, b"x_forwarded_for", out)
+        }),
         ("https", empty),
         ("is_args", is_args),
         ("is_request_port", is_request_port),

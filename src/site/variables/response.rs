@@ -19,6 +19,32 @@ pub const DECLARED: Declared = Declared {
             true
         }),
         ("request_completion", request_completion),
+        // Those of a family that nothing may set.
+        ("sent_http_cache_control", |x, out| {
+            sent_field(x, b"cache_control", out)
+        }),
+        ("sent_http_connection", |x, out| {
+            sent_field(x, b"connection", out)
+        }),
+        ("sent_http_content_length", |x, out| {
+            sent_field(x, b"content_length", out)
+        }),
+        ("sent_http_content_type", |x, out| {
+            sent_field(x, b"content_type", out)
+        }),
+        ("sent_http_keep_alive", |x, out| {
+            sent_field(x, b"keep_alive", out)
+        }),
+        ("sent_http_last_modified", |x, out| {
+            sent_field(x, b"last_modified", out)
+        }),
+        ("sent_http_link", |x, out| sent_field(x, b"link", out)),
+        ("sent_http_location", |x, out| {
+            sent_field(x, b"location", out)
+        }),
+        ("sent_http_transfer_encoding", |x, out| {
+            sent_field(x, b"transfer_encoding", out)
+        }),
         ("status", status),
     ],
     families: &[
