@@ -180,7 +180,10 @@ fn place(entries: &[[u32; 3]], chunks: u64, sample: u64, what: &str) -> Result<P
         let next = entries
             .get(at + 1)
             .map_or(chunks + 1, |next| next[0].into());
-        let count = next.saturating_sub(chunk.into()) * u64::from(samples);
+        let Some(of_entry) = next.checked_sub(chunk.into()) else {
+            return Fault::holds("unordered mp4 stsc chunks");
+        };
+        let count = of_entry * u64::from(samples);
         let is_last = at + 1 == entries.len();
         if left < count || is_last && left == count {
             if samples == 0 {

@@ -230,3 +230,190 @@ fn what_was_asked_for_is_played() {
         }
     }
 }
+
+#[test]
+fn a_whole_film_is_sent_as_it_is_if_it_can_be_played_so() {
+    let mut film = Sample::new(2);
+    assert!(matches!(
+        cut_with(&film.bytes(), LIMITS, span(0, 0)),
+        Ok(Cut::Part(..))
+    ));
+    film.tables_first = true;
+    assert!(matches!(
+        cut_with(&film.bytes(), LIMITS, span(0, 0)),
+        Ok(Cut::Whole)
+    ));
+}
+
+#[test]
+fn a_track_that_is_over_is_left_out() {
+    let mut film = Sample::new(10);
+    film.tracks[1] = sample::Track::sound(4);
+    let sent = sent(&film.bytes(), span(5000, 0)).expect("sent");
+    assert_eq!(played(&sent).len(), 1);
+}
+
+/// The film with one thing replaced by another of the same length.
+fn mended(film: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let at = film.windows(from.len()).position(|window| window == from);
+    let at = at.unwrap_or_else(|| panic!("no {:?}", from.escape_ascii()));
+    [&film[..at], to, &film[at + to.len()..]].concat()
+}
+
+#[test]
+fn what_does_not_fit_together_is_told() {
+    let film = Sample::new(10).bytes();
+    let tables = film
+        .windows(4)
+        .rposition(|name| name == b"moov")
+        .expect("there")
+        - 4;
+    let twice = [&film[..], &film[tables..]].concat();
+    for (file, start, expected) in [
+        (
+            film.clone(),
+            11_000,
+            "\"f\" mp4 start time exceeds file duration",
+        ),
+        (
+            film.clone(),
+            u64::MAX,
+            "\"f\" mp4 start time exceeds file duration",
+        ),
+        (
+            film[..tables].to_vec(),
+            1000,
+            "no mp4 trak atoms were found in \"f\"",
+        ),
+        (
+            film[tables..].to_vec(),
+            1000,
+            "no mp4 mdat atom was found in \"f\"",
+        ),
+        (
+            film[..film.len() - 1].to_vec(),
+            1000,
+            "\"f\" mp4 atom too large:6010",
+        ),
+        (
+            film[..tables + 6].to_vec(),
+            1000,
+            "\"f\" mp4 atom too large:6010",
+        ),
+        (Vec::new(), 1000, "no mp4 trak atoms were found in \"f\""),
+        (
+            b"\0\0\0\x07mdat".to_vec(),
+            1000,
+            "\"f\" mp4 atom is too small:7",
+        ),
+        (
+            mended(&film, b"mvhd", b"cmov"),
+            1000,
+            "\"f\" mp4 compressed moov atom (cmov) is not supported",
+        ),
+        (
+            mended(&film, b"free", b"ftyp"),
+            1000,
+            "duplicate mp4 ftyp atom in \"f\"",
+        ),
+        (
+            mended(&film, b"free", b"mdat"),
+            1000,
+            "duplicate mp4 mdat atom in \"f\"",
+        ),
+        (
+            mended(&film, b"stts", b"free"),
+            1000,
+            "no mp4 stts atoms were found in \"f\"",
+        ),
+        (
+            mended(&film, b"stsc", b"free"),
+            1000,
+            "no mp4 stsc atoms were found in \"f\"",
+        ),
+        (
+            mended(&film, b"stco", b"free"),
+            1000,
+            "no mp4 stco atoms were found in \"f\"",
+        ),
+        (
+            mended(&film, b"ctts", b"stts"),
+            1000,
+            "duplicate mp4 stts atom in \"f\"",
+        ),
+        (
+            mended(&film, b"vmhd", b"mdhd"),
+            1000,
+            "no mp4 stts atoms were found in \"f\"",
+        ),
+        (
+            mended(&film, b"stco\0\0\0\0\0\0\0", b"stco\0\0\0\0\x7f\xff\xff"),
+            1000,
+            "\"f\" mp4 stco atom too small",
+        ),
+        (
+            mended(
+                &film,
+                b"stsz\0\0\0\0\0\0\0\0\0",
+                b"stsz\0\0\0\0\0\0\0\0\xff",
+            ),
+            1000,
+            "\"f\" mp4 stsz atom too small",
+        ),
+    ] {
+        let said = sent(&file, span(start, 0)).expect_err(expected);
+        assert_eq!(said, expected);
+    }
+    assert!(
+        sent(&twice, span(1000, 0)).is_ok(),
+        "nothing behind both is read"
+    );
+    let nothing = sent(&film, span(1000, 1)).expect_err("nothing");
+    assert_eq!(nothing, "no data between start time and end time in \"f\"");
+}
+
+#[test]
+fn tables_larger_than_allowed_are_refused() {
+    let film = Sample::new(10).bytes();
+    for (buffer, most, fits) in [
+        (16, 6002, true),
+        (16, 6001, false),
+        (6002, 0, true),
+        (0, 7000, true),
+    ] {
+        let cut = cut_with(&film, Limits { buffer, most }, span(1000, 0));
+        assert_eq!(cut.is_ok(), fits, "{buffer} {most}: {cut:?}");
+    }
+}
+
+proptest::proptest! {
+    /// Nothing that is in a file is believed: whatever is changed in it, what is sent is in it.
+    #[test]
+    fn a_broken_film_does_no_harm(
+        changes in proptest::collection::vec((0..20_000usize, proptest::num::u8::ANY), 0..6),
+        numbers in proptest::collection::vec((0..5_000usize, 0..6usize), 0..4),
+        start in 0..12_000u64,
+        length in 0..4_000u64,
+        shape in 0..8u8,
+    ) {
+        let mut film = Sample::new(10);
+        film.tables_first = shape & 1 > 0;
+        film.wide_offsets = shape & 2 > 0;
+        let mut file = film.bytes();
+        let tables = file.windows(4).position(|name| name == b"moov").expect("there");
+        for (at, byte) in changes {
+            let at = tables + at % (file.len() - tables);
+            file[at] = byte;
+        }
+        for (at, number) in numbers {
+            let at = (tables + 4 * at) % (file.len() - 4);
+            let number = [0, 1, u32::MAX, 1 << 31, 0x0fff_ffff, 8][number];
+            file[at..at + 4].copy_from_slice(&number.to_be_bytes());
+        }
+        let span = Span { start, length, key_frames: shape & 4 > 0 };
+        if let Ok(Cut::Part(_, range)) = cut_with(&file, LIMITS, span) {
+            proptest::prop_assert!(range.start < range.end && range.end <= file.len() as u64);
+        }
+    }
+}
