@@ -37,6 +37,8 @@ pub enum Length {
     /// Whatever comes until `finish`: chunked, and for HTTP/1.0 ended by the end of the
     /// connection.
     Unknown,
+    /// Whatever comes until `finish`, ended by the end of the connection and never chunked.
+    ToTheEnd,
 }
 
 /// Fields after the body; sent when the body is chunked.

@@ -13,6 +13,8 @@ pub struct Answer {
     pub status: u16,
     /// Its media type.
     pub content_type: Option<Bytes>,
+    /// What `Content-Type` says of its charset.
+    pub charset: Option<Bytes>,
     /// Time of the last change, seconds since the epoch.
     pub last_modified: Option<i64>,
     /// Entity tag, with its quotes.

@@ -1,5 +1,7 @@
 //! Errors: what is answered with, instead of with what was asked for.
 
+pub mod allowances;
+
 use super::answer::Answer;
 use super::draft::Draft;
 use super::exchange::Exchange;
@@ -133,10 +135,16 @@ fn with_page(x: &mut Exchange, status: u16, page: &Page) -> Flow {
 /// The server's own page for a status.
 pub fn default_page(x: &mut Exchange, status: u16) -> Flow {
     x.error_status = None;
+    if let Some(answer) = allowances::refresh(x, status) {
+        return Flow::Answer(Box::new(answer));
+    }
     let sent = status::on_the_wire(status);
     let signature = x.location.values.tokens.name(x);
     let answer = match pages::error_page(status, &signature) {
-        Some(page) => Answer::bytes(sent, "text/html", page),
+        Some(mut page) => {
+            page.extend(allowances::padding(x, status));
+            Answer::bytes(sent, "text/html", page)
+        }
         None => Answer {
             status: sent,
             ..Answer::default()

@@ -4,7 +4,7 @@ use super::answer::{Answer, Body, Response};
 use super::exchange::Exchange;
 use super::transport::Transport;
 use super::{conditional, headers, ranges, redirect};
-use crate::http::{Length, ResponseHead, multipart};
+use crate::http::{Bytes, Length, Method, ResponseHead, Version, multipart};
 
 /// Turns an answer into a response.
 ///
@@ -47,7 +47,7 @@ fn respond(x: &mut Exchange, answer: Answer) -> Response {
         status: answer.status,
         reason: None,
         server: x.location.values.tokens.name(x),
-        content_type: answer.content_type.filter(|t| !bodiless && !t.is_empty()),
+        content_type: content_type(answer.content_type, answer.charset).filter(|_| !bodiless),
         // An error page was changed when it was; the error was not.
         last_modified: answer
             .last_modified
@@ -59,9 +59,26 @@ fn respond(x: &mut Exchange, answer: Answer) -> Response {
     };
     let length = match answer.body.len() {
         _ if bodiless => Length::None,
-        Some(length) => Length::Known(length),
-        None => Length::Unknown,
+        Some(length) if !ends_in_trailers(x, answer.status) => Length::Known(length),
+        _ if transport.chunked => Length::Unknown,
+        _ => Length::ToTheEnd,
     };
     let body = if bodiless { Body::Empty } else { answer.body };
     Response { head, length, body }
+}
+
+/// Whether an answer has fields at its end; one of known length can go without.
+fn ends_in_trailers(x: &Exchange, status: u16) -> bool {
+    x.location.values.headers.expect_trailers(status)
+        && x.location.values.transport.chunked
+        && x.head.version() == Version::Http11
+        && x.head.method() != Method::Head
+}
+
+fn content_type(media: Option<Bytes>, charset: Option<Bytes>) -> Option<Bytes> {
+    let media = media.filter(|media| !media.is_empty())?;
+    Some(match charset.filter(|charset| !charset.is_empty()) {
+        Some(charset) => [&media[..], b"; charset=", &charset].concat().into(),
+        None => media,
+    })
 }

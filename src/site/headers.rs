@@ -1,6 +1,7 @@
-//! Fields added to answers: `add_header`, `expires`.
+//! Fields added to answers: `add_header`, `add_trailer`, and how long an answer stays fresh:
+//! `expires`.
 
-use std::time::Duration;
+mod freshness;
 
 use super::answer::Answer;
 use super::draft::Draft;
@@ -8,110 +9,154 @@ use super::exchange::Exchange;
 use super::template::Template;
 use crate::conf::diagnostic::Reason;
 use crate::conf::table::Call;
+use crate::conf::tree::Word;
 use crate::conf::value;
 use crate::directives;
-use crate::http::{Bytes, date};
-use crate::sys::clock;
+use crate::http::{Bytes, Trailers};
+use freshness::{Expires, expires};
 
 directives! {
     /// Fields added to answers.
     pub struct Headers in "ngx_http_headers_module" with Draft {
         /// Adds a field to answers that are no errors; with `always`, to all.
-        added: Vec<Added> = Vec::new() =>
+        headers: Fields = Fields::default() =>
             "add_header" [HTTP | SERVER | LOCATION | LOCATION_IF] 2..=3, Replace, "", with(add_header);
+        /// Adds a field to the end of answers that are no errors; with `always`, of all. Only a
+        /// chunked body has such an end, so that the answer's length is not told.
+        trailers: Fields = Fields::default() =>
+            "add_trailer" [HTTP | SERVER | LOCATION | LOCATION_IF] 2..=3, Replace, "", with(add_trailer);
         /// Sets `Expires` and `Cache-Control`: a time from now, `modified` and a time from the last
         /// change, `@` and a time of day, `epoch`, `max` or `off`.
-        expires: Expires = Expires::Plain(Lifetime::Off) =>
+        expires: Expires = Expires::OFF =>
             "expires" [HTTP | SERVER | LOCATION | LOCATION_IF] 1..=2, Clone, "off", with(expires);
+    }
+    also {
+        /// What becomes of the `add_header` of the block around: it holds where the block has none
+        /// of its own (`on`), never (`off`), or together with its own (`merge`).
+        "add_header_inherit" [HTTP | SERVER | LOCATION | LOCATION_IF] 1, Clone, "on", with(add_header_inherit);
+        /// The same for `add_trailer`.
+        "add_trailer_inherit" [HTTP | SERVER | LOCATION | LOCATION_IF] 1, Clone, "on", with(add_trailer_inherit);
     }
 }
 
-/// One `add_header`.
+/// The fields that a block adds: its own, and those of the block around it.
+#[derive(Clone, Debug, Default)]
+pub struct Fields {
+    own: Vec<Field>,
+    outer: Vec<Field>,
+    inherit: Inherit,
+}
+
+/// One `add_header` or `add_trailer`.
 #[derive(Clone, Debug)]
-pub struct Added {
+struct Field {
     name: Bytes,
     value: Template,
     always: bool,
 }
 
-/// How long an answer stays fresh.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Lifetime {
-    /// Nothing is said.
+/// What `add_header_inherit` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Inherit {
     Off,
-    /// It never was.
-    Epoch,
-    /// For ten years.
-    Max,
-    /// So many seconds from now; negative: not at all.
-    FromNow(i64),
-    /// So many seconds from the last change.
-    FromChange(i64),
-    /// Until this time of day, in seconds since local midnight.
-    Daily(i64),
+    #[default]
+    On,
+    Merge,
 }
 
-/// What `expires` says: a lifetime, or a string with variables that says it per request.
-#[derive(Clone, Debug)]
-pub enum Expires {
-    /// The same for all.
-    Plain(Lifetime),
-    /// Per request; `modified` was given.
-    Variable(Template, bool),
+impl Fields {
+    /// Those that hold here, the block's own first.
+    fn iter(&self) -> impl Iterator<Item = &Field> {
+        let outer = match self.inherit {
+            Inherit::Off => false,
+            Inherit::On => self.own.is_empty(),
+            Inherit::Merge => true,
+        };
+        let outer = self.outer.iter().filter(move |_| outer);
+        self.own.iter().chain(outer)
+    }
+
+    /// Whether a block within would have to know that it is one.
+    fn is_plain(&self) -> bool {
+        self.own.is_empty() && (self.inherit != Inherit::Off || self.outer.is_empty())
+    }
+
+    /// What a block within starts from.
+    fn within(&self) -> Fields {
+        Fields {
+            own: Vec::new(),
+            outer: self.iter().cloned().collect(),
+            inherit: self.inherit,
+        }
+    }
+
+    fn add(&mut self, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+        let always = match call.args().get(2) {
+            None => false,
+            Some(word) if word.is("always") => true,
+            Some(word) => return Err(Reason::about("invalid parameter", word)),
+        };
+        let value = Template::compile(call.arg(1), draft)?;
+        let name = Bytes::from(std::sync::Arc::from(&call.arg(0).text[..]));
+        self.own.push(Field {
+            name,
+            value,
+            always,
+        });
+        Ok(())
+    }
 }
 
 fn add_header(this: &mut Headers, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
-    if call.first {
-        this.added.clear();
-    }
-    let always = match call.args().get(2) {
-        None => false,
-        Some(word) if word.is("always") => true,
-        Some(word) => return Err(Reason::about("invalid parameter", word)),
-    };
-    let value = Template::compile(call.arg(1), draft)?;
-    let name = Bytes::from(std::sync::Arc::from(&call.arg(0).text[..]));
-    this.added.push(Added {
-        name,
-        value,
-        always,
-    });
+    this.headers.add(draft, call)
+}
+
+fn add_trailer(this: &mut Headers, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    this.trailers.add(draft, call)
+}
+
+fn add_header_inherit(this: &mut Headers, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    this.headers.inherit = inherit(call.arg(0))?;
     Ok(())
 }
 
-fn expires(this: &mut Headers, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
-    let modified = call.args().len() == 2;
-    if modified && !call.arg(0).is("modified") {
-        return Err(Reason::directive("invalid value"));
-    }
-    let word = &call.args()[usize::from(modified)];
-    let template = Template::compile(word, draft)?;
-    this.expires = match template.fixed() {
-        Some(text) => Expires::Plain(
-            lifetime(text, modified)
-                .ok_or_else(|| Reason::directive("invalid value").at(word.place))?,
-        ),
-        None => Expires::Variable(template, modified),
-    };
+fn add_trailer_inherit(this: &mut Headers, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    this.trailers.inherit = inherit(call.arg(0))?;
     Ok(())
 }
 
-fn lifetime(text: &[u8], modified: bool) -> Option<Lifetime> {
-    let seconds = |text: &[u8]| {
-        value::parse_seconds(text).and_then(|time| i64::try_from(time.as_secs()).ok())
-    };
-    match (text, modified) {
-        (b"epoch", false) => Some(Lifetime::Epoch),
-        (b"max", false) => Some(Lifetime::Max),
-        (b"off", false) => Some(Lifetime::Off),
-        ([b'@', rest @ ..], false) => seconds(rest).filter(|&s| s <= 86_400).map(Lifetime::Daily),
-        ([b'-', rest @ ..], false) => seconds(rest).map(|s| Lifetime::FromNow(-s)),
-        ([b'-', rest @ ..], true) => seconds(rest).map(|s| Lifetime::FromChange(-s)),
-        ([b'+', rest @ ..], true) => seconds(rest).map(Lifetime::FromChange),
-        ([b'+', rest @ ..], false) => seconds(rest).map(Lifetime::FromNow),
-        (text, true) => seconds(text).map(Lifetime::FromChange),
-        (text, false) => seconds(text).map(Lifetime::FromNow),
+fn inherit(word: &Word) -> Result<Inherit, Reason> {
+    let choices = [
+        ("off", Inherit::Off),
+        ("on", Inherit::On),
+        ("merge", Inherit::Merge),
+    ];
+    value::one_of(word, &choices)
+}
+
+impl Headers {
+    /// What a block within starts from; none where that is the same.
+    pub fn within(&self) -> Option<Headers> {
+        let plain = self.headers.is_plain() && self.trailers.is_plain();
+        (!plain).then(|| Headers {
+            headers: self.headers.within(),
+            trailers: self.trailers.within(),
+            expires: self.expires.clone(),
+        })
     }
+
+    /// Whether an answer of this status has fields at its end.
+    pub fn expect_trailers(&self, status: u16) -> bool {
+        let mut fields = self.trailers.iter();
+        fields.any(|field| field.always || is_no_error(status))
+    }
+}
+
+fn is_no_error(status: u16) -> bool {
+    matches!(
+        status,
+        200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308
+    )
 }
 
 /// Adds the fields that the location wants. They may speak of the answer itself
@@ -124,27 +169,25 @@ pub fn filter(x: &mut Exchange, answer: &mut Answer) {
 
 fn add_all(x: &mut Exchange) {
     let headers: &'static Headers = &x.location.values.headers;
-    let no_error = matches!(
-        x.answer.status,
-        200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308
-    );
+    let no_error = is_no_error(x.answer.status);
     if no_error {
-        let lifetime = match &headers.expires {
-            Expires::Plain(lifetime) => *lifetime,
-            Expires::Variable(template, modified) => {
-                lifetime(&template.value(x), *modified).unwrap_or(Lifetime::Off)
-            }
-        };
-        add_lifetime(x, lifetime);
+        headers.expires.add(x);
     }
-    for added in headers
-        .added
-        .iter()
-        .filter(|added| no_error || added.always)
-    {
-        let value = added.value.value(x).into_owned();
-        add(&mut x.answer, &added.name, value);
+    for field in headers.headers.iter().filter(|it| no_error || it.always) {
+        let value = field.value.value(x).into_owned();
+        add(&mut x.answer, &field.name, value);
     }
+}
+
+/// The fields at the end of an answer that has been sent.
+pub fn trailers(x: &Exchange) -> Trailers {
+    let no_error = is_no_error(x.sent.status);
+    let fields = x.location.values.headers.trailers.iter();
+    fields
+        .filter(|field| no_error || field.always)
+        .map(|field| (field.name.clone(), field.value.value(x).into_owned().into()))
+        .filter(|(_, value): &(Bytes, Bytes)| !value.is_empty())
+        .collect()
 }
 
 /// Adds one field, unless it is empty; one that is a validator replaces the answer's own.
@@ -159,71 +202,5 @@ fn add(answer: &mut Answer, name: &Bytes, value: Vec<u8>) {
     }
     if !value.is_empty() {
         answer.fields.push((name.clone(), value.into()));
-    }
-}
-
-/// The last date that nginx writes for "never": within 32 bits.
-const FAR: &str = "Thu, 31 Dec 2037 23:55:55 GMT";
-
-fn add_lifetime(x: &mut Exchange, lifetime: Lifetime) {
-    let now = x.clock().wall();
-    let (expires, control): (Bytes, Bytes) = match lifetime {
-        Lifetime::Off => return,
-        Lifetime::Epoch => ("Thu, 01 Jan 1970 00:00:01 GMT".into(), "no-cache".into()),
-        Lifetime::Max => (FAR.into(), "max-age=315360000".into()),
-        Lifetime::FromNow(seconds) => at(now, seconds),
-        Lifetime::FromChange(seconds) => match x.answer.last_modified {
-            Some(changed) => at(now, changed.saturating_add(seconds) - now.as_secs() as i64),
-            None => at(now, seconds),
-        },
-        Lifetime::Daily(time) => at(now, until(now, time)),
-    };
-    let fields = [
-        ("Expires".into(), expires),
-        ("Cache-Control".into(), control),
-    ];
-    x.answer.fields.extend(fields);
-}
-
-/// Fields for a lifetime of so many seconds.
-fn at(now: Duration, seconds: i64) -> (Bytes, Bytes) {
-    let expires = date::format((now.as_secs() as i64).saturating_add(seconds)).to_vec();
-    let control = match seconds {
-        ..0 => "no-cache".into(),
-        seconds => format!("max-age={seconds}").into(),
-    };
-    (expires.into(), control)
-}
-
-/// Seconds until the next time that the local clock shows `time`.
-fn until(now: Duration, time: i64) -> i64 {
-    let local = clock::local(now.as_secs() as i64);
-    let since_midnight =
-        i64::from(local.hour) * 3600 + i64::from(local.minute) * 60 + i64::from(local.second);
-    (time - since_midnight).rem_euclid(86_400)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lifetimes_in_all_forms() {
-        for (text, modified, expected) in [
-            ("off", false, Some(Lifetime::Off)),
-            ("epoch", false, Some(Lifetime::Epoch)),
-            ("max", false, Some(Lifetime::Max)),
-            ("1h", false, Some(Lifetime::FromNow(3600))),
-            ("-1", false, Some(Lifetime::FromNow(-1))),
-            ("0", false, Some(Lifetime::FromNow(0))),
-            ("@15h30m", false, Some(Lifetime::Daily(55_800))),
-            ("@25h", false, None),
-            ("24h", true, Some(Lifetime::FromChange(86_400))),
-            ("+24h", true, Some(Lifetime::FromChange(86_400))),
-            ("max", true, None),
-            ("soon", false, None),
-        ] {
-            assert_eq!(lifetime(text.as_bytes(), modified), expected, "{text}");
-        }
     }
 }

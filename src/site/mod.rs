@@ -10,6 +10,7 @@ pub mod address;
 pub mod answer;
 pub mod auth_basic;
 pub mod body;
+pub mod browser;
 pub mod clock;
 pub mod conditional;
 pub mod draft;
@@ -116,6 +117,8 @@ modules! {
     inherited {
         /// Who may see it.
         access: access::Access,
+        /// What some browsers need.
+        allowances: error_page::allowances::Allowances,
         /// Where requests are logged.
         access_log: access_log::AccessLog,
         /// Names and passwords.
@@ -186,6 +189,17 @@ modules! {
         program: rewrite::Program,
         /// Files to try.
         try_files: try_files::TryFiles,
+    }
+}
+
+impl Values {
+    /// What a block within starts from: the same, but for what has to know that it is another.
+    fn within(&self) -> Values {
+        let headers = self.headers.within();
+        Values {
+            headers: headers.map_or_else(|| self.headers.clone(), Rc::new),
+            ..self.clone()
+        }
     }
 }
 

@@ -49,7 +49,7 @@ impl Scope {
     /// A block within this one.
     fn child(&self) -> Scope {
         Scope {
-            values: self.values.clone(),
+            values: self.values.within(),
             kind: self.kind.clone(),
             ..Scope::default()
         }

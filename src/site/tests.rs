@@ -5,6 +5,7 @@ mod answers;
 mod clients;
 mod errors;
 mod files;
+mod filters;
 mod rewrite;
 mod routing;
 mod servers;

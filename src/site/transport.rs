@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::browser::Browser;
 use super::draft::Draft;
 use super::exchange::Exchange;
-use crate::conf::diagnostic::Reason;
+use crate::conf::diagnostic::{Reason, Severity};
 use crate::conf::table::Call;
 use crate::conf::tree::Word;
 use crate::conf::value;
@@ -46,6 +47,10 @@ directives! {
         /// `safari`.
         keep_alive_disable: Disabled = Disabled { msie6: true, safari: false } =>
             "keepalive_disable" [HTTP | SERVER | LOCATION] 1..=2, Clone, "msie6", with(keepalive_disable);
+        /// Sends answers whose length is not known in chunks; otherwise the connection's end is
+        /// theirs, as it is for HTTP/1.0.
+        chunked: bool = true =>
+            "chunked_transfer_encoding" [HTTP | SERVER | LOCATION] 1, Clone, "on", set(value::flag);
         /// Whether to read on after an answer until the client has seen it: when more data may
         /// come, never, or always.
         lingering_close: Linger = Linger::On =>
@@ -132,17 +137,28 @@ fn keepalive_timeout(this: &mut Transport, _: &mut Draft, call: &Call<'_>) -> Re
     Ok(())
 }
 
-fn keepalive_disable(this: &mut Transport, _: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+fn keepalive_disable(
+    this: &mut Transport,
+    draft: &mut Draft,
+    call: &Call<'_>,
+) -> Result<(), Reason> {
     let mut disabled = Disabled {
         msie6: false,
         safari: false,
     };
+    let mut none = false;
     for word in call.args() {
-        match &word.text[..] {
-            b"none" => {}
-            b"msie6" => disabled.msie6 = true,
-            b"safari" => disabled.safari = true,
+        let seen = match &word.text.to_ascii_lowercase()[..] {
+            b"none" => &mut none,
+            b"msie6" => &mut disabled.msie6,
+            b"safari" => &mut disabled.safari,
             _ => return Err(Reason::about("invalid value", word)),
+        };
+        if std::mem::replace(seen, true) {
+            let what = Reason::about("duplicate value", word);
+            draft
+                .diagnostics
+                .notice(Severity::Warning, Some(word.place), what);
         }
     }
     this.keep_alive_disable = disabled;
@@ -204,15 +220,12 @@ impl Transport {
 
 impl Disabled {
     fn concerns(self, x: &Exchange) -> bool {
-        if !self.safari && x.method != Method::Post {
-            return false;
-        }
-        let Some(agent) = x.head.field("user-agent") else {
-            return false;
-        };
-        let has = |name: &[u8]| agent.windows(name.len()).any(|window| window == name);
-        let msie6 = self.msie6 && x.method == Method::Post && has(b"MSIE 6.");
-        let safari = self.safari && has(b"Safari/") && has(b"Mac OS X") && !has(b"Chrome/");
-        msie6 || safari
+        let may_concern = self.safari || self.msie6 && x.method == Method::Post;
+        may_concern
+            && match Browser::of(x) {
+                Browser::Msie { old } => old && self.msie6 && x.method == Method::Post,
+                Browser::Safari => self.safari,
+                _ => false,
+            }
     }
 }

@@ -182,8 +182,6 @@ mod tests {
             "location: more_set_headers a: Error: third-party module headers-more",
             "location: api: Error: NGINX Plus only",
             "http: brotli on: Notice: third-party module ngx_brotli",
-            "location: autoindex_format json: Error: not built yet: listings other than html",
-            "location: autoindex_format html: Notice: not built yet: listings other than html",
         ];
         for case in cases {
             let (context, rest) = case.split_once(": ").unwrap();

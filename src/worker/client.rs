@@ -17,6 +17,7 @@ use crate::site::answer::{Body, Response};
 use crate::site::draft::Site;
 use crate::site::env::Wake;
 use crate::site::exchange::{Exchange, Link};
+use crate::site::headers;
 use crate::site::run::{Step, pull, run};
 use crate::site::source::{Pull, Source};
 use crate::site::transport::Transport;
@@ -323,7 +324,10 @@ impl Client {
         };
         match fed {
             Fed::Enough => self.feeding = Some((id, feed)),
-            Fed::Whole => self.http.finish(id, &Vec::new()),
+            Fed::Whole => {
+                let trailers = self.exchange(id).map(|x| headers::trailers(x));
+                self.http.finish(id, &trailers.unwrap_or_default());
+            }
             Fed::Broken => self.http.close(),
         }
         fed != Fed::Enough

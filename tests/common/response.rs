@@ -7,6 +7,8 @@ pub struct Response {
     pub reason: String,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
+    /// Fields behind a chunked body.
+    pub trailers: Vec<(String, String)>,
 }
 
 impl Response {
@@ -25,13 +27,14 @@ impl Response {
             reason,
             headers,
             body: Vec::new(),
+            trailers: Vec::new(),
         };
         let rest = &input[end + 4..];
-        let Some((body, used)) = response.read_body(rest, head, ended)? else {
+        let Some(body) = response.read_body(rest, head, ended)? else {
             return Ok(None);
         };
-        response.body = body;
-        Ok(Some((response, end + 4 + used)))
+        (response.body, response.trailers) = (body.bytes, body.trailers);
+        Ok(Some((response, end + 4 + body.used)))
     }
 
     /// The body as Latin-1, which loses nothing.
@@ -65,7 +68,7 @@ impl Response {
     }
 
     /// RFC 9112 6.3: the length of the body, and the fields that must and must not stand with it.
-    fn read_body(&self, rest: &[u8], head: bool, ended: bool) -> Result<Body, String> {
+    fn read_body(&self, rest: &[u8], head: bool, ended: bool) -> Result<Option<Body>, String> {
         let length = self.content_length()?;
         let chunked = match self.all("Transfer-Encoding")[..] {
             [] => false,
@@ -82,15 +85,15 @@ impl Response {
             return Err("not exactly one Date".into());
         }
         if head || matches!(self.status, 100..200 | 204 | 304) {
-            return Ok(Some((Vec::new(), 0)));
+            return Ok(Some(Body::default()));
         }
         match (length, chunked) {
-            (Some(length), _) => Ok(rest.get(..length).map(|body| (body.to_vec(), length))),
+            (Some(length), _) => Ok(rest.get(..length).map(Body::plain)),
             (None, true) => dechunk(rest),
             (None, false) if self.header("Connection") != Some("close") => {
                 Err("a body of unknown length on a connection that stays".into())
             }
-            (None, false) => Ok(ended.then(|| (rest.to_vec(), rest.len()))),
+            (None, false) => Ok(ended.then(|| Body::plain(rest))),
         }
     }
 
@@ -106,8 +109,23 @@ impl Response {
     }
 }
 
-/// A body and the bytes it took; `None` while it is incomplete.
-type Body = Option<(Vec<u8>, usize)>;
+/// A body, the fields behind it, and the bytes they took.
+#[derive(Default)]
+struct Body {
+    bytes: Vec<u8>,
+    trailers: Vec<(String, String)>,
+    used: usize,
+}
+
+impl Body {
+    fn plain(bytes: &[u8]) -> Self {
+        Self {
+            bytes: bytes.to_vec(),
+            used: bytes.len(),
+            ..Self::default()
+        }
+    }
+}
 
 fn find(input: &[u8], what: &[u8]) -> Option<usize> {
     input.windows(what.len()).position(|window| window == what)
@@ -134,25 +152,43 @@ fn field(line: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn dechunk(input: &[u8]) -> Result<Body, String> {
-    let (mut body, mut at) = (Vec::new(), 0);
+/// A chunked body; `None` while it is incomplete.
+fn dechunk(input: &[u8]) -> Result<Option<Body>, String> {
+    let mut body = Body::default();
     loop {
-        let Some(line) = find(&input[at..], b"\r\n") else {
+        let Some(line) = find(&input[body.used..], b"\r\n") else {
             return Ok(None);
         };
-        let size = std::str::from_utf8(&input[at..at + line]).unwrap_or_default();
+        let size = std::str::from_utf8(&input[body.used..body.used + line]).unwrap_or_default();
         let size = usize::from_str_radix(size, 16).map_err(|_| format!("chunk size {size:?}"))?;
-        let start = at + line + 2;
+        let start = body.used + line + 2;
+        if size == 0 {
+            return trailers(input, start, body);
+        }
         let Some(chunk) = input.get(start..start + size + 2) else {
             return Ok(None);
         };
         if !chunk.ends_with(b"\r\n") {
             return Err("a chunk does not end in CRLF".into());
         }
-        body.extend_from_slice(&chunk[..size]);
-        at = start + size + 2;
-        if size == 0 {
-            return Ok(Some((body, at)));
+        body.bytes.extend_from_slice(&chunk[..size]);
+        body.used = start + size + 2;
+    }
+}
+
+/// The fields behind the last chunk, up to the empty line.
+fn trailers(input: &[u8], start: usize, mut body: Body) -> Result<Option<Body>, String> {
+    body.used = start;
+    loop {
+        let rest = &input[body.used..];
+        let Some(line) = find(rest, b"\r\n") else {
+            return Ok(None);
+        };
+        body.used += line + 2;
+        if line == 0 {
+            return Ok(Some(body));
         }
+        let text: String = rest[..line].iter().map(|&byte| char::from(byte)).collect();
+        body.trailers.push(field(&text)?);
     }
 }

@@ -49,7 +49,7 @@ pub fn logs(ours: &[u8], theirs: &[u8]) -> Vec<Difference> {
 #[derive(Debug)]
 pub struct Difference {
     /// `status OURS, nginx THEIRS` (a number or `none`), and then nothing else; or `reason`,
-    /// `header NAME`, `header order`, `body`, `error page`, `listing`, `log`; `end` if both give none.
+    /// `header NAME`, `header order`, `body`, `trailers`, `error page`, `listing`, `log`; `end` if both give none.
     pub what: String,
     pub ours: String,
     pub theirs: String,
@@ -91,6 +91,9 @@ fn responses(ours: &Response, theirs: &Response, ports: [u16; 2]) -> Vec<Differe
     found.extend(difference("reason", reasons.0, reasons.1));
     let made = made_page(ours, theirs);
     found.extend(headers(ours, theirs, ports, made.is_some()));
+    let trailers = [ours, theirs].map(|response| format!("{:?}", response.trailers));
+    let [our_trailers, their_trailers] = trailers;
+    found.extend(difference("trailers", our_trailers, their_trailers));
     let [our_body, their_body] = [(ours, ports[0]), (theirs, ports[1])]
         .map(|(response, port)| neutral(&without_boundary(response), port));
     found.extend(difference(made.unwrap_or("body"), our_body, their_body));

@@ -101,7 +101,10 @@ impl Exchange {
             Length::Known(length) if self.is_head => (Announced::Length(length), Outflow::Nothing),
             Length::Known(length) => (Announced::Length(length), Outflow::Length(length)),
             // As in nginx, an answer to HEAD does not say how the body would be framed.
-            Length::Unknown if self.is_head => (Announced::Nothing, Outflow::Nothing),
+            Length::Unknown | Length::ToTheEnd if self.is_head => {
+                (Announced::Nothing, Outflow::Nothing)
+            }
+            Length::ToTheEnd => (Announced::Nothing, Outflow::Endless),
             Length::Unknown if self.is_1_0 => (Announced::Nothing, Outflow::Endless),
             Length::Unknown => (Announced::Chunked, Outflow::Chunked),
         }

@@ -13,6 +13,7 @@ use crate::site::answer::{Body, Response};
 use crate::site::draft::Site;
 use crate::site::env::{Env, Need, Wake};
 use crate::site::exchange::{Exchange, Link};
+use crate::site::headers;
 use crate::site::run::{Step, pull, run};
 use crate::site::source::Pull;
 use crate::sys::file;
@@ -182,5 +183,5 @@ fn answer(
             .into_iter()
             .for_each(|piece| http.piece(id, piece)),
     }
-    http.finish(id, &Vec::new());
+    http.finish(id, &headers::trailers(x));
 }
