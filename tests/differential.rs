@@ -111,6 +111,7 @@ fn setup(config: &str) -> Setup {
         .file("html/list/.hidden", "hidden")
         .file("html/list/big", vec![b'b'; 3 << 20])
         .file("html/list/sub/x", "x")
+        .folder("html/new", 0o777)
         .link("html/links/in", "../f.txt")
         .link("html/links/out", "/etc/passwd")
         .link("html/links/folder", "../dir")

@@ -49,8 +49,9 @@ const OTHER_DEFAULTS: [(&str, &str); 8] = [
 
 /// Directives whose default is no text that could be written: it depends on the prefix, on the
 /// user, or on what other directives say.
-const NO_PLAIN_DEFAULT: [&str; 13] = [
+const NO_PLAIN_DEFAULT: &[&str] = &[
     "access_log",
+    "client_body_temp_path",
     "env",
     "error_log",
     "listen",
@@ -86,8 +87,8 @@ const EXPECTED: &str = "
     types_hash_bucket_size types_hash_max_size underscores_in_headers
     variables_hash_bucket_size variables_hash_max_size";
 
-/// Where a directive can be tried, and what stands around it there; `if` is not among them.
-const PLACES: [(&str, &str, &str); 6] = [
+/// Where a directive can be tried, and what stands around it there.
+const PLACES: [(&str, &str, &str); 8] = [
     ("main", "", " events {}"),
     ("events", "events { ", " }"),
     ("http", "events {} http { ", " }"),
@@ -100,6 +101,16 @@ const PLACES: [(&str, &str, &str); 6] = [
     (
         "limit_except",
         "events {} http { server { location /x/ { limit_except GET { ",
+        " } } } }",
+    ),
+    (
+        "if in server",
+        "events {} http { server { if ($uri) { ",
+        " } } }",
+    ),
+    (
+        "if in location",
+        "events {} http { server { location /x/ { if ($uri) { ",
         " } } } }",
     ),
 ];

@@ -3,10 +3,12 @@
 //! was opened is what is spoken of.
 
 pub mod cache;
+pub mod change;
 pub mod mounts;
 pub mod open;
 pub mod places;
 pub mod recent;
+pub mod temp;
 
 use std::fs::File;
 use std::hash::{Hash, Hasher};

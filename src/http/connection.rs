@@ -228,6 +228,18 @@ impl Connection {
         self.state = State::ReadingBody;
     }
 
+    /// Asks for no more of the body until `accept_body` is called again: what comes waits, and the
+    /// client in the end.
+    pub fn hold_body(&mut self, id: Id) {
+        let Some(block) = self.asked(id) else { return };
+        let Some(exchange) = &mut block.exchange else {
+            return;
+        };
+        if exchange.inflow.hold() {
+            self.state = State::Waiting;
+        }
+    }
+
     /// Asks for the body to be read and dropped before the answer, so that a broken one can be
     /// answered as such; an End will come.
     ///

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use super::fragment;
 use super::settings::{Settings, User};
+use super::temp_dirs;
 use crate::conf::diagnostic::{Entry, Reason, Severity};
 use crate::conf::outside::Outside;
 use crate::conf::parse::{self, Start};
@@ -331,7 +332,8 @@ impl Plan {
         let logs = self.draft.needs.logs.things();
         let pid = self.pid.iter();
         let pid = pid.filter(|path| !has_no_place(&self.settings, path));
-        logs.iter().chain(pid).try_for_each(check)
+        logs.iter().chain(pid).try_for_each(check)?;
+        temp_dirs::check(self.draft.needs.temp_dirs.things())
     }
 
     /// Every file it was read from, each after a line with its name (`-T`).

@@ -12,6 +12,7 @@ use super::load::{self, Plan, Request, has_no_place};
 use super::pid_file::PidFile;
 use super::settings::Settings;
 use super::state::Terms;
+use super::temp_dirs;
 use super::zones;
 use crate::conf::outside::Outside;
 use crate::log::{self, LogFiles};
@@ -85,6 +86,7 @@ impl Loaded {
         let listeners = wanted.collect();
         let zones = zones::map(&draft.needs.zones, held)?;
         let (site, workers) = (draft.open(&files, zones), workers.0);
+        temp_dirs::make(&site.temp_dirs, &settings.who())?;
         let directory = settings.working_directory.as_deref();
         let enclosure = worker::Enclosure::plan(&worker, &site, directory);
         let workplace = directory.map(Workplace::open);

@@ -14,6 +14,7 @@
 //! - `report`: what is known of a worker's end; `poison`: requests that keep causing it
 //! - `pid_file`: where others find it
 //! - `reopen`: logs, after a rotation
+//! - `temp_dirs`: where bodies of requests are kept
 //! - `terminal`: what a hang-up means
 //! - `upgrade`: the second master of another binary
 
@@ -35,6 +36,7 @@ pub mod settings;
 pub mod start;
 pub mod state;
 pub mod status;
+mod temp_dirs;
 mod terminal;
 mod upgrade;
 mod zones;

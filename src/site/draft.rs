@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::access_log::{self, Format};
+use super::body;
 use super::endpoints;
 use super::error_log::ErrorLogs;
 use super::location::Location;
@@ -30,6 +31,7 @@ use crate::conf::source::Place;
 use crate::conf::table::{HTTP, Shared};
 use crate::conf::tree::{Item, Word};
 use crate::files::open::{self, OpenFiles};
+use crate::files::temp::TempDir;
 use crate::log::{ErrorLog, Keep, LogFile, Writer};
 use crate::sys::socket::{Address, Options};
 
@@ -70,6 +72,8 @@ pub struct Needs {
     pub logs: Numbering<PathBuf>,
     /// What workers reach by path.
     pub reach: Reach,
+    /// Directories of temporary files.
+    pub temp_dirs: Numbering<TempDir>,
     /// Zones of shared memory; zone `i` of the site is zone `i`.
     pub zones: Vec<zones::Need>,
     /// Pools of threads by name, each where it is named first; the default comes first.
@@ -227,8 +231,13 @@ impl Draft {
     }
 
     /// Where files are unless `root` says otherwise.
-    fn default_root(&self) -> PathBuf {
+    pub(super) fn default_root(&self) -> PathBuf {
         self.path(b"html")
+    }
+
+    /// Where bodies of requests are kept unless `client_body_temp_path` says otherwise.
+    pub(super) fn default_temp(&self) -> TempDir {
+        body::default_temp(self.path(b""))
     }
 
     /// The number of the pool of threads of this name.
@@ -266,7 +275,7 @@ impl Draft {
     /// zones; without those nothing can be served that needs one.
     pub fn open(mut self, files: &[Arc<LogFile>], zones: Vec<Rc<Zone>>) -> Site {
         let error_logs = self.error_logs.open(files);
-        let default_root = self.default_root();
+        let (default_root, default_temp) = (self.default_root(), self.default_temp());
         // A worker that is told to reopen its logs, and not by the master, finds them by path.
         for path in self.needs.logs.things() {
             self.needs.reach.writes.number(path.clone());
@@ -287,6 +296,9 @@ impl Draft {
             open_files: self.open_files.into_iter().map(open_files).collect(),
             hostname: self.hostname,
             default_root,
+            default_temp,
+            keeps_bodies: !self.needs.temp_dirs.things().is_empty(),
+            temp_dirs: self.needs.temp_dirs.things().to_vec(),
             reach: self.needs.reach,
             default_access_log: self.default_access_log,
             endpoints: self.endpoints,
@@ -327,6 +339,12 @@ pub struct Site {
     pub hostname: Vec<u8>,
     /// The directory of files where no `root` is set.
     pub default_root: PathBuf,
+    /// Where bodies of requests are kept where no `client_body_temp_path` is set.
+    pub default_temp: TempDir,
+    /// Whether some bodies of requests are kept.
+    pub keeps_bodies: bool,
+    /// Directories of temporary files.
+    pub temp_dirs: Vec<TempDir>,
     /// What workers reach by path.
     pub reach: Reach,
 }

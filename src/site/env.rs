@@ -8,6 +8,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use super::body::Keep;
+use crate::files::temp::RequestBody;
 use crate::files::{Found, Query};
 use crate::http::Fault;
 
@@ -31,6 +33,8 @@ pub enum Need {
     /// The end of the request's body, which is read and dropped. One of more bytes than this is
     /// too large.
     Body(Option<u64>),
+    /// The request's body, kept in this way.
+    RequestBody(Box<Keep>),
     /// What a thread does.
     Job(Job),
     /// A point in time.
@@ -85,4 +89,6 @@ pub enum Wake {
     Refused,
     /// The body has ended, or never will as it should.
     Body(Result<(), Fault>),
+    /// The body was kept.
+    Kept(RequestBody),
 }

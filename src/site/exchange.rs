@@ -24,6 +24,7 @@ use super::server::{Endpoint, Hosts, Server};
 use super::symlinks;
 use super::variables::{Kept, Slots};
 use crate::conf::pattern;
+use crate::files::temp::RequestBody;
 use crate::files::{Found, Opened, Query};
 use crate::http::{Bytes, Head, Length, ResponseHead, SentBytes};
 use crate::http::{Method, proxy_protocol};
@@ -138,6 +139,8 @@ pub struct Exchange {
     pub sent: Sent,
     /// A number drawn at random when somebody asks (`$request_id`).
     pub id: OnceCell<[u8; 16]>,
+    /// Its body, if it was kept.
+    pub request_body: Option<Arc<RequestBody>>,
     pub(super) phase: Phase,
     pub(super) redirects_left: u8,
     pub(super) in_error_page: bool,
@@ -197,6 +200,7 @@ impl Exchange {
             answer: Answer::default(),
             sent: Sent::default(),
             id: OnceCell::new(),
+            request_body: None,
             phase: Phase::Start,
             redirects_left: MAX_REDIRECTS,
             in_error_page: false,
@@ -241,6 +245,7 @@ impl Exchange {
         child.method = Method::Get;
         (child.uri, child.args) = (uri, args);
         child.internal = true;
+        child.request_body.clone_from(&self.request_body);
         child.phase = Phase::ServerRewrite;
         child.slots = self.slots.shared(self.site.slots);
         child.limited = self.limited.shared();

@@ -56,7 +56,7 @@ fn index(this: &mut Index, draft: &mut Draft, call: &Call<'_>) -> Result<(), Rea
 /// Tries the index files from number `at` on.
 pub fn run(x: &mut Exchange, env: &mut dyn Env, at: usize) -> Flow {
     if !x.uri.ends_with(b"/") {
-        return Flow::Goto(Phase::File);
+        return Flow::Goto(Phase::Dav);
     }
     if !matches!(x.method, Method::Get | Method::Head | Method::Post) {
         return Flow::Next;

@@ -64,7 +64,7 @@ fn limit_except(scope: &mut Scope, draft: &mut Draft, call: &Call<'_>) -> Result
         methods.push(Method::Head);
     }
     let child = scope::read(scope, draft, call.block(), LIMIT_EXCEPT);
-    let location = child.into_location(Name::LimitExcept);
+    let location = child.into_location(Name::LimitExcept, draft);
     scope.except = Some(Box::new(LimitExcept { methods, location }));
     Ok(())
 }

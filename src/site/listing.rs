@@ -65,7 +65,7 @@ fn format(word: &Word) -> Result<Format, Reason> {
 pub fn run(x: &mut Exchange, env: &mut dyn Env) -> Flow {
     let listing: &'static Listing = &x.location.values.listing;
     if !x.uri.ends_with(b"/") {
-        return Flow::Goto(Phase::File);
+        return Flow::Goto(Phase::Dav);
     }
     if !listing.enabled || !matches!(x.method, Method::Get | Method::Head) {
         return Flow::Next;

@@ -13,6 +13,7 @@ pub mod body;
 pub mod browser;
 pub mod clock;
 pub mod conditional;
+pub mod dav;
 pub mod draft;
 pub mod endpoints;
 pub mod env;
@@ -127,6 +128,8 @@ modules! {
         body: body::Body,
         /// Validators and conditional requests.
         conditional: conditional::Conditional,
+        /// Changing files by requests.
+        dav: dav::Dav,
         /// Where errors are logged.
         error_log: error_log::ErrorLog,
         /// Pages in place of errors.
@@ -190,6 +193,12 @@ modules! {
         /// Files to try.
         try_files: try_files::TryFiles,
     }
+}
+
+/// Plans what a block takes, once all is known that it says.
+fn settle(values: &Values, draft: &mut Draft) {
+    body::settle(values, draft);
+    dav::settle(values, draft);
 }
 
 impl Values {

@@ -17,6 +17,12 @@ pub struct Reach {
     /// Files that are written, or made where they are missing, and directories beneath which such
     /// files are.
     pub writes: Numbering<PathBuf>,
+    /// Directories beneath which files and directories are made, renamed and removed.
+    pub trees: Numbering<PathBuf>,
+    /// Whether there is one of these that could be anywhere.
+    pub trees_anywhere: bool,
+    /// Directories of temporary files.
+    pub temporary: Numbering<PathBuf>,
     /// The prefix: configurations are found in it.
     pub prefix: PathBuf,
     /// Where paths stand in the configuration that begin with a variable: they could be anywhere.
@@ -29,6 +35,14 @@ impl Reach {
         match known_part(path) {
             Some(path) => drop(self.reads.number(path)),
             None => self.anywhere.push(place),
+        }
+    }
+
+    /// Adds what is changed beneath the path that a directive names.
+    pub fn change(&mut self, path: &Template) {
+        match known_part(path) {
+            Some(path) => drop(self.trees.number(path)),
+            None => self.trees_anywhere = true,
         }
     }
 

@@ -118,6 +118,17 @@ pub fn directory(x: &Exchange) -> PathBuf {
 }
 
 impl Root {
+    /// Plans that files are changed in it.
+    pub fn reach_to_change(&self, draft: &mut Draft) {
+        match &self.base.path {
+            Some(path) => draft.needs.reach.change(path),
+            None => {
+                let path = draft.default_root();
+                draft.needs.reach.trees.number(path);
+            }
+        }
+    }
+
     /// Appends the directory of files (`$document_root`).
     pub fn write_root(&self, x: &Exchange, out: &mut Vec<u8>) {
         match &self.base.path {

@@ -10,7 +10,7 @@ use super::location::Location;
 use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
-    body, error_page, filter, flv, index, limit_conn, limit_req, listing, locate, mp4, realip,
+    body, dav, error_page, filter, flv, index, limit_conn, limit_req, listing, locate, mp4, realip,
     rewrite, static_file, try_files,
 };
 use crate::log::Level;
@@ -20,6 +20,8 @@ use crate::log::Level;
 pub enum Phase {
     /// Its server is to be found.
     Start,
+    /// Its body is to be read where the server wants it before anything else.
+    EarlyBody,
     /// Who it comes from, as far as the server says.
     PostRead,
     /// What the server says for all its requests.
@@ -52,6 +54,8 @@ pub enum Phase {
     Directory,
     /// A listing.
     Listing,
+    /// A change of files.
+    Dav,
     /// A file.
     File,
 }
@@ -144,6 +148,10 @@ fn resume(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Flow {
             x.log(Level::Info, format_args!("{}", fault.reason));
             Flow::Fail(fault.status)
         }
+        Wake::Kept(body) => {
+            x.request_body = Some(body.into());
+            phase(x, env)
+        }
         why => {
             x.wake(why);
             phase(x, env)
@@ -182,6 +190,7 @@ pub fn pull(x: &mut Exchange, source: &mut dyn Source, env: &mut dyn Env) -> Pul
 fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
     match x.phase {
         Phase::Start => locate::server(x),
+        Phase::EarlyBody => body::early(x),
         Phase::PostRead | Phase::Preaccess => realip::run(x),
         Phase::ServerRewrite => rewrite::server(x, env),
         Phase::Locate => locate::location(x),
@@ -197,13 +206,15 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Index(at) => index::run(x, env, at),
         Phase::Directory => index::directory(x, env),
         Phase::Listing => listing::run(x, env),
+        Phase::Dav => dav::run(x),
         Phase::File => static_file::run(x, env),
     }
 }
 
 fn following(phase: Phase) -> Phase {
     match phase {
-        Phase::Start => Phase::PostRead,
+        Phase::Start => Phase::EarlyBody,
+        Phase::EarlyBody => Phase::PostRead,
         Phase::PostRead => Phase::ServerRewrite,
         Phase::ServerRewrite => Phase::Locate,
         Phase::Locate => Phase::Body,
@@ -218,7 +229,8 @@ fn following(phase: Phase) -> Phase {
         Phase::Flv => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
         Phase::Index(_) => Phase::Listing,
-        Phase::Listing | Phase::File => Phase::File,
+        Phase::Listing => Phase::Dav,
+        Phase::Dav | Phase::File => Phase::File,
     }
 }
 

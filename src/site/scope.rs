@@ -56,7 +56,8 @@ impl Scope {
     }
 
     /// The location that this block describes.
-    pub fn into_location(self, name: Name) -> Location {
+    pub fn into_location(self, name: Name, draft: &mut Draft) -> Location {
+        super::settle(&self.values, draft);
         Location {
             name,
             protocol: Rc::new(
@@ -147,9 +148,10 @@ fn server(scope: &mut Scope, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
             _ => plain.push(location),
         }
     }
+    let location = child.into_location(Name::Server, draft);
     draft.servers.push(Server {
         name,
-        location: child.into_location(Name::Server),
+        location,
         locations: Locations::new(plain),
         named,
     });
@@ -174,7 +176,8 @@ fn location(scope: &mut Scope, draft: &mut Draft, call: &Call<'_>) -> Result<(),
     };
     let child = read_into(child, draft, call.block(), LOCATION);
     draft.alias_of = outer;
-    scope.locations.push(child.into_location(name));
+    let location = child.into_location(name, draft);
+    scope.locations.push(location);
     Ok(())
 }
 

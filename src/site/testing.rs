@@ -234,6 +234,7 @@ impl Kit {
             link: Rc::new(link),
             http: Connection::new(limits, Rc::new(Pool::default())),
             exchanges: Vec::new(),
+            keeping: None,
             received: Vec::new(),
         }
     }

@@ -46,6 +46,7 @@ pub struct Declared {
 }
 
 const DECLARED: &[Declared] = &[
+    super::body::DECLARED,
     connection::DECLARED,
     proxy_protocol::DECLARED,
     realip::DECLARED,

@@ -25,6 +25,7 @@ pub mod scratch;
 pub mod shared;
 pub mod signal;
 pub mod socket;
+pub mod tree;
 pub mod wake;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 mod calls;
 mod fence;
 
-pub use calls::deny_calls;
+pub use calls::{Changes, deny_calls};
 pub use fence::{Extent, Fence, Scope};
 
 #[cfg(test)]

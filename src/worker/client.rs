@@ -11,6 +11,7 @@ use super::preface::Preface;
 use super::scoreboard::Tally;
 use super::send;
 use super::waiting::{Loading, Waiting};
+use crate::files::temp::RequestBody;
 use crate::http::{Clock, Connection, Event, Head, Id, Method, Piece, Pool, SentBytes, Timeout};
 use crate::site::access_log;
 use crate::site::answer::{Body, Response};
@@ -218,9 +219,9 @@ impl Client {
     fn happened(&mut self, event: Event) {
         match event {
             Event::Head(id, head) => self.begin(id, head),
-            Event::Data(..) => {}
-            Event::End(id) => self.run(id, Wake::Body(Ok(()))),
-            Event::Broken(id, fault) => self.run(id, Wake::Body(Err(fault))),
+            Event::Data(_, bytes) => self.body_came(&bytes),
+            Event::End(id) => self.body_ended(id, Ok(())),
+            Event::Broken(id, fault) => self.body_ended(id, Err(fault)),
             Event::Gone(id, sent) => self.end(id, sent),
         }
     }
@@ -278,7 +279,7 @@ impl Client {
         }
     }
 
-    fn exchange(&mut self, id: Id) -> Option<&mut Exchange> {
+    pub(super) fn exchange(&mut self, id: Id) -> Option<&mut Exchange> {
         let mut all = self.exchanges.iter_mut();
         all.find(|(known, _)| *known == id).map(|(_, x)| &mut **x)
     }
@@ -389,6 +390,11 @@ impl Client {
         self.tally.response(x.sent.status);
         access_log::write(&x);
         self.wait_no_more(id);
+        if let Some(body) = x.request_body.take()
+            && let RequestBody::File { .. } = *body
+        {
+            self.disk.drop_elsewhere(Box::new(body));
+        }
         if self
             .feeding
             .as_ref()

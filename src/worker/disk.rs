@@ -26,6 +26,7 @@ use super::scoreboard::Tally;
 use crate::files::cache::{Cache, Limits};
 use crate::files::mounts::Mounts;
 use crate::files::places::{Place, Places};
+use crate::files::temp::TempDir;
 use crate::files::{Found, Query};
 use crate::log;
 use crate::site::clock::Clock;
@@ -308,6 +309,36 @@ impl Disk {
                 self.cache.borrow_mut().keep(file);
             }
         }
+    }
+
+    /// What a thread did is for nobody.
+    pub fn forget(&self, outcome: Outcome) {
+        if let Outcome::Done(product) = outcome {
+            self.drop_elsewhere(product);
+        }
+    }
+
+    /// Drops what came of a job, and with it perhaps files: that may wait for a disk. Where there is
+    /// no room for it, it is done here.
+    pub fn drop_elsewhere(&self, product: Product) {
+        self.tend(WORK, Box::new(move || drop(product)));
+    }
+
+    /// Removes what processes left in these directories that have died.
+    pub fn sweep(&self, directories: &'static [TempDir]) {
+        for directory in directories {
+            let lane = self.place(&directory.path).device;
+            self.tend(lane, Box::new(|| directory.sweep()));
+        }
+    }
+
+    fn tend(&self, lane: u64, run: Box<dyn FnOnce() + Send>) {
+        // It is dropped if it is refused.
+        drop(
+            self.pools[0]
+                .1
+                .submit(lane, self.job(Task::Tend(run), None)),
+        );
     }
 
     fn place(&self, path: &Path) -> Place {

@@ -151,6 +151,7 @@ impl Worker {
             Some(_) => self.say(Report::Ready),
             None => self.admit(Slots::ALL),
         }
+        self.disk.sweep(&self.site.temp_dirs);
         let mut events = Events::with_capacity(EVENTS);
         while !self.is_done() {
             self.turn(&mut events);
@@ -217,9 +218,12 @@ impl Worker {
     /// Hands what threads have done to those who waited for it, if they still do.
     fn take_results(&mut self) {
         for (ticket, outcome) in self.disk.take() {
-            if let Some(client) = self.clients.get_mut(ticket.key) {
-                client.told(ticket, outcome);
-                self.drive(ticket.key);
+            match self.clients.get_mut(ticket.key) {
+                Some(client) => {
+                    client.told(ticket, outcome);
+                    self.drive(ticket.key);
+                }
+                None => self.disk.forget(outcome),
             }
         }
     }

@@ -16,6 +16,7 @@ mod leave;
 mod missed;
 mod pool;
 mod preface;
+mod receive;
 mod sandbox;
 pub mod scoreboard;
 mod send;

@@ -10,7 +10,7 @@ use super::setup::{Setup, Who};
 use crate::log;
 use crate::site::draft::Site;
 use crate::site::reach::Reach;
-use crate::sys::sandbox::{Extent, Fence, Scope, deny_calls};
+use crate::sys::sandbox::{Changes, Extent, Fence, Scope, deny_calls};
 use crate::sys::{OsError, clock};
 
 /// Directories that hold far more than logs, some of it obeyed by programs of root.
@@ -26,6 +26,7 @@ const PROCESSES: &str = "/proc";
 /// place of another looks up no path that the configuration names, which might not answer by then.
 pub struct Enclosure {
     fence: io::Result<Fence>,
+    changes: Changes,
     /// What is to be told of it.
     remarks: Vec<String>,
 }
@@ -48,12 +49,18 @@ impl Enclosure {
             for place in writable(&site.reach).iter().chain(&core) {
                 let _ = fence.allow_writing(place);
             }
+            allow_changes(&mut fence, &site.reach, &mut remarks);
             if scope == Scope::All {
                 allow_reading(&mut fence, site, &mut remarks);
             }
             fence
         });
-        Some(Enclosure { fence, remarks })
+        let changes = changes(&site.reach);
+        Some(Enclosure {
+            fence,
+            changes,
+            remarks,
+        })
     }
 }
 
@@ -71,6 +78,40 @@ fn allow_reading(fence: &mut Fence, site: &Site, remarks: &mut Vec<String>) {
     }
 }
 
+/// What is changed beyond logs.
+fn changes(reach: &Reach) -> Changes {
+    let trees = !reach.trees.things().is_empty() || reach.trees_anywhere;
+    match reach.temporary.things() {
+        _ if trees => Changes::Trees,
+        [] => Changes::None,
+        _ => Changes::Temporary,
+    }
+}
+
+/// Grants exactly the directories in which requests change files, and those of temporary files.
+fn allow_changes(fence: &mut Fence, reach: &Reach, remarks: &mut Vec<String>) {
+    if reach.trees_anywhere {
+        let what =
+            "files may be changed anywhere: a directory of \"dav_methods\" begins with a variable";
+        remarks.push(what.to_owned());
+        let _ = fence.allow_changing(Path::new("/"));
+    }
+    // A file moves from one to the other: the same is allowed in both.
+    let trees = changes(reach) == Changes::Trees;
+    for place in reach.trees.things().iter().chain(reach.temporary.things()) {
+        let allowed = match trees {
+            true => fence.allow_changing(place),
+            false => fence.allow_temporary(place),
+        };
+        if let Err(error) = allowed {
+            let (place, error) = (place.display(), OsError(&error));
+            remarks.push(format!(
+                "nothing will be changed at \"{place}\", it cannot be opened {error}"
+            ));
+        }
+    }
+}
+
 /// Gives up what the configuration says.
 pub(super) fn enter(setup: &Setup) {
     // One of them speaks for all.
@@ -79,7 +120,12 @@ pub(super) fn enter(setup: &Setup) {
             log::notice!("worker_sandbox: {what}");
         }
     };
-    let Some(Enclosure { fence, remarks }) = &setup.enclosure else {
+    let Some(Enclosure {
+        fence,
+        changes,
+        remarks,
+    }) = &setup.enclosure
+    else {
         return;
     };
     if matches!(setup.who, Who::Unchanged) {
@@ -96,7 +142,7 @@ pub(super) fn enter(setup: &Setup) {
         Ok(Err(error)) => tell(&format!("landlock failed {}", OsError(&error))),
         Err(error) => tell(&format!("landlock failed {}", OsError(error))),
     }
-    if let Err(error) = deny_calls() {
+    if let Err(error) = deny_calls(*changes) {
         tell(&format!("seccomp failed {}", OsError(&error)));
     }
 }

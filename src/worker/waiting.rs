@@ -11,10 +11,11 @@ use std::time::Instant;
 use super::client::Client;
 use super::disk::{Asked, Asker, Outcome, Part, Ticket};
 use super::in_hand::InHand;
+use super::receive::Receiving;
 use crate::files::Query;
 use crate::http::Id;
 use crate::log::{Legible, Level};
-use crate::site::env::{Need, Wake};
+use crate::site::env::{Job, Need, Product, Wake};
 use crate::site::transport::Transport;
 
 /// Bytes that a thread reads of a file in one go.
@@ -22,13 +23,13 @@ const PART: u64 = 128 << 10;
 
 /// A request that waits.
 pub struct Waiting {
-    id: Id,
-    on: On,
+    pub(super) id: Id,
+    pub(super) on: On,
     since: Instant,
 }
 
 /// What it waits for.
-enum On {
+pub(super) enum On {
     /// The answer of a file system.
     Answer {
         ticket: Ticket,
@@ -43,6 +44,8 @@ enum On {
         /// Whether it may take as long as it takes.
         patient: bool,
     },
+    /// Its body, which is kept.
+    Body(Receiving),
     /// A point in time.
     Time(Instant),
 }
@@ -54,6 +57,7 @@ impl Waiting {
         match &self.on {
             On::Answer { patience, .. } => Some(patience.unwrap_or(limit)),
             On::Job { patient, .. } => (!patient).then_some(limit),
+            On::Body(body) => body.asked().map(|asked| asked + transport.send_timeout),
             On::Time(time) => Some(*time),
         }
     }
@@ -97,6 +101,11 @@ impl Client {
                     },
                 }
             }
+            Need::RequestBody(keep) => {
+                self.http.body_limit(id, keep.limit);
+                self.http.accept_body(id);
+                On::Body(Receiving::new(*keep, self.link.clock.now()))
+            }
             Need::Until(time) => On::Time(time),
             Need::Body(limit) => {
                 self.http.body_limit(id, limit);
@@ -107,6 +116,13 @@ impl Client {
         let since = self.link.clock.now();
         self.waiting = Some(Box::new(Waiting { id, on, since }));
         None
+    }
+
+    /// Has a job done for a request; none if there is too much to do.
+    pub(super) fn employ(&mut self, id: Id, job: Job) -> Option<Ticket> {
+        let x = self.exchange(id)?;
+        let pool = x.location.values.transport.aio.pool();
+        self.disk.employ(job, pool, self.asker())
     }
 
     fn asker(&self) -> Asker {
@@ -124,15 +140,26 @@ impl Client {
                 let is_ours = |on: &On| matches!(on, On::Answer { ticket: t, .. } if *t == ticket);
                 self.met(is_ours, Wake::Found(found));
             }
-            Outcome::Done(product) => {
-                let is_ours = |on: &On| matches!(on, On::Job { ticket: t, .. } if *t == ticket);
-                self.met(is_ours, Wake::Done(product));
-            }
+            Outcome::Done(product) => self.done(ticket, product),
             Outcome::Part(part) if matches!(self.loading, Loading::Out(ours) if ours == ticket) => {
                 self.loading =
                     part.map_or_else(Loading::Failed, |part| Loading::Here(Box::new(part)));
             }
             Outcome::Part(_) => {}
+        }
+    }
+
+    fn done(&mut self, ticket: Ticket, product: Product) {
+        match self.waiting.as_ref().map(|waiting| &waiting.on) {
+            Some(On::Job { ticket: ours, .. }) if *ours == ticket => {
+                self.met(|_| true, Wake::Done(product));
+            }
+            Some(On::Body(body)) if body.expects(ticket) => {
+                if let Ok(written) = product.downcast() {
+                    self.body_written(*written);
+                }
+            }
+            _ => self.disk.drop_elsewhere(product),
         }
     }
 
@@ -168,6 +195,7 @@ impl Client {
         };
         let why = match waiting.on {
             On::Time(_) => Wake::Time,
+            On::Body(_) => self.body_late(),
             On::Job { what, .. } => {
                 self.late(format_args!("{what} was not done in time"));
                 Wake::Refused
@@ -192,7 +220,7 @@ impl Client {
         old.map_or(Wake::Refused, Wake::Found)
     }
 
-    fn late(&self, what: fmt::Arguments<'_>) {
+    pub(super) fn late(&self, what: fmt::Arguments<'_>) {
         if let Some(x) = self.sending() {
             x.log(Level::Error, what);
         }
@@ -209,9 +237,9 @@ impl Client {
     pub(super) fn wait_no_more(&mut self, id: Id) {
         self.loading = Loading::Idle;
         if let Some(waiting) = self.waiting.take_if(|waiting| waiting.id == id)
-            && let On::Answer { ticket, query, .. } = waiting.on
+            && let On::Answer { ticket, query, .. } = &waiting.on
         {
-            self.disk.leave(&query, ticket);
+            self.disk.leave(query, *ticket);
         }
     }
 }

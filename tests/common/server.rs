@@ -110,6 +110,14 @@ impl Setup {
         self
     }
 
+    /// Adds a directory with these permissions.
+    pub fn folder(self, path: &str, mode: u32) -> Self {
+        let path = self.prefix.path().join(path);
+        fs::create_dir_all(&path).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        self
+    }
+
     /// Adds arguments to the command line.
     pub fn arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments

@@ -95,6 +95,15 @@ impl Inflow {
         }
     }
 
+    /// The bytes wait again; whether there are any that can.
+    pub(super) fn hold(&mut self) -> bool {
+        match std::mem::take(self) {
+            Inflow::Wanted(body) => *self = Inflow::Held(body),
+            other => *self = other,
+        }
+        matches!(self, Inflow::Held(_))
+    }
+
     /// From now on the bytes are dropped.
     pub(super) fn drop_it(&mut self) {
         *self = match std::mem::take(self) {

@@ -80,7 +80,7 @@ fn if_(scope: &mut Scope, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reas
     let conditional = Conditional {
         test,
         steps: within.len(),
-        location: in_location.then(|| child.into_location(Name::If)),
+        location: in_location.then(|| child.into_location(Name::If, draft)),
     };
     let program = &mut scope.own.program;
     program.add(call, Order::If(Rc::new(conditional)));

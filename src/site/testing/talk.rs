@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::disk::Disk;
+use crate::files::temp::RequestBody;
 use crate::files::{Found, Query};
 use crate::http::{self, Connection, Event, Id, Method};
 use crate::site::access_log;
@@ -57,7 +58,7 @@ impl Reach<'_> {
                 clock.set(time, clock.wall() + (time - clock.now()));
                 Wake::Time
             }
-            Need::Body(_) => panic!("a body is the connection's"),
+            Need::Body(_) | Need::RequestBody(_) => panic!("a body is the connection's"),
         }
     }
 }
@@ -74,6 +75,8 @@ pub struct Talk<'a> {
     pub http: Connection,
     /// Requests under way.
     pub exchanges: Vec<(Id, Exchange)>,
+    /// The body that is being kept.
+    pub keeping: Option<Vec<u8>>,
     /// What came back so far.
     pub received: Vec<u8>,
 }
@@ -100,7 +103,10 @@ impl Talk<'_> {
                     self.exchanges.push((id, x));
                     self.run(id, Wake::Start);
                 }
-                Some(Event::End(id)) => self.run(id, Wake::Body(Ok(()))),
+                Some(Event::End(id)) => match self.keeping.take() {
+                    Some(body) => self.run(id, Wake::Kept(RequestBody::Memory(body))),
+                    None => self.run(id, Wake::Body(Ok(()))),
+                },
                 Some(Event::Broken(id, fault)) => self.run(id, Wake::Body(Err(fault))),
                 Some(Event::Gone(id, sent)) => {
                     let at = self.exchanges.iter().position(|(known, _)| *known == id);
@@ -108,7 +114,12 @@ impl Talk<'_> {
                     x.ended(sent, 0);
                     access_log::write(&x);
                 }
-                Some(Event::Data(..)) | None => {}
+                Some(Event::Data(_, bytes)) => {
+                    self.keeping
+                        .get_or_insert_default()
+                        .extend_from_slice(&bytes);
+                }
+                None => {}
             }
             if !self.receive() && idle {
                 return;
@@ -130,6 +141,11 @@ impl Talk<'_> {
                 Step::Wait(Need::Body(limit)) => {
                     self.http.body_limit(id, limit);
                     return self.http.discard_body(id);
+                }
+                Step::Wait(Need::RequestBody(keep)) => {
+                    self.keeping = Some(Vec::new());
+                    self.http.body_limit(id, keep.limit);
+                    return self.http.accept_body(id);
                 }
                 Step::Wait(need) => why = self.disk.meet(x, need),
                 Step::Drop => return self.http.close(),

@@ -37,8 +37,6 @@ pub const DECLARED: Declared = Declared {
         ("realpath_root", realpath_root),
         ("remote_user", remote_user),
         ("request", request),
-        ("request_body", |_, _| false),
-        ("request_body_file", |_, _| false),
         ("request_filename", request_filename),
         ("request_id", request_id),
         ("request_length", request_length),
@@ -206,9 +204,11 @@ fn request_id(x: &Exchange, out: &mut Vec<u8>) -> bool {
     id.iter().all(|byte| write!(out, "{byte:02x}").is_ok())
 }
 
-/// Bytes of the head alone: a body that is dropped counts for nothing, as in nginx.
+/// Bytes of the head, and of a body that was kept: one that is dropped counts for nothing, as in
+/// nginx.
 fn request_length(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    write!(out, "{}", x.head.len()).is_ok()
+    let body = x.request_body.as_ref().map_or(0, |body| body.len());
+    write!(out, "{}", x.head.len() as u64 + body).is_ok()
 }
 
 /// The method as it was sent, unless this is an error page, which is got.

@@ -19,14 +19,25 @@ mod search;
 
 use search::search;
 
+/// What a process changes of the file system, beyond writing to files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// Nothing.
+    None,
+    /// It makes temporary files and removes them.
+    Temporary,
+    /// It changes trees of files.
+    Trees,
+}
+
 /// Refuses them to the calling thread and all that it will start. A call by another machine's
 /// convention (32 bits on 64) ends the process.
 ///
 /// # Errors
 /// ENOSYS or EINVAL on a kernel without seccomp filters; `Unsupported` on a processor for which
 /// the calls are not listed.
-pub fn deny_calls() -> io::Result<()> {
-    let program = program()?;
+pub fn deny_calls(changes: Changes) -> io::Result<()> {
+    let program = program(changes)?;
     super::super::privilege::set_no_new_privileges()?;
     let program = sock_fprog {
         len: u16::try_from(program.len()).map_err(io::Error::other)?,
@@ -45,9 +56,9 @@ pub fn deny_calls() -> io::Result<()> {
     }
 }
 
-fn program() -> io::Result<Vec<sock_filter>> {
+fn program(changes: Changes) -> io::Result<Vec<sock_filter>> {
     let machine = TargetArch::try_from(ARCH).map_err(|_| io::ErrorKind::Unsupported)?;
-    if refused().next().is_none() {
+    if refused(changes).next().is_none() {
         return Err(io::ErrorKind::Unsupported.into());
     }
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
@@ -60,14 +71,14 @@ fn program() -> io::Result<Vec<sock_filter>> {
     let depending = filter.and_then(BpfProgram::try_from);
     let same = |it: seccompiler::sock_filter| step(it.code.into(), it.jt, it.jf, it.k);
     let mut program = first().to_vec();
-    program.extend(search(refused().collect(), error(libc::EPERM)));
+    program.extend(search(refused(changes).collect(), error(libc::EPERM)));
     program.extend(depending.map_err(io::Error::other)?.into_iter().map(same));
     Ok(program)
 }
 
 /// The numbers of the calls that are refused whatever their arguments.
-fn refused() -> impl Iterator<Item = u32> {
-    numbers::never().filter_map(|number| u32::try_from(number).ok())
+fn refused(changes: Changes) -> impl Iterator<Item = u32> {
+    numbers::never(changes).filter_map(|number| u32::try_from(number).ok())
 }
 
 /// What is refused depending on its arguments. All conditions of an entry have to hold.

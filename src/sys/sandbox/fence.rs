@@ -17,6 +17,16 @@ const KNOWN: ABI = ABI::V6;
 /// Writing a file, and making it where it is missing: all that a log needs.
 const WRITING: BitFlags<AccessFs> = make_bitflags!(AccessFs::{WriteFile | MakeReg});
 
+/// Making, renaming and removing files and directories, and writing files.
+const CHANGING: BitFlags<AccessFs> = make_bitflags!(AccessFs::{
+    WriteFile | Truncate | MakeReg | MakeDir | RemoveFile | RemoveDir | Refer
+});
+
+/// Making and removing temporary files, in directories that are made for them.
+const TEMPORARY: BitFlags<AccessFs> = make_bitflags!(AccessFs::{
+    WriteFile | MakeReg | MakeDir | RemoveFile
+});
+
 /// Reading a file, and listing a directory.
 const READING: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
 
@@ -42,7 +52,11 @@ pub enum Extent {
 }
 
 /// What may still be reached, while it is gathered.
-pub struct Fence(RulesetCreated);
+pub struct Fence {
+    rules: RulesetCreated,
+    /// The rights that have to be granted.
+    rights: BitFlags<AccessFs>,
+}
 
 impl Fence {
     /// Nothing may be reached. Where the kernel can, neither signals nor abstract unix sockets of
@@ -59,7 +73,8 @@ impl Fence {
             .handle_access(rights)
             .and_then(|rules| rules.scope(Isolation::from_all(KNOWN)))
             .and_then(Ruleset::create);
-        rules.map(Fence).map_err(io::Error::other)
+        let rules = rules.map_err(io::Error::other)?;
+        Ok(Fence { rules, rights })
     }
 
     /// Files at or beneath this path may be read. The path is looked up now and its links are
@@ -80,17 +95,36 @@ impl Fence {
         self.allow(path, WRITING)
     }
 
+    /// Beneath this directory anything may be changed, and moved to others of which that is so, too.
+    /// As [`Fence::allow_reading`] otherwise.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn allow_changing(&mut self, path: &Path) -> io::Result<()> {
+        self.allow(path, CHANGING | READING)
+    }
+
+    /// Beneath this directory files may be made, and removed again. As [`Fence::allow_reading`]
+    /// otherwise.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn allow_temporary(&mut self, path: &Path) -> io::Result<()> {
+        self.allow(path, TEMPORARY | READING)
+    }
+
     fn allow(&mut self, path: &Path, rights: BitFlags<AccessFs>) -> io::Result<()> {
         let file = File::options()
             .read(true)
             .custom_flags(libc::O_PATH)
             .open(path)?;
+        let rights = rights & self.rights;
         let rights = match file.metadata()?.is_dir() {
             true => rights,
             false => rights & AccessFs::from_file(KNOWN),
         };
         let rule = PathBeneath::new(file, rights);
-        let added = (&mut self.0).add_rule(rule);
+        let added = (&mut self.rules).add_rule(rule);
         added.map(drop).map_err(io::Error::other)
     }
 
@@ -100,7 +134,7 @@ impl Fence {
     /// # Errors
     /// The kernel's: E2BIG within 16 others.
     pub fn close(&self) -> io::Result<Extent> {
-        let rules = self.0.try_clone()?;
+        let rules = self.rules.try_clone()?;
         let status = rules.restrict_self().map_err(io::Error::other)?;
         Ok(match status.ruleset {
             RulesetStatus::FullyEnforced => Extent::Whole,

@@ -23,7 +23,7 @@ fn call(number: libc::c_long, arguments: [libc::c_long; 3]) -> Option<i32> {
 
 /// Whether this kernel and this processor have seccomp filters; a test is skipped where not.
 fn denied() -> bool {
-    let denied = deny_calls();
+    let denied = deny_calls(Changes::None);
     if let Err(error) = &denied {
         eprintln!("skipped: no seccomp here: {error}");
     }
@@ -121,7 +121,7 @@ fn what_serves_goes_on() {
 fn a_crash_is_still_a_crash() {
     alone("sys::sandbox::tests::a_crash_is_still_a_crash", || {
         let Fork::Parent(child) = process::fork().expect("forked") else {
-            let _ = deny_calls();
+            let _ = deny_calls(Changes::None);
             // No core file of a test.
             let limit = libc::rlimit {
                 rlim_cur: 0,

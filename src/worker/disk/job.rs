@@ -83,6 +83,8 @@ pub enum Task {
     },
     /// Close a file.
     Close(Opened),
+    /// Do what nobody waits for.
+    Tend(Box<dyn FnOnce() + Send>),
 }
 
 /// What was done.
@@ -176,6 +178,10 @@ impl Task {
             Task::Do { run, ticket } => Done::Did(ticket, run()),
             Task::Close(file) => {
                 drop(file);
+                return None;
+            }
+            Task::Tend(run) => {
+                run();
                 return None;
             }
         })

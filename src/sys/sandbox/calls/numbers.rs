@@ -1,5 +1,7 @@
 //! The calls that are refused whatever their arguments.
 
+use super::Changes;
+
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod listed {
     use libc::*;
@@ -60,16 +62,37 @@ mod listed {
     /// Some lack a name in one of the C libraries: `renameat`, `setrlimit`, `kexec_file_load`.
     #[cfg(target_arch = "aarch64")]
     pub(super) const OLDER: &[c_long] = &[38, 164, 294];
+
+    /// What temporary files take.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) const TEMPORARY: &[c_long] = &[SYS_mkdirat, SYS_unlinkat, SYS_mkdir, SYS_unlink];
+    #[cfg(target_arch = "aarch64")]
+    pub(super) const TEMPORARY: &[c_long] = &[SYS_mkdirat, SYS_unlinkat];
+
+    /// What else it takes to change trees of files.
+    #[cfg(target_arch = "x86_64")]
+    #[rustfmt::skip]
+    pub(super) const TREES: &[c_long] = &[
+        SYS_renameat2, SYS_renameat, SYS_rename, SYS_rmdir, SYS_fchmod, SYS_utimensat,
+    ];
+    #[cfg(target_arch = "aarch64")]
+    pub(super) const TREES: &[c_long] = &[SYS_renameat2, 38, SYS_fchmod, SYS_utimensat];
 }
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-pub(super) fn never() -> impl Iterator<Item = libc::c_long> {
-    use listed::{EVERYWHERE, OLDER, SIGNALS};
-    [EVERYWHERE, SIGNALS, OLDER].into_iter().flatten().copied()
+pub(super) fn never(changes: Changes) -> impl Iterator<Item = libc::c_long> {
+    use listed::{EVERYWHERE, OLDER, SIGNALS, TEMPORARY, TREES};
+    let needed = match changes {
+        Changes::None => [&[][..], &[]],
+        Changes::Temporary => [TEMPORARY, &[]],
+        Changes::Trees => [TEMPORARY, TREES],
+    };
+    let all = [EVERYWHERE, SIGNALS, OLDER].into_iter().flatten().copied();
+    all.filter(move |call| !needed.iter().any(|calls| calls.contains(call)))
 }
 
 /// Nobody has looked at the calls of this machine.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(super) fn never() -> impl Iterator<Item = libc::c_long> {
+pub(super) fn never(_: Changes) -> impl Iterator<Item = libc::c_long> {
     std::iter::empty()
 }
