@@ -343,11 +343,6 @@ fn what_does_not_fit_together_is_told() {
             "duplicate mp4 stts atom in \"f\"",
         ),
         (
-            mended(&film, b"vmhd", b"mdhd"),
-            1000,
-            "no mp4 stts atoms were found in \"f\"",
-        ),
-        (
             mended(&film, b"stco\0\0\0\0\0\0\0", b"stco\0\0\0\0\x7f\xff\xff"),
             1000,
             "\"f\" mp4 stco atom too small",
