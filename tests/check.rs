@@ -211,7 +211,10 @@ fn several_errors_are_logged_once_each_with_their_levels() {
     }
     let site = site("");
     let before = site.server.log();
-    site.reload_with("#http", "wrong on;\ngzip on;\nworse on;\nsendfile maybe;");
+    site.reload_with(
+        "#http",
+        "wrong on;\nssl_buffer_size 4k;\nworse on;\nsendfile maybe;",
+    );
     site.server.wait_for_log("\"sendfile\"");
     site.serves_on();
     let said = site.server.log()[before.len()..].to_owned();
@@ -221,7 +224,7 @@ fn several_errors_are_logged_once_each_with_their_levels() {
         "[notice]",
         "unknown directive \"wrong\"",
         "unknown directive \"worse\"",
-        "\"gzip\" directive",
+        "\"ssl_buffer_size\" directive",
         "\"sendfile\" directive",
     ] {
         let times = match expected {

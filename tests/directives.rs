@@ -17,7 +17,8 @@ use forkful::site::scope::{self, Scope};
 use forkful::site::{Values, unbuilt};
 
 /// Directives that nginx does not have, each with a sample.
-const OWN: [(&str, &str); 9] = [
+const OWN: [(&str, &str); 10] = [
+    ("compressed_cache", "size=1m"),
     ("file_cache", "max=100 valid=2s"),
     ("log_queue", "16k"),
     ("regex_match_limit", "1000"),

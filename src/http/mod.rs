@@ -5,6 +5,7 @@
 
 mod bytes;
 pub mod chunked;
+pub mod coding;
 mod connection;
 pub mod date;
 pub mod digits;
@@ -20,6 +21,7 @@ pub mod status;
 pub mod validator;
 
 pub use bytes::{Bytes, Chunk, Piece};
+pub use coding::{Accepted, Coding};
 pub use connection::{Connection, Event, Pieces, Pool, Sent as SentBytes, Timeout};
 pub use head::{Head, Limits, Linger};
 pub use method::Method;

@@ -50,7 +50,7 @@ impl Reports {
             entry.filter(|_| failed).and_then(Entry::gave_up),
             crash.map(|crash| crash.to_string()),
             was_oom.then(|| "killed for lack of memory".to_owned()),
-            entry.map(|entry| work(entry, "lost")),
+            place.map(|place| work(place, "lost")),
             culprit.as_ref().map(InHand::to_string),
         ];
         Death {
@@ -107,8 +107,8 @@ fn culprit(entry: &Entry, crash: Crash) -> Option<InHand> {
 }
 
 /// Whose work it was and how much.
-fn work(entry: &Entry, what_became: &str) -> String {
-    let seen = entry.snapshot();
+fn work(place: &Place, what_became: &str) -> String {
+    let seen = place.snapshot();
     format!(
         "slot {}, generation {}, {} requests served, {} connections {what_became}",
         seen.slot,
@@ -123,7 +123,7 @@ fn work(entry: &Entry, what_became: &str) -> String {
 pub fn stalled(pid: Pid, place: &Place) -> String {
     let entry = place.entry();
     let request = entry.in_hand(0).map(|request| format!(", {request}"));
-    let work = work(entry, "open");
+    let work = work(place, "open");
     format!(
         "worker process {pid} stands still: {work}{}",
         request.unwrap_or_default()

@@ -27,6 +27,7 @@ use super::status::History;
 use super::terminal::Terminal;
 use super::upgrade::Upgrade;
 use crate::log;
+use crate::site::traffic::Board;
 use crate::sys::OsError;
 use crate::sys::channel::Channel;
 use crate::sys::clock;
@@ -71,6 +72,7 @@ pub(super) struct Recruit {
     pub slot: usize,
     pub channel: Option<Channel>,
     pub tally: Tally,
+    pub board: Board,
     pub loaded: Loaded,
     pub listeners: Listeners,
 }
@@ -341,7 +343,7 @@ impl Loop {
             let place = self.children.remove(self.poll.registry(), exit.pid);
             let death = self.reports.death(exit, place.as_ref(), Instant::now());
             if let Some(place) = &place {
-                let life = place.entry().snapshot();
+                let life = place.snapshot();
                 self.history.ended(&death, &life, clock::wall().seconds);
             }
             self.events.push_back(Event::Exited(death));

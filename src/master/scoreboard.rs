@@ -2,27 +2,35 @@
 //! given back when the process was reaped and reported. Not what workers write there.
 
 use std::io;
+use std::ptr;
 use std::time::Instant;
 
 use super::state::Seat;
+use crate::site::traffic::{Board, Line};
 use crate::sys::process::Pid;
 use crate::sys::shared;
-use crate::worker::scoreboard::{Entry, Tally};
+use crate::worker::scoreboard::{Entry, Snapshot, Tally};
 
 /// Entries that are mapped in one go. What nobody has touched costs no memory.
 const AT_ONCE: usize = 32;
 
+/// An entry, and the line that goes with it.
+type Pair = (&'static Entry, &'static Line);
+
 /// All entries: as many as there ever were processes at the same time.
 pub struct Scoreboard {
-    spare: Vec<&'static Entry>,
+    spare: Vec<Pair>,
     at_once: usize,
-    /// For the workers without an entry of their own; never read.
-    nobodys: &'static Entry,
+    /// For the workers without an entry of their own; the entry is never read.
+    nobodys: Pair,
+    board: Board,
+    /// Lines of the board that are somebody's.
+    lines: usize,
 }
 
 /// One life's entry. It has to be given back, see [`Scoreboard::release`].
 pub struct Place {
-    entry: &'static Entry,
+    pair: Pair,
     started: Instant,
 }
 
@@ -32,18 +40,26 @@ impl Scoreboard {
     /// # Errors
     /// ENOMEM.
     pub fn new() -> io::Result<Scoreboard> {
-        let nobodys = &shared::map::<Entry>(1)?[0];
+        let board = Board::map()?;
+        let entry = &shared::map::<Entry>(1)?[0];
+        let line = board.line(0).ok_or(io::ErrorKind::OutOfMemory)?;
         let mut scoreboard = Scoreboard {
             spare: Vec::new(),
             at_once: AT_ONCE,
-            nobodys,
+            nobodys: (entry, line),
+            board,
+            lines: 1,
         };
         scoreboard.grow()?;
         Ok(scoreboard)
     }
 
     fn grow(&mut self) -> io::Result<()> {
-        self.spare.extend(shared::map::<Entry>(self.at_once)?);
+        for entry in shared::map::<Entry>(self.at_once)? {
+            let line = self.board.line(self.lines).unwrap_or(self.nobodys.1);
+            self.lines += 1;
+            self.spare.push((entry, line));
+        }
         Ok(())
     }
 
@@ -55,34 +71,40 @@ impl Scoreboard {
         if self.spare.is_empty() {
             self.grow()?;
         }
-        let entry = self.spare.pop().ok_or(io::ErrorKind::OutOfMemory)?;
-        entry.begin(seat.generation, seat.slot);
-        Ok(Place {
-            entry,
-            started: now,
-        })
+        let pair = self.spare.pop().ok_or(io::ErrorKind::OutOfMemory)?;
+        pair.0.begin(seat.generation, seat.slot);
+        Ok(Place { pair, started: now })
     }
 
     /// Takes an entry back, of a process that is gone or never was.
     pub fn release(&mut self, place: Place) {
-        self.spare.push(place.entry);
+        let (_, line) = place.pair;
+        if !ptr::eq(line, self.nobodys.1) {
+            self.board.retire(line);
+        }
+        self.spare.push(place.pair);
     }
 
     /// Where a worker without an entry writes.
     pub fn nobodys(&self) -> Tally {
-        Tally::new(self.nobodys)
+        Tally::new(self.nobodys.0, self.nobodys.1)
+    }
+
+    /// What all workers can read of each other.
+    pub fn board(&self) -> Board {
+        self.board
     }
 }
 
 impl Place {
     /// The process was forked.
     pub fn born(&self, pid: Pid) {
-        self.entry.born(pid);
+        self.pair.0.born(pid);
     }
 
     /// What the worker writes to.
     pub fn tally(&self) -> Tally {
-        Tally::new(self.entry)
+        Tally::new(self.pair.0, self.pair.1)
     }
 
     /// When the life began.
@@ -92,7 +114,12 @@ impl Place {
 
     /// What can be read there.
     pub fn entry(&self) -> &Entry {
-        self.entry
+        self.pair.0
+    }
+
+    /// What is said there now.
+    pub fn snapshot(&self) -> Snapshot {
+        self.pair.0.snapshot(self.pair.1)
     }
 }
 
@@ -114,10 +141,7 @@ mod tests {
         let error = claim().err().expect("no memory");
         assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
         scoreboard.nobodys().request();
-        assert!(
-            seen.iter()
-                .all(|place| place.entry().snapshot().requests == 0)
-        );
+        assert!(seen.iter().all(|place| place.snapshot().requests == 0));
     }
 
     #[test]
@@ -132,7 +156,7 @@ mod tests {
             assert_eq!(scoreboard.spare.len(), 4 * AT_ONCE - 100, "round {round}");
             for (slot, place) in lives.into_iter().enumerate() {
                 place.tally().request();
-                let seen = place.entry().snapshot();
+                let seen = place.snapshot();
                 assert_eq!((seen.slot, seen.generation, seen.requests), (slot, 2, 1));
                 scoreboard.release(place);
             }

@@ -167,6 +167,7 @@ fn alone(belongings: Belongings) -> Outcome {
         slot: 0,
         channel: None,
         tally: scoreboard.nobodys(),
+        board: scoreboard.board(),
         loaded,
         listeners,
     };
@@ -187,9 +188,11 @@ impl Recruit {
             slot,
             channel,
             tally,
-            loaded,
+            board,
+            mut loaded,
             listeners,
         } = self;
+        loaded.site.traffic = Some(board);
         loaded.make_current();
         surround(&loaded.settings, loaded.workplace)?;
         Ok(Setup {

@@ -2,7 +2,7 @@
 
 use super::source::{Input, Source};
 use crate::files::Content;
-use crate::http::{Bytes, Chunk, Piece};
+use crate::http::{Bytes, Chunk, Coding, Piece};
 use crate::http::{Length, ResponseHead};
 use crate::sys::file::Meta;
 
@@ -23,6 +23,8 @@ pub struct Answer {
     pub location: Option<Bytes>,
     /// Other fields.
     pub fields: Vec<(Bytes, Bytes)>,
+    /// How the body is coded, which one of the fields says.
+    pub coding: Option<Coding>,
     /// The body.
     pub body: Body,
     /// Whether parts of it may be asked for.
@@ -105,6 +107,14 @@ impl Answer {
     pub fn weaken_etag(&mut self) {
         if let Some(etag) = self.etag.as_mut().filter(|etag| etag.starts_with(b"\"")) {
             etag.splice(0..0, *b"W/");
+        }
+    }
+
+    /// The body is not coded any more.
+    pub fn forget_coding(&mut self) {
+        if self.coding.take().is_some() {
+            let is_coding = |name: &[u8]| name.eq_ignore_ascii_case(b"content-encoding");
+            self.fields.retain(|(name, _)| !is_coding(name));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Validators and the conditions that clients attach to them (RFC 9110 section 13).
 
 use super::answer::{Answer, Body};
+use super::compression;
 use super::draft::Draft;
 use super::exchange::Exchange;
 use crate::conf::tree::Word;
@@ -34,7 +35,7 @@ fn modified_since(word: &Word) -> Result<ModifiedSince, Reason> {
 ///
 /// # Errors
 /// 412 where the client wanted something else changed.
-pub fn filter(x: &Exchange, answer: &mut Answer) -> Result<(), u16> {
+pub fn filter(x: &mut Exchange, answer: &mut Answer) -> Result<(), u16> {
     if answer.status != 200 {
         return Ok(());
     }
@@ -47,6 +48,7 @@ pub fn filter(x: &Exchange, answer: &mut Answer) -> Result<(), u16> {
         Decision::Proceed => Ok(()),
         Decision::PreconditionFailed => Err(412),
         Decision::NotModified => {
+            compression::unchanged(x, answer);
             answer.status = 304;
             answer.content_type = None;
             answer.body = Body::Empty;

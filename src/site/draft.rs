@@ -3,7 +3,7 @@
 //! Loading has two halves, so that `site` never sees a socket: [`plan`] reads the configuration
 //! and says what it needs; [`Draft::open`] takes what was opened for it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::iter;
 use std::os::unix::ffi::OsStrExt;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::access_log::{self, Format};
 use super::body;
+use super::compression::{self, Kept};
 use super::endpoints;
 use super::error_log::ErrorLogs;
 use super::location::Location;
@@ -20,6 +21,7 @@ use super::numbering::Numbering;
 use super::reach::Reach;
 use super::scope::{self, Scope};
 use super::server::{Endpoint, Server};
+use super::traffic::Board;
 use super::transport::DEFAULT_POOL;
 use super::variables::{Named, Registry};
 use super::zones::{self, Zone};
@@ -114,6 +116,8 @@ pub struct Draft {
     pub known: fn(&str) -> bool,
     /// Whether answers of slow file systems may be kept.
     pub keeps_files: bool,
+    /// Bytes of coded files that a worker keeps.
+    pub compressed_cache: u64,
     /// How much each `open_file_cache` keeps.
     pub open_files: Vec<open::Limits>,
     world: World,
@@ -180,6 +184,7 @@ impl Draft {
             alias_of: None,
             known: |_| false,
             keeps_files: true,
+            compressed_cache: compression::KEPT,
             open_files: Vec::new(),
             world,
         }
@@ -291,8 +296,11 @@ impl Draft {
             real_root: self.variables.real_root,
             variables: self.variables.into_names(),
             zones,
+            traffic: None,
             pools: self.needs.pools.into_iter().map(|(name, _)| name).collect(),
             keeps_files: self.keeps_files,
+            kept: RefCell::new(Kept::new(self.compressed_cache)),
+            coding_memory: Cell::new(0),
             open_files: self.open_files.into_iter().map(open_files).collect(),
             hostname: self.hostname,
             default_root,
@@ -327,12 +335,18 @@ pub struct Site {
     pub variables: HashMap<Vec<u8>, Rc<Named>>,
     /// Whether anything asks for `$realpath_root`.
     pub real_root: bool,
+    /// What the workers are doing; it is theirs to say where.
+    pub traffic: Option<Board>,
     /// Zones of shared memory, by their numbers.
     pub zones: Vec<Rc<Zone>>,
     /// Names of the pools of threads that locations use, the default first.
     pub pools: Vec<Vec<u8>>,
     /// Whether answers of slow file systems may be kept.
     pub keeps_files: bool,
+    /// Coded files.
+    pub kept: RefCell<Kept>,
+    /// Bytes that are in use for coding.
+    pub coding_memory: Cell<u64>,
     /// Files that each `open_file_cache` keeps.
     pub open_files: Vec<RefCell<OpenFiles>>,
     /// The name of this machine.

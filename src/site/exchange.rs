@@ -13,6 +13,7 @@ use std::time::Instant;
 use super::answer::{Answer, Response};
 use super::auth_basic::Login;
 use super::clock::Clock;
+use super::compression::{Making, Ratio};
 use super::draft::Site;
 use super::env::{Env, Job, Lane, Need, Wake};
 use super::limited::Limited;
@@ -27,7 +28,7 @@ use crate::conf::pattern;
 use crate::files::temp::RequestBody;
 use crate::files::{Found, Opened, Query};
 use crate::http::{Bytes, Head, Length, ResponseHead, SentBytes};
-use crate::http::{Method, proxy_protocol};
+use crate::http::{Coding, Method, proxy_protocol};
 use crate::log::Level;
 use crate::sys::file::{self, Entry, Meta};
 use crate::sys::socket::{Address, PeerAddress, Stream};
@@ -160,6 +161,16 @@ pub struct Exchange {
     pub(super) real_root: Option<(PathBuf, PathBuf)>,
     /// `try_files` found a name below an `alias` that replaces the whole path.
     pub(super) alias_keeps_uri: bool,
+    /// What it gets depends on `Accept-Encoding`.
+    pub(super) varies: bool,
+    /// What it gets is decoded, since its client does not take the coding.
+    pub(super) decodes: bool,
+    /// A coding that the file is there in, and that its client does not take.
+    pub(super) witness: Option<Coding>,
+    /// How much smaller its answer became.
+    pub(super) ratio: Option<Ratio>,
+    /// The file that is being coded for its answer.
+    pub(super) making: Option<Box<Making>>,
     /// What limits have said.
     pub(super) limited: Limited,
     /// How far the instructions of a block were followed, while it waits there.
@@ -212,6 +223,11 @@ impl Exchange {
             login: None,
             real_root: None,
             alias_keeps_uri: false,
+            varies: false,
+            decodes: false,
+            witness: None,
+            ratio: None,
+            making: None,
             limited: Limited::default(),
             rewriting: None,
             woken: None,

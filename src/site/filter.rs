@@ -1,25 +1,69 @@
 //! What happens to every answer before it goes out, in nginx's order: conditions, fields, ranges.
 
 use super::answer::{Answer, Body, Response};
+use super::env::{Env, Need};
 use super::exchange::Exchange;
+use super::run::{Flow, Phase};
 use super::transport::Transport;
-use super::{conditional, headers, ranges, redirect};
+use super::{compression, conditional, gunzip, headers, ranges, redirect};
 use crate::http::{Bytes, Length, Method, ResponseHead, Version, multipart};
+
+/// Why there is no response yet.
+pub enum Halt {
+    /// This error is the answer instead: 412, 416.
+    Fail(u16),
+    /// The filters have to wait.
+    Wait(Need),
+}
+
+impl From<u16> for Halt {
+    fn from(status: u16) -> Halt {
+        Halt::Fail(status)
+    }
+}
+
+impl From<Halt> for Flow {
+    fn from(halt: Halt) -> Flow {
+        match halt {
+            Halt::Fail(status) => Flow::Fail(status),
+            Halt::Wait(need) => Flow::Wait(need),
+        }
+    }
+}
 
 /// Turns an answer into a response.
 ///
 /// # Errors
-/// The status of the error that is the answer instead: 412, 416.
-pub fn apply(x: &mut Exchange, mut answer: Answer) -> Result<Response, u16> {
+/// Another one is the answer, or it has to wait.
+pub fn apply(x: &mut Exchange, env: &mut dyn Env, mut answer: Answer) -> Result<Response, Halt> {
     if let Some(status) = x.error_status {
         answer.status = status;
     }
     conditional::filter(x, &mut answer)?;
     headers::filter(x, &mut answer);
+    gunzip::filter(x, &mut answer);
+    code(x, env, answer)
+}
+
+/// The filters from the content coding on, which may wait.
+///
+/// # Errors
+/// As [`apply`].
+pub fn code(x: &mut Exchange, env: &mut dyn Env, mut answer: Answer) -> Result<Response, Halt> {
+    if let Err(need) = compression::filter(x, env, &mut answer) {
+        x.answer = answer;
+        x.phase = Phase::Code;
+        return Err(Halt::Wait(need));
+    }
     ranges::filter(x, &mut answer)?;
     redirect::filter(x, &mut answer);
     explain(x, &mut answer);
     Ok(respond(x, answer))
+}
+
+/// Goes on with the answer whose filters waited.
+pub fn resume(x: &mut Exchange) -> Flow {
+    Flow::Code(Box::new(std::mem::take(&mut x.answer)))
 }
 
 /// Adds what a status requires (RFC 9110 sections 15.5.6 and 15.5.17), whatever page it has.
@@ -42,6 +86,9 @@ fn respond(x: &mut Exchange, answer: Answer) -> Response {
     }
     for challenge in std::mem::take(&mut x.challenges).into_iter().rev() {
         fields.insert(0, ("WWW-Authenticate".into(), challenge));
+    }
+    if x.varies && x.location.values.gzip.vary {
+        fields.insert(0, ("Vary".into(), "Accept-Encoding".into()));
     }
     let head = ResponseHead {
         status: answer.status,

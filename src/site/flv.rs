@@ -41,7 +41,7 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env) -> Flow {
     let size = opened.meta.size;
     let start = argument_of(&x.args, b"start").and_then(value::decimal);
     let Some(start) = start.filter(|start| (1..size).contains(start)) else {
-        return Flow::Answer(Box::new(static_file::of(x, opened)));
+        return Flow::Answer(Box::new(static_file::content(x, opened)));
     };
     let header = Piece::Bytes(Chunk::from(Bytes::from(HEADER)));
     let body = Body::Pieces(vec![header, opened.content.piece(start..size)]);

@@ -20,6 +20,8 @@ pub struct Said {
     pub delayed: Cell<Option<Instant>>,
     /// About the number of connections (`$limit_conn_status`).
     pub connections: Cell<Option<&'static str>>,
+    /// How fast its answer is sent, if that is limited (`$limit_rate`).
+    pub rate: Cell<Option<u64>>,
     /// What it holds as long as it lives.
     pub held: RefCell<Vec<Held>>,
 }

@@ -10,8 +10,10 @@ pub mod address;
 pub mod answer;
 pub mod auth_basic;
 pub mod body;
+pub mod brotli;
 pub mod browser;
 pub mod clock;
+pub mod compression;
 pub mod conditional;
 pub mod dav;
 pub mod draft;
@@ -23,11 +25,15 @@ pub mod exchange;
 pub mod filter;
 pub mod flv;
 pub mod forwarded;
+pub mod gunzip;
+pub mod gzip;
+pub mod gzip_static;
 pub mod headers;
 pub mod index;
 pub mod internal;
 pub mod limit_conn;
 pub mod limit_except;
+pub mod limit_rate;
 pub mod limit_req;
 pub mod limited;
 pub mod limits;
@@ -55,6 +61,7 @@ pub mod server;
 pub mod sizing;
 pub mod source;
 pub mod static_file;
+pub mod stub_status;
 pub mod symlinks;
 pub mod template;
 #[cfg(test)]
@@ -62,12 +69,14 @@ mod testing;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
+pub mod traffic;
 pub mod transport;
 pub mod try_files;
 pub mod typeset;
 pub mod unbuilt;
 pub mod variables;
 pub mod zones;
+pub mod zstd;
 
 use std::rc::Rc;
 
@@ -126,6 +135,12 @@ modules! {
         auth_basic: auth_basic::AuthBasic,
         /// Bodies of requests.
         body: body::Body,
+        /// Coding with brotli.
+        brotli: brotli::Brotli,
+        /// Files coded with brotli beforehand.
+        brotli_static: brotli::BrotliStatic,
+        /// Coded files.
+        compression: compression::Compression,
         /// Validators and conditional requests.
         conditional: conditional::Conditional,
         /// Changing files by requests.
@@ -134,12 +149,20 @@ modules! {
         error_log: error_log::ErrorLog,
         /// Pages in place of errors.
         error_page: error_page::ErrorPages,
+        /// Decoding.
+        gunzip: gunzip::Gunzip,
+        /// Coding with gzip.
+        gzip: gzip::Gzip,
+        /// Files coded with gzip beforehand.
+        gzip_static: gzip_static::GzipStatic,
         /// Fields added to answers.
         headers: headers::Headers,
         /// Index files.
         index: index::Index,
         /// How many requests are answered at the same time.
         limit_conn: limit_conn::LimitConn,
+        /// How fast an answer is sent.
+        limit_rate: limit_rate::LimitRate,
         /// How often something may be asked for.
         limit_req: limit_req::LimitReq,
         /// What is read of a request's head.
@@ -176,6 +199,10 @@ modules! {
         tokens: tokens::Tokens,
         /// Time-outs, keep-alive and the ways bytes are sent.
         transport: transport::Transport,
+        /// Coding with zstd.
+        zstd: zstd::Zstd,
+        /// Files coded with zstd beforehand.
+        zstd_static: zstd::ZstdStatic,
     }
     own {
         /// Whether files are films.
@@ -190,6 +217,8 @@ modules! {
         names: names::Names,
         /// Instructions of the block.
         program: rewrite::Program,
+        /// A page about connections.
+        stub_status: stub_status::StubStatus,
         /// Files to try.
         try_files: try_files::TryFiles,
     }

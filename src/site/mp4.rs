@@ -82,7 +82,7 @@ fn seek(x: &mut Exchange, env: &mut dyn Env) -> Result<Flow, Flow> {
     let (path, opened) = static_file::opened(x, env)?;
     let settings = &x.location.values.mp4;
     let Some(span) = span(&x.args, settings.start_key_frame) else {
-        return Ok(Flow::Answer(Box::new(static_file::of(x, opened))));
+        return Ok(Flow::Answer(Box::new(static_file::content(x, opened))));
     };
     let limits = Limits {
         buffer: usize::try_from(settings.buffer_size).unwrap_or(usize::MAX),
@@ -102,7 +102,7 @@ fn answer(x: &mut Exchange, Done { path, opened, cut }: Done) -> Flow {
     let (head, range) = match cut {
         Ok(Cut::Part(head, range)) => (head, range),
         Ok(Cut::Whole) => {
-            let mut answer = static_file::of(x, opened);
+            let mut answer = static_file::content(x, opened);
             answer.single_range = true;
             return Flow::Answer(Box::new(answer));
         }

@@ -10,9 +10,10 @@ use super::location::Location;
 use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
-    body, dav, error_page, filter, flv, index, limit_conn, limit_req, listing, locate, mp4, realip,
-    rewrite, static_file, try_files,
+    body, dav, error_page, filter, flv, gzip_static, index, limit_conn, limit_req, listing, locate,
+    mp4, realip, rewrite, static_file, stub_status, try_files,
 };
+use crate::http::Coding;
 use crate::log::Level;
 
 /// Where a request is.
@@ -44,6 +45,8 @@ pub enum Phase {
     Refuse(Instant),
     /// `try_files`: this one is next.
     TryFiles(usize),
+    /// What answers in place of files.
+    Handler,
     /// A film.
     Mp4,
     /// A Flash video.
@@ -56,8 +59,14 @@ pub enum Phase {
     Listing,
     /// A change of files.
     Dav,
+    /// Files coded beforehand: this one is next.
+    Precompressed(usize),
     /// A file.
     File,
+    /// A file coded beforehand that is decoded, since there is no other.
+    Decoded(Coding),
+    /// The answer's body is to be coded.
+    Code,
 }
 
 /// What a phase decided.
@@ -77,6 +86,8 @@ pub enum Flow {
     Named(&'static Location),
     /// This is the answer.
     Answer(Box<Answer>),
+    /// This is the answer, and its filters waited to code it.
+    Code(Box<Answer>),
     /// Answer with this error.
     Fail(u16),
     /// Wait.
@@ -128,9 +139,13 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
             Flow::Internal { uri, args } => redirect(x, uri, args),
             Flow::Named(location) => enter_named(x, location),
             Flow::Fail(status) => error_page::answer(x, status),
-            Flow::Answer(answer) => match filter::apply(x, *answer) {
+            Flow::Answer(answer) => match filter::apply(x, env, *answer) {
                 Ok(response) => return Step::Answer(Box::new(response)),
-                Err(status) => Flow::Fail(status),
+                Err(halt) => halt.into(),
+            },
+            Flow::Code(answer) => match filter::code(x, env, *answer) {
+                Ok(response) => return Step::Answer(Box::new(response)),
+                Err(halt) => halt.into(),
             },
             Flow::Child(child) => within(x, env, child, Wake::Start),
             Flow::Wait(need) => return Step::Wait(need),
@@ -142,7 +157,7 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
 fn resume(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Flow {
     match why {
         Wake::Start => phase(x, env),
-        Wake::Refused => Flow::Fail(503),
+        Wake::Refused if x.phase != Phase::Code => Flow::Fail(503),
         Wake::Body(Ok(())) => Flow::Next,
         Wake::Body(Err(fault)) => {
             x.log(Level::Info, format_args!("{}", fault.reason));
@@ -201,13 +216,17 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Access(progress) => satisfy::check(x, env, progress),
         Phase::Refuse(time) => satisfy::refuse_at(x, time),
         Phase::TryFiles(at) => try_files::run(x, env, at),
+        Phase::Handler => stub_status::run(x),
         Phase::Mp4 => mp4::run(x, env),
         Phase::Flv => flv::run(x, env),
         Phase::Index(at) => index::run(x, env, at),
         Phase::Directory => index::directory(x, env),
         Phase::Listing => listing::run(x, env),
         Phase::Dav => dav::run(x),
+        Phase::Precompressed(at) => gzip_static::run(x, env, at),
         Phase::File => static_file::run(x, env),
+        Phase::Decoded(coding) => gzip_static::decoded(x, env, coding),
+        Phase::Code => filter::resume(x),
     }
 }
 
@@ -224,13 +243,16 @@ fn following(phase: Phase) -> Phase {
         Phase::LimitReq => Phase::LimitConn,
         Phase::LimitConn => Phase::Access(Progress::default()),
         Phase::Access(_) | Phase::Refuse(_) => Phase::TryFiles(0),
-        Phase::TryFiles(_) => Phase::Mp4,
+        Phase::TryFiles(_) => Phase::Handler,
+        Phase::Handler => Phase::Mp4,
         Phase::Mp4 => Phase::Flv,
         Phase::Flv => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
         Phase::Index(_) => Phase::Listing,
         Phase::Listing => Phase::Dav,
-        Phase::Dav | Phase::File => Phase::File,
+        Phase::Dav => Phase::Precompressed(0),
+        Phase::Precompressed(_) | Phase::File => Phase::File,
+        Phase::Decoded(_) | Phase::Code => phase,
     }
 }
 

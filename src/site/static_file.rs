@@ -11,7 +11,7 @@ use super::env::Env;
 use super::exchange::Exchange;
 use super::listing;
 use super::redirect;
-use super::run::Flow;
+use super::run::{Flow, Phase};
 use super::symlinks;
 use crate::conf::value;
 use crate::directives;
@@ -49,7 +49,12 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env) -> Flow {
     let path = file_path(x, &x.uri);
     match x.open(env, &path) {
         Ok(Ok(opened)) => answer(x, &path, opened),
-        Ok(Err(error)) => failed(x, symlinks::call(x, "open"), &path, &error),
+        Ok(Err(error)) => match x.witness.take() {
+            Some(coding) if Absence::of(&error) == Absence::Missing => {
+                Flow::Goto(Phase::Decoded(coding))
+            }
+            _ => failed(x, symlinks::call(x, "open"), &path, &error),
+        },
         Err(need) => Flow::Wait(need),
     }
 }
@@ -57,23 +62,17 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env) -> Flow {
 fn answer(x: &mut Exchange, path: &Path, opened: Opened) -> Flow {
     match opened.meta.kind {
         Kind::Directory => return to_directory(x),
-        Kind::Other => {
-            x.log(
-                Level::Error,
-                format_args!("\"{}\" is not a regular file", Legible(path)),
-            );
-            return Flow::Fail(404);
-        }
+        Kind::Other => return irregular(x, Level::Error, path),
         Kind::Regular => {}
     }
     if x.method == Method::Post {
         return Flow::Fail(405);
     }
-    Flow::Answer(Box::new(of(x, opened)))
+    Flow::Answer(Box::new(content(x, opened)))
 }
 
-/// The answer with a file that was opened.
-pub fn of(x: &mut Exchange, opened: Opened) -> Answer {
+/// The content of a regular file as the answer.
+pub fn content(x: &mut Exchange, opened: Opened) -> Answer {
     let meta = opened.meta;
     with(x, meta, Body::File(opened.content, meta))
 }
@@ -111,6 +110,13 @@ pub fn opened(x: &mut Exchange, env: &mut dyn Env) -> Result<(PathBuf, Opened), 
         Ok(_) => Err(Flow::Next),
         Err(error) => Err(failed(x, symlinks::call(x, "open"), &path, &error)),
     }
+}
+
+/// Answers for what is neither a file nor a directory.
+pub fn irregular(x: &Exchange, level: Level, path: &Path) -> Flow {
+    let what = format_args!("\"{}\" is not a regular file", Legible(path));
+    x.log(level, what);
+    Flow::Fail(404)
 }
 
 /// A directory is named with a slash at the end, so that relative links in its index hold.

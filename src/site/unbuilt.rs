@@ -170,9 +170,6 @@ mod tests {
             "location: fastcgi_pass unix:/x: Error: not supported: FastCGI",
             "server: auth_jwt closed: Error: NGINX Plus only",
             "location: auth_jwt off: Notice: NGINX Plus only",
-            "http: gzip on: Notice: not built yet: compression",
-            "http: gzip_static always: Error: not built yet: precompressed files",
-            "http: gzip_static on: Notice: not built yet: precompressed files",
             "server: ssl_certificate a.pem: Notice: not built yet: TLS",
             "server: ssl_verify_client on: Error: not built yet: TLS",
             "main: stream: Error: not supported: proxying of TCP and UDP",
@@ -181,7 +178,7 @@ mod tests {
             "location: content_by_lua_block: Error: third-party module lua-nginx",
             "location: more_set_headers a: Error: third-party module headers-more",
             "location: api: Error: NGINX Plus only",
-            "http: brotli on: Notice: third-party module ngx_brotli",
+            "http: lua_package_path x: Notice: third-party module lua-nginx",
         ];
         for case in cases {
             let (context, rest) = case.split_once(": ").unwrap();

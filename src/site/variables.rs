@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 
 use super::exchange::Exchange;
-use super::realip;
+use super::{brotli, gzip, realip, zstd};
 use crate::conf::diagnostic::Reason;
 use crate::conf::source::Place;
 use named::Meaning;
@@ -46,6 +46,9 @@ pub struct Declared {
 }
 
 const DECLARED: &[Declared] = &[
+    brotli::DECLARED,
+    gzip::DECLARED,
+    zstd::DECLARED,
     super::body::DECLARED,
     connection::DECLARED,
     proxy_protocol::DECLARED,
@@ -55,7 +58,9 @@ const DECLARED: &[Declared] = &[
     time::DECLARED,
     foreign::DECLARED,
     super::limit_conn::DECLARED,
+    super::limit_rate::DECLARED,
     super::limit_req::DECLARED,
+    super::stub_status::DECLARED,
 ];
 
 /// A variable that a directive makes: `map`, `geo`, `split_clients`.

@@ -52,6 +52,7 @@ fn described(answer: &libc::statx) -> Meta {
         size: answer.stx_size,
         mtime: answer.stx_mtime.tv_sec,
         mtime_nanos: answer.stx_mtime.tv_nsec,
+        changed: (answer.stx_ctime.tv_sec, answer.stx_ctime.tv_nsec),
         kind: match mode & libc::S_IFMT {
             libc::S_IFREG => Kind::Regular,
             libc::S_IFDIR => Kind::Directory,

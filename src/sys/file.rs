@@ -40,6 +40,8 @@ pub struct Meta {
     pub mtime: i64,
     /// Nanoseconds past `mtime`.
     pub mtime_nanos: u32,
+    /// When anything of it changed last, which nobody can set: seconds, and nanoseconds past them.
+    pub changed: (i64, u32),
     /// What it is.
     pub kind: Kind,
     /// Its number on its device.
@@ -61,6 +63,7 @@ impl From<&Metadata> for Meta {
             size: meta.size(),
             mtime: meta.mtime(),
             mtime_nanos: meta.mtime_nsec() as u32,
+            changed: (meta.ctime(), meta.ctime_nsec() as u32),
             kind,
             inode: meta.ino(),
             device: meta.dev(),

@@ -29,6 +29,8 @@ pub mod tree;
 pub mod wake;
 
 #[cfg(test)]
-mod alone;
+pub mod alone;
+#[cfg(test)]
+pub mod steps;
 
 pub use error::OsError;

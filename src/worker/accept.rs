@@ -211,6 +211,7 @@ impl Worker {
             let max = self.max_clients;
             self.shortage
                 .tell(now, format_args!("{max} worker_connections are not enough"));
+            self.tally.turned_away();
             return;
         }
         let endpoint = &self.site.endpoints[endpoint];

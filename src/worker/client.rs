@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::deadlines::Deadline;
 use super::disk::Disk;
+use super::pace::Pace;
 use super::preface::Preface;
 use super::scoreboard::Tally;
 use super::send;
@@ -19,8 +20,10 @@ use crate::site::draft::Site;
 use crate::site::env::Wake;
 use crate::site::exchange::{Exchange, Link};
 use crate::site::headers;
+use crate::site::limit_rate;
 use crate::site::run::{Step, pull, run};
 use crate::site::source::{Pull, Source};
+use crate::site::traffic::Doing;
 use crate::site::transport::Transport;
 
 /// nginx's status for a request whose client went away before it was answered.
@@ -69,6 +72,8 @@ pub struct Client {
     pub loading: Loading,
     /// What a request waits for.
     pub(super) waiting: Option<Box<Waiting>>,
+    /// How fast the answer goes out, if that is limited.
+    pace: Option<Box<Pace>>,
     /// What has come of the header that a proxy puts before the first request.
     pub(super) preface: Option<Box<Preface>>,
     pub(super) site: &'static Site,
@@ -78,6 +83,8 @@ pub struct Client {
     feeding: Option<(Id, Feed)>,
     timer: Timer,
     nodelay: bool,
+    /// What it counts as.
+    doing: Option<Doing>,
     /// When the first byte of the request came that is being read.
     first_byte: Option<Instant>,
 }
@@ -143,6 +150,7 @@ impl Client {
             source: send::Source::default(),
             loading: Loading::Idle,
             waiting: None,
+            pace: None,
             preface: link.hosts.proxy_protocol.then(Box::default),
             site,
             pool,
@@ -157,6 +165,7 @@ impl Client {
                 turned: false,
             },
             nodelay: true,
+            doing: None,
             first_byte: None,
             link,
         }
@@ -180,7 +189,42 @@ impl Client {
     pub fn sent(&mut self, count: u64) {
         self.timer.moved = true;
         self.tally.sent(count);
+        if let Some(pace) = &mut self.pace {
+            pace.sent(count, self.link.clock.now());
+        }
         self.http.sent(count);
+    }
+
+    /// How many bytes may go out now; none, if it has to rest. The greatest number is no limit.
+    pub fn room(&mut self) -> Option<u64> {
+        match &mut self.pace {
+            None => Some(u64::MAX),
+            Some(pace) => pace.room(self.link.clock.now()),
+        }
+    }
+
+    /// Counts as doing this from now on.
+    fn turn(&mut self, doing: Option<Doing>) {
+        if self.doing != doing {
+            self.tally.turn(self.doing, doing);
+            self.doing = doing;
+        }
+    }
+
+    /// Counts as what it is doing after it was driven.
+    pub fn settle(&mut self) {
+        self.turn(Some(match () {
+            () if self.http.is_idle() => Doing::Waiting,
+            () if self.exchanges.is_empty() && self.http.timeout() == Timeout::Header => {
+                Doing::Reading
+            }
+            () => Doing::Writing,
+        }));
+    }
+
+    /// It is no connection any more.
+    pub fn vanish(&mut self) {
+        self.turn(None);
     }
 
     /// Lets the protocol and the site do what they can.
@@ -228,6 +272,7 @@ impl Client {
 
     fn begin(&mut self, id: Id, head: Head) {
         self.timer.turned = true;
+        self.turn(Some(Doing::Writing));
         self.tally.request();
         self.link.requests.set(self.link.requests.get() + 1);
         let now = self.link.clock.now();
@@ -301,6 +346,8 @@ impl Client {
         let date = self.link.clock.date();
         self.http.answer(id, &head, length, &Clock { date: &date });
         x.answered(head, length);
+        let pace = limit_rate::of(x);
+        self.pace = pace.map(|pace| Box::new(Pace::new(pace, x.started)));
         let device = x.promised.map_or(0, |meta| meta.device);
         self.source = send::Source::of(device, self.transport, &self.disk);
         self.loading = Loading::Idle;
@@ -386,6 +433,7 @@ impl Client {
         let Some((_, mut x)) = self.exchanges.remove(at) else {
             return;
         };
+        self.turn(None);
         x.ended(sent, CLIENT_GONE);
         self.tally.response(x.sent.status);
         access_log::write(&x);
@@ -429,11 +477,12 @@ impl Client {
         self.restart_timer(now);
         let transport = self.transport;
         let after = |time: Duration| Some(self.timer.since + time);
+        let resting = self.pace.as_ref().and_then(|pace| pace.rests_until());
         let due = match self.timer.kind {
             Timeout::None => None,
             Timeout::Header => after(transport.header_timeout),
             Timeout::Body => after(transport.body_timeout),
-            Timeout::Send => after(transport.send_timeout),
+            Timeout::Send => resting.or(after(transport.send_timeout)),
             Timeout::KeepAlive => after(transport.keep_alive.idle),
             Timeout::Lingering => {
                 let all = self.timer.lingering.unwrap_or(now) + transport.lingering_time;
@@ -473,10 +522,21 @@ impl Client {
         timer.turned = false;
     }
 
+    /// Whether it was kept from sending by nothing but its pace; the time for that begins now.
+    fn has_rested(&mut self) -> bool {
+        let rests = self.pace.as_ref().and_then(|pace| pace.rests_until());
+        let rested = self.timer.kind == Timeout::Send && rests.is_some();
+        self.timer.moved |= rested;
+        rested
+    }
+
     /// Its time-out is over.
     pub fn timed_out(&mut self) {
         if self.waited_enough() {
             return; // If another time-out is over as well, it comes back.
+        }
+        if self.has_rested() {
+            return;
         }
         if self.writable && self.unclear_until.get().is_some() {
             return; // It is looked at again; if a time-out is over as well, it comes back.

@@ -319,6 +319,7 @@ impl Worker {
         }
         let leaving = self.stage.leave();
         let client = &mut self.clients[key];
+        client.settle();
         let due = client.due(leaving);
         self.deadlines.set(&mut client.deadline, key, due);
         self.list(key);
@@ -361,6 +362,7 @@ impl Worker {
 
     fn remove(&mut self, key: usize) -> Option<Client> {
         let mut client = self.clients.try_remove(key)?;
+        client.vanish();
         self.deadlines.remove(&mut client.deadline, key);
         if client.idle {
             self.idle.remove(&key);

@@ -14,6 +14,7 @@ mod event_loop;
 pub mod in_hand;
 mod leave;
 mod missed;
+mod pace;
 mod pool;
 mod preface;
 mod receive;

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
 
 use super::in_hand::InHand;
+use crate::site::traffic::{Doing, Line};
 use crate::sys::crash::{self, Crash, LastWords};
 use crate::sys::process::Pid;
 use crate::sys::socket::PeerAddress;
@@ -24,9 +25,6 @@ crate::plain! {
         slot: AtomicU32,
         generation: AtomicU64,
         state: AtomicU32,
-        connections: AtomicU64,
-        accepted: AtomicU64,
-        requests: AtomicU64,
         bytes: AtomicU64,
         responses: [AtomicU64; 5],
         jobs_refused: AtomicU64,
@@ -123,14 +121,7 @@ impl Entry {
             .store(u32::try_from(slot).unwrap_or(u32::MAX), Relaxed);
         self.generation.store(generation, Relaxed);
         self.state.store(State::Starting as u32, Relaxed);
-        let counters = [
-            &self.connections,
-            &self.accepted,
-            &self.requests,
-            &self.bytes,
-            &self.jobs_refused,
-            &self.log_lines_lost,
-        ];
+        let counters = [&self.bytes, &self.jobs_refused, &self.log_lines_lost];
         let counters = counters.into_iter().chain(&self.responses);
         counters.for_each(|counter| counter.store(0, Relaxed));
         self.lengths
@@ -144,8 +135,8 @@ impl Entry {
         self.pid.store(pid.number(), Relaxed);
     }
 
-    /// What it says now.
-    pub fn snapshot(&self) -> Snapshot {
+    /// What it says now, it and the line of the same process.
+    pub fn snapshot(&self, line: &Line) -> Snapshot {
         let state = self.state.load(Relaxed);
         let state = State::ALL.into_iter().find(|known| *known as u32 == state);
         Snapshot {
@@ -153,9 +144,9 @@ impl Entry {
             slot: self.slot.load(Relaxed) as usize,
             generation: self.generation.load(Relaxed),
             state: state.unwrap_or(State::Starting),
-            connections: self.connections.load(Relaxed),
-            accepted: self.accepted.load(Relaxed),
-            requests: self.requests.load(Relaxed),
+            connections: line.connections(),
+            accepted: line.accepted(),
+            requests: line.requests(),
             bytes: self.bytes.load(Relaxed),
             responses: self.responses.each_ref().map(|class| class.load(Relaxed)),
             jobs_refused: self.jobs_refused.load(Relaxed),
@@ -190,14 +181,14 @@ impl Entry {
     }
 }
 
-/// A worker's handle on its entry. Each counter is written by one thread.
+/// A worker's handle on its entry and its line. Each counter is written by one thread.
 #[derive(Clone, Copy)]
-pub struct Tally(&'static Entry);
+pub struct Tally(&'static Entry, &'static Line);
 
 impl Tally {
-    /// Writes to this entry.
-    pub fn new(entry: &'static Entry) -> Tally {
-        Tally(entry)
+    /// Writes to this entry, and to this line.
+    pub fn new(entry: &'static Entry, line: &'static Line) -> Tally {
+        Tally(entry, line)
     }
 
     /// Where its process leaves its last words.
@@ -212,17 +203,27 @@ impl Tally {
 
     /// A connection was accepted.
     pub fn accepted(self) {
-        add(&self.0.accepted, 1);
+        self.1.accept(false);
+    }
+
+    /// A connection was accepted for which there is no room.
+    pub fn turned_away(self) {
+        self.1.accept(true);
     }
 
     /// So many connections are open.
     pub fn connections(self, count: usize) {
-        self.0.connections.store(count as u64, Relaxed);
+        self.1.set_connections(count as u64);
     }
 
     /// A request has come.
     pub fn request(self) {
-        add(&self.0.requests, 1);
+        self.1.request();
+    }
+
+    /// A connection is doing something else.
+    pub fn turn(self, from: Option<Doing>, to: Option<Doing>) {
+        self.1.turn(from, to);
     }
 
     /// A request is over; 0 for one without an answer.

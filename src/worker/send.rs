@@ -94,7 +94,10 @@ pub fn send(client: &mut Client, budget: &mut u64, buffer: &mut [u8]) -> Progres
     if !client.writable {
         return Progress::None;
     }
-    match attempt(client, *budget, buffer) {
+    let Some(room) = client.room() else {
+        return Progress::None;
+    };
+    match attempt(client, (*budget).min(room), room, buffer) {
         Attempt::Nothing => Progress::None,
         Attempt::Broken => {
             client.close();
@@ -113,8 +116,16 @@ pub fn send(client: &mut Client, budget: &mut u64, buffer: &mut [u8]) -> Progres
     }
 }
 
-fn attempt(client: &Client, budget: u64, buffer: &mut [u8]) -> Attempt {
-    let pieces = client.http.output();
+fn attempt(client: &Client, budget: u64, room: u64, buffer: &mut [u8]) -> Attempt {
+    let all = client.http.output();
+    let limited;
+    let pieces = match room {
+        u64::MAX => &all,
+        room => {
+            limited = all.limited(room);
+            &limited
+        }
+    };
     let stream = &client.link.stream;
     let slices = pieces.slices();
     match &pieces.file {

@@ -226,11 +226,13 @@ impl Client {
         }
     }
 
-    /// Whether threads work for somebody who is gone. One who only ends what it sends still
-    /// listens.
+    /// Whether it waits for somebody who is gone. One who only ends what it sends still listens;
+    /// but who is kept waiting on purpose and does so is gone, as in nginx.
     pub fn waits_in_vain(&self) -> bool {
         let waits = self.waiting.is_some() || matches!(self.loading, Loading::Out(_));
-        self.hung_up && waits
+        let is_pause = |waiting: &Waiting| matches!(waiting.on, On::Time(_));
+        let paused = self.waiting.as_deref().is_some_and(is_pause);
+        (self.hung_up && waits) || (self.end_announced && paused)
     }
 
     /// The exchange is over.

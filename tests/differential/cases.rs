@@ -13,6 +13,7 @@ const FILES: &[&str] = &[
     include_str!("addr.txt"),
     include_str!("answers.txt"),
     include_str!("auth.txt"),
+    include_str!("compression.txt"),
     include_str!("dav.txt"),
     include_str!("deviations.txt"),
     include_str!("files.txt"),

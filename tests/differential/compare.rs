@@ -1,5 +1,7 @@
 //! Two answers side by side: every way in which they differ, by name.
 
+use std::io::Read;
+
 use crate::common::Response;
 
 /// What of an answer depends on who gave it, made equal.
@@ -49,7 +51,8 @@ pub fn logs(ours: &[u8], theirs: &[u8]) -> Vec<Difference> {
 #[derive(Debug)]
 pub struct Difference {
     /// `status OURS, nginx THEIRS` (a number or `none`), and then nothing else; or `reason`,
-    /// `header NAME`, `header order`, `body`, `trailers`, `error page`, `listing`, `log`; `end` if both give none.
+    /// `header NAME`, `header order`, `coded length`, `body`, `trailers`, `error page`, `listing`,
+    /// `log`; `end` if both give none.
     pub what: String,
     pub ours: String,
     pub theirs: String,
@@ -89,8 +92,16 @@ fn responses(ours: &Response, theirs: &Response, ports: [u16; 2]) -> Vec<Differe
     let mut found = Vec::new();
     let reasons = (ours.reason.clone(), theirs.reason.clone());
     found.extend(difference("reason", reasons.0, reasons.1));
+    let coded = ours
+        .header("Content-Encoding")
+        .zip(theirs.header("Content-Encoding"));
+    let told = [ours, theirs].map(|it| it.header("Content-Length").is_some().to_string());
+    let told = coded.and_then(|_| difference("coded length", told[0].clone(), told[1].clone()));
+    let (ours, theirs) = (&decoded(ours), &decoded(theirs));
     let made = made_page(ours, theirs);
-    found.extend(headers(ours, theirs, ports, made.is_some()));
+    let has_other_length = made.is_some() || told.is_some();
+    found.extend(headers(ours, theirs, ports, has_other_length));
+    found.extend(told);
     let trailers = [ours, theirs].map(|response| format!("{:?}", response.trailers));
     let [our_trailers, their_trailers] = trailers;
     found.extend(difference("trailers", our_trailers, their_trailers));
@@ -98,6 +109,24 @@ fn responses(ours: &Response, theirs: &Response, ports: [u16; 2]) -> Vec<Differe
         .map(|(response, port)| neutral(&without_boundary(response), port));
     found.extend(difference(made.unwrap_or("body"), our_body, their_body));
     found
+}
+
+/// The response with its body decoded: encoders differ. One that cannot be is left as it is.
+fn decoded(response: &Response) -> Response {
+    let (mut body, coded) = (Vec::new(), &response.body[..]);
+    let read = match response.header("Content-Encoding") {
+        _ if coded.is_empty() || response.status == 206 => return response.clone(),
+        Some("gzip") => flate2::read::MultiGzDecoder::new(coded).read_to_end(&mut body),
+        Some("br") => brotli::Decompressor::new(coded, 4096).read_to_end(&mut body),
+        _ => return response.clone(),
+    };
+    if read.is_err() {
+        return response.clone();
+    }
+    Response {
+        body,
+        ..response.clone()
+    }
 }
 
 /// The fields that depend on the length of a body.

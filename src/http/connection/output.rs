@@ -53,6 +53,29 @@ impl Pieces<'_> {
 }
 
 impl<'a> Pieces<'a> {
+    /// No more of them than so many bytes.
+    pub fn limited(&self, most: u64) -> Pieces<'_> {
+        let mut limited = Pieces::default();
+        let mut left = most;
+        for slice in self.slices() {
+            let room = usize::try_from(left).unwrap_or(usize::MAX).min(slice.len());
+            if room > 0 {
+                limited.slices[limited.count] = IoSlice::new(&slice[..room]);
+                limited.count += 1;
+            }
+            left -= room as u64;
+        }
+        if let Some((file, range)) = &self.file
+            && left > 0
+        {
+            limited.file = Some((
+                file,
+                range.start..range.end.min(range.start.saturating_add(left)),
+            ));
+        }
+        limited
+    }
+
     /// The slices, in order; none is empty.
     pub fn slices(&self) -> &[IoSlice<'a>] {
         &self.slices[..self.count]

@@ -80,6 +80,7 @@ impl Loop {
 
     /// In a new worker: keeps what is the worker's and drops all that is the master's.
     pub(super) fn into_worker(self, seat: Seat, channel: Channel, tally: Tally) -> End {
+        let board = self.scoreboard.board();
         let next = self.next.filter(|stage| stage.number == seat.generation);
         let Stage {
             loaded, listeners, ..
@@ -88,6 +89,7 @@ impl Loop {
             slot: seat.slot,
             channel: Some(channel),
             tally,
+            board,
             loaded,
             listeners,
         }))

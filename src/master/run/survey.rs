@@ -52,7 +52,7 @@ impl Loop {
         let worker = |(pid, place): (Pid, &Place)| Worker {
             pid,
             age: now.saturating_duration_since(place.started()),
-            life: place.entry().snapshot(),
+            life: place.snapshot(),
         };
         let mut workers: Vec<Worker> = self.children.places().map(worker).collect();
         workers.sort_by_key(|worker| (worker.life.generation, worker.life.slot, worker.pid));

@@ -100,11 +100,12 @@ impl<'a> Buckets<'a> {
 
     /// Tries to give a key a cell. What others do meanwhile is seen by looking again.
     fn settle(&self, key: u64) {
-        let order = |[number, dry]: &&Cell| (number.load(SeqCst) != 0, dry.load(SeqCst));
-        let Some([number, dry]) = self.ways(key).min_by_key(order) else {
+        let seen = |cell: &'a Cell| (cell[0].load(SeqCst), cell[1].load(SeqCst), cell);
+        let order = |(number, dry, _): &(u64, u64, &Cell)| (*number != 0, *dry);
+        let Some((before, _, [number, dry])) = self.ways(key).map(seen).min_by_key(order) else {
             return;
         };
-        let before = number.load(SeqCst);
+        // Only whoever was seen there goes: it may be this very key by now.
         if before != 0 && !swap(number, before, 0) {
             return;
         }

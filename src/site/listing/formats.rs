@@ -110,6 +110,7 @@ mod tests {
                 size: 3,
                 mtime: 784_111_777,
                 mtime_nanos: 0,
+                changed: (0, 0),
                 kind,
                 inode: 1,
                 device: 1,

@@ -123,6 +123,7 @@ impl Node {
             size,
             mtime: CHANGED,
             mtime_nanos: 0,
+            changed: (CHANGED, 0),
             kind,
             inode: 1,
             device: 1,

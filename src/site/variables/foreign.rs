@@ -7,10 +7,6 @@ use super::{Declared, Exchange};
 pub const DECLARED: Declared = Declared {
     variables: &[
         ("ancient_browser", nothing),
-        ("connections_active", nothing),
-        ("connections_reading", nothing),
-        ("connections_waiting", nothing),
-        ("connections_writing", nothing),
         ("date_gmt", nothing),
         ("date_local", nothing),
         ("fastcgi_path_info", nothing),
@@ -31,7 +27,6 @@ pub const DECLARED: Declared = Declared {
         ("geoip_region", nothing),
         ("geoip_region_name", nothing),
         ("grpc_internal_trailers", nothing),
-        ("gzip_ratio", nothing),
         ("http2", nothing),
         ("http3", nothing),
         ("modern_browser", nothing),

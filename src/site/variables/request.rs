@@ -30,8 +30,6 @@ pub const DECLARED: Declared = Declared {
         ("https", empty),
         ("is_args", is_args),
         ("is_request_port", is_request_port),
-        // No limit.
-        ("limit_rate", |_, out| put(b"0", out)),
         ("proxy_add_x_forwarded_for", forwarded_for),
         ("query_string", args),
         ("realpath_root", realpath_root),

@@ -3,9 +3,13 @@
 use super::*;
 use crate::sys::shared;
 
+fn line() -> &'static Line {
+    &shared::map::<Line>(1).expect("mapped")[0]
+}
+
 fn tally() -> (&'static Entry, Tally) {
     let entry = &shared::map::<Entry>(1).expect("mapped")[0];
-    (entry, Tally::new(entry))
+    (entry, Tally::new(entry, line()))
 }
 
 #[test]
@@ -67,7 +71,7 @@ fn a_thread_holds_a_request_while_it_works() {
 fn counters_and_the_next_life() {
     let (entry, tally) = tally();
     entry.begin(3, 1);
-    let fresh = entry.snapshot();
+    let fresh = entry.snapshot(tally.1);
     entry.born(Pid::new(17).expect("a process"));
     tally.state(State::Draining);
     (0..3).for_each(|_| tally.accepted());
@@ -94,9 +98,10 @@ fn counters_and_the_next_life() {
         jobs_refused: 1,
         log_lines_lost: 4,
     };
-    assert_eq!(entry.snapshot(), expected);
+    assert_eq!(entry.snapshot(tally.1), expected);
     assert_eq!(expected.served(), 6);
     entry.begin(3, 1);
-    assert_eq!(entry.snapshot(), fresh);
+    tally.1.clear();
+    assert_eq!(entry.snapshot(tally.1), fresh);
     assert_eq!((entry.in_hand(0), entry.crash()), (None, None));
 }

@@ -5,7 +5,9 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::*;
+use crate::sys::alone::alone;
 use crate::sys::shared::Region;
+use crate::sys::steps::steps;
 
 /// The smallest zone that may be declared.
 fn words() -> Region<AtomicU64> {
@@ -174,4 +176,58 @@ proptest! {
             prop_assert_eq!(counts.sum(key), (sum(&held), 0));
         }
     }
+}
+
+/// The same words, as they are now.
+fn copy(words: &[AtomicU64]) -> Region<AtomicU64> {
+    let copy: Region<AtomicU64> = Region::map(words.len()).expect("mapped");
+    let pairs = copy.iter().zip(words);
+    pairs.for_each(|(copy, word)| copy.store(word.load(SeqCst), SeqCst));
+    copy
+}
+
+#[test]
+fn whoever_is_killed_at_any_instruction_is_given_back() {
+    let name = "site::limit_conn::counts::tests::\
+                whoever_is_killed_at_any_instruction_is_given_back";
+    alone(name, || {
+        let words = words();
+        Counts::new(&words).take(9, 8, 3).expect("room");
+        let mut left = Vec::new();
+        let count = steps(
+            || {
+                let counts = Counts::new(&words);
+                let places = [
+                    counts.take(9, 7, 3),
+                    counts.take(9, 7, 3),
+                    counts.take(9, 7, 3),
+                ];
+                places
+                    .into_iter()
+                    .flatten()
+                    .for_each(|place| counts.give_back(place));
+            },
+            || {
+                let seen: Vec<u64> = words.iter().map(|word| word.load(SeqCst)).collect();
+                if left.last() == Some(&seen) {
+                    return;
+                }
+                left.push(seen);
+                let words = copy(&words);
+                let counts = Counts::new(&words);
+                let early = (0..4).filter(|_| counts.take(9, 6, 3).is_ok()).count();
+                assert!(early <= 2, "{early} beside one of 3");
+                counts.forget(6);
+                counts.forget(7);
+                assert_eq!(counts.sum(9), (1, 0));
+                let late = (0..4).filter(|_| counts.take(9, 6, 3).is_ok()).count();
+                assert_eq!(late, 2);
+            },
+        );
+        assert!(
+            left.len() > 10,
+            "{} states in {count} instructions",
+            left.len()
+        );
+    });
 }

@@ -4,7 +4,9 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::*;
+use crate::sys::alone::alone;
 use crate::sys::shared::Region;
+use crate::sys::steps::steps;
 
 const MILLISECOND: u64 = 1_000_000;
 
@@ -180,4 +182,65 @@ fn two_cells_of_a_key_become_one() {
     );
     let left = words.chunks(2).filter(|cell| cell[0].load(SeqCst) == 5);
     assert_eq!(left.count(), 1);
+}
+
+/// The same words, as they are now.
+fn copy(words: &[AtomicU64]) -> Region<AtomicU64> {
+    let copy: Region<AtomicU64> = Region::map(words.len()).expect("mapped");
+    let pairs = copy.iter().zip(words);
+    pairs.for_each(|(copy, word)| copy.store(word.load(SeqCst), SeqCst));
+    copy
+}
+
+#[test]
+fn whoever_is_killed_at_any_instruction_leaves_nothing_in_the_way() {
+    let name = "site::limit_req::buckets::tests::\
+                whoever_is_killed_at_any_instruction_leaves_nothing_in_the_way";
+    alone(name, || {
+        let words = words(WAYS);
+        let buckets = Buckets::new(&words);
+        // One has to go, and none is empty.
+        for key in 1..=16 {
+            for _ in 0..=key {
+                buckets
+                    .charge(key << 8, leak(0, 1), u64::MAX)
+                    .expect("charged");
+            }
+        }
+        let now = leak(1, 1);
+        let mut left = Vec::new();
+        let count = steps(
+            || {
+                let buckets = Buckets::new(&words);
+                let charged = [buckets.charge(77, now, 1000), buckets.charge(77, now, 1000)];
+                assert_eq!(charged, [Ok(0), Ok(1000)]);
+            },
+            || {
+                let seen: Vec<u64> = words.iter().map(|word| word.load(SeqCst)).collect();
+                if left.last() == Some(&seen) {
+                    return;
+                }
+                left.push(seen);
+                let words = copy(&words);
+                let buckets = Buckets::new(&words);
+                let others = (0..5)
+                    .filter(|_| buckets.charge(77, now, 3000).is_ok())
+                    .count();
+                assert!(
+                    (2..=4).contains(&others),
+                    "{others} of 4 after {:?}",
+                    left.last()
+                );
+                let known = words.chunks(2).filter(|cell| cell[0].load(SeqCst) == 77);
+                assert_eq!(known.count(), 1);
+                assert_eq!(
+                    buckets.look(16 << 8, now),
+                    16_999,
+                    "others are as they were"
+                );
+            },
+        );
+        // As it was, cleared, emptied, settled, charged, charged again.
+        assert_eq!(left.len(), 6, "in {count} instructions");
+    });
 }
