@@ -18,13 +18,13 @@ use super::draft::Site;
 use super::env::{Env, Job, Lane, Need, Wake};
 use super::limited::Limited;
 use super::location::Location;
+use super::matching::{Captures, Patience};
 use super::open_files;
 use super::rewrite;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
 use super::symlinks;
 use super::variables::{Kept, Slots};
-use crate::conf::pattern;
 use crate::files::temp::RequestBody;
 use crate::files::{Found, Opened, Query};
 use crate::http::{Bytes, Head, Length, ResponseHead, SentBytes};
@@ -93,15 +93,6 @@ pub struct Sent {
     pub complete: bool,
 }
 
-/// The text a pattern matched, and where its captures are.
-#[derive(Default)]
-pub struct Captures {
-    /// The text.
-    pub subject: Vec<u8>,
-    /// Where they are.
-    pub groups: pattern::Captures,
-}
-
 /// One request on its way to its answer.
 pub struct Exchange {
     /// The request's head, as received.
@@ -161,6 +152,8 @@ pub struct Exchange {
     pub(super) real_root: Option<(PathBuf, PathBuf)>,
     /// `try_files` found a name below an `alias` that replaces the whole path.
     pub(super) alias_keeps_uri: bool,
+    /// Whether a variable's value is unknown.
+    pub(super) patience: Cell<Patience>,
     /// What it gets depends on `Accept-Encoding`.
     pub(super) varies: bool,
     /// What it gets is decoded, since its client does not take the coding.
@@ -223,6 +216,7 @@ impl Exchange {
             login: None,
             real_root: None,
             alias_keeps_uri: false,
+            patience: Cell::default(),
             varies: false,
             decodes: false,
             witness: None,
@@ -277,14 +271,6 @@ impl Exchange {
     /// The clock of the event loop.
     pub fn clock(&self) -> &Clock {
         &self.link.clock
-    }
-
-    /// Looks at capture `number` of the latest pattern that matched, if there is one.
-    pub fn with_capture(&self, number: usize, look: impl FnOnce(&[u8])) {
-        let captures = self.captures.borrow();
-        if let Some(range) = captures.groups.get(number) {
-            look(&captures.subject[range]);
-        }
     }
 
     /// Whether the path came with something percent-encoded, or with a `+`: what is taken from it

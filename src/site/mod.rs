@@ -41,6 +41,7 @@ pub mod listen;
 pub mod listing;
 pub mod locate;
 pub mod location;
+pub mod map;
 pub mod matching;
 pub mod mime;
 pub mod mp4;
@@ -52,6 +53,7 @@ pub mod ranges;
 pub mod reach;
 pub mod realip;
 pub mod redirect;
+pub mod referer;
 pub mod rewrite;
 pub mod root;
 pub mod run;
@@ -60,6 +62,7 @@ pub mod scope;
 pub mod server;
 pub mod sizing;
 pub mod source;
+pub mod split_clients;
 pub mod static_file;
 pub mod stub_status;
 pub mod symlinks;
@@ -75,6 +78,7 @@ pub mod try_files;
 pub mod typeset;
 pub mod unbuilt;
 pub mod variables;
+pub mod wildcard;
 pub mod zones;
 pub mod zstd;
 
@@ -183,6 +187,8 @@ modules! {
         realip: realip::RealIp,
         /// How redirects are written.
         redirect: redirect::Redirect,
+        /// Pages that may link here.
+        referers: referer::Referers,
         /// What is said while instructions are followed.
         rewriting: rewrite::Rewriting,
         /// Where files are.
@@ -215,6 +221,10 @@ modules! {
         listen: listen::Listen,
         /// What the server is called.
         names: names::Names,
+        /// Variables that are made of others.
+        maps: map::Maps,
+        /// Groups of clients.
+        split_clients: split_clients::SplitClients,
         /// Instructions of the block.
         program: rewrite::Program,
         /// A page about connections.
@@ -228,6 +238,7 @@ modules! {
 fn settle(values: &Values, draft: &mut Draft) {
     body::settle(values, draft);
     dav::settle(values, draft);
+    referer::settle(values, draft);
 }
 
 impl Values {

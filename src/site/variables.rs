@@ -55,6 +55,7 @@ const DECLARED: &[Declared] = &[
     realip::DECLARED,
     request::DECLARED,
     response::DECLARED,
+    super::referer::DECLARED,
     time::DECLARED,
     foreign::DECLARED,
     super::limit_conn::DECLARED,
