@@ -9,6 +9,8 @@ mod common;
 mod compare;
 #[path = "differential/pages.rs"]
 mod pages;
+#[path = "../src/site/mp4/sample.rs"]
+mod sample;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -99,7 +101,7 @@ fn setup(config: &str) -> Setup {
         setup.file(&format!("html/{name}"), content)
     };
     let setup = pages::PAGES.iter().fold(setup, with_page);
-    setup
+    let setup = setup
         .file("html/long.html", &page)
         .file("html/long.css", &page)
         .file("html/long.txt", &page)
@@ -146,7 +148,32 @@ fn setup(config: &str) -> Setup {
         .link("html/links/in", "../f.txt")
         .link("html/links/out", "/etc/passwd")
         .link("html/links/folder", "../dir")
-        .link("html/links/broken", "none")
+        .link("html/links/broken", "none");
+    films().into_iter().fold(setup, |setup, (name, content)| {
+        setup.file(&format!("html/films/{name}"), content)
+    })
+}
+
+/// Films, and what is none.
+fn films() -> [(&'static str, Vec<u8>); 7] {
+    let film = sample::Film::new(10);
+    let mut first = film.clone();
+    first.tables_first = true;
+    let mut wide = first.clone();
+    (wide.wide_offsets, wide.wide_times) = (true, true);
+    let mut even = film.clone();
+    even.tracks[1].size = 16;
+    let mut early = film.clone();
+    early.tracks[1] = sample::Track::sound(4);
+    [
+        ("last.mp4", film.bytes()),
+        ("first.mp4", first.bytes()),
+        ("wide.mp4", wide.bytes()),
+        ("even.mp4", even.bytes()),
+        ("early.mp4", early.bytes()),
+        ("bad.mp4", film.bytes()[..3000].to_vec()),
+        ("clip.flv", (0..300u32).map(|byte| byte as u8).collect()),
+    ]
 }
 
 fn answer(address: SocketAddr, request: &Request) -> Answer {
