@@ -61,11 +61,15 @@ fn show(rows: &mut [Row]) {
     rows.iter_mut()
         .for_each(|row| row.costs.sort_by(f64::total_cmp));
     let cost = |row: &Row| row.costs[ROUNDS / 2];
-    let reference = rows.iter().find(|row| row.name == "nginx gzip").map(cost);
+    let named = |name: &str| rows.iter().find(|row| row.name == name).map(cost);
+    let nginx = |row: &Row| {
+        let (server, _) = row.name.rsplit_once(' ').expect("server and coding");
+        named(&format!("{} gzip", server.replace("forkful", "nginx")))
+    };
     println!("| server and coding | bytes | CPU µs/request | CPU to nginx's gzip |");
     println!("|---|---:|---:|---:|");
-    for row in rows {
-        let ratio = reference.map_or(String::new(), |it| format!("{:.3}", cost(row) / it));
+    for row in rows.iter() {
+        let ratio = nginx(row).map_or(String::new(), |it| format!("{:.3}", cost(row) / it));
         println!(
             "| {} | {} | {:.2} | {ratio} |",
             row.name,

@@ -23,12 +23,6 @@ const PAGE: &[u8] = include_bytes!("../../README.md");
 const TUNED: &str = "sendfile on; tcp_nopush on; access_log off; keepalive_requests 1000000000; \
                      open_file_cache max=1000 inactive=60s; open_file_cache_valid 60s;";
 
-/// The same for who wants few bytes, by what is built in.
-const CODING: &str = "types { text/html html; } access_log off; keepalive_requests 1000000000; \
-                      gzip on;";
-const MORE_CODINGS: &str = "types { text/html html; } access_log off; \
-                            keepalive_requests 1000000000; gzip on; brotli on; zstd on;";
-
 /// A server with a configuration.
 #[derive(Clone, Copy)]
 pub struct Peer {
@@ -56,19 +50,17 @@ pub fn all() -> Vec<Peer> {
     peers
 }
 
-/// Those that are installed, with what codes answers: ours first.
+/// The same with content codings, of which nginx has one.
 pub fn coding() -> Vec<Peer> {
-    let ours = env!("CARGO_BIN_EXE_forkful");
-    let peer = |name, program, http| Peer {
-        name,
-        program,
-        http,
-    };
-    let mut peers = vec![
-        peer("forkful", ours, MORE_CODINGS),
-        peer("nginx", NGINX, CODING),
-    ];
-    peers.retain(|peer| tool_is_installed(peer.program));
+    let mut peers = all();
+    for peer in &mut peers {
+        let codings = match peer.program == NGINX {
+            true => "gzip on;",
+            false => "gzip on; brotli on; zstd on;",
+        };
+        let types = "types { text/html html; }";
+        peer.http = format!("{} {types} {codings}", peer.http).leak();
+    }
     peers
 }
 
