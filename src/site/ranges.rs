@@ -98,7 +98,7 @@ fn several(answer: &mut Answer, ranges: &[Range<u64>], size: u64) {
     random::fill(&mut boundary).unwrap_or_default();
     let multipart = Multipart::new(
         u64::from_ne_bytes(boundary),
-        answer.content_type.as_deref(),
+        answer.media().as_deref(),
         size,
     );
     let mut pieces = Vec::with_capacity(2 * ranges.len() + 1);
@@ -108,6 +108,7 @@ fn several(answer: &mut Answer, ranges: &[Range<u64>], size: u64) {
     }
     pieces.push(Piece::Bytes(Bytes::from(multipart.end()).into()));
     answer.content_type = Some(multipart.content_type().into());
+    answer.charset = None;
     answer.body = Body::Pieces(pieces);
     answer.status = 206;
 }
