@@ -272,7 +272,7 @@ fn show(name: &[u8], id: &Id, out: &mut Vec<u8>) -> bool {
 /// Adds the cookie, if the client is to get one.
 pub fn filter(x: &Exchange, answer: &mut Answer) {
     let userid: &'static UserId = &x.location.values.userid;
-    if !matches!(userid.mode, Mode::On { .. }) || x.is_child() {
+    if !matches!(userid.mode, Mode::On { .. }) {
         return;
     }
     let Some(issued) = userid.issued(x) else {
