@@ -44,10 +44,12 @@ pub mod locate;
 pub mod location;
 pub mod matching;
 pub mod mime;
+pub mod mirror;
 pub mod names;
 pub mod numbering;
 pub mod open_files;
 pub mod pages;
+pub mod post_action;
 pub mod ranges;
 pub mod reach;
 pub mod realip;
@@ -188,6 +190,10 @@ modules! {
         redirect: redirect::Redirect,
         /// What is said while instructions are followed.
         rewriting: rewrite::Rewriting,
+        /// Requests that are made once more.
+        mirror: mirror::Mirror,
+        /// What is done when a request is over.
+        post_action: post_action::PostAction,
         /// Where files are.
         root: root::Root,
         /// How access checks go together.
@@ -229,6 +235,7 @@ modules! {
 fn settle(values: &Values, draft: &mut Draft) {
     body::settle(values, draft);
     dav::settle(values, draft);
+    mirror::settle(values, draft);
 }
 
 impl Values {

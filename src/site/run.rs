@@ -11,7 +11,7 @@ use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
     body, dav, error_page, filter, gzip_static, index, limit_conn, limit_req, listing, locate,
-    realip, rewrite, static_file, stub_status, try_files,
+    mirror, post_action, realip, rewrite, static_file, stub_status, try_files,
 };
 use crate::http::Coding;
 use crate::log::Level;
@@ -45,6 +45,8 @@ pub enum Phase {
     Refuse(Instant),
     /// `try_files`: this one is next.
     TryFiles(usize),
+    /// What is done beside it.
+    Mirror,
     /// What answers in place of files.
     Handler,
     /// Index files: this one is next.
@@ -63,6 +65,8 @@ pub enum Phase {
     Decoded(Coding),
     /// The answer's body is to be coded.
     Code,
+    /// It is over.
+    PostAction,
 }
 
 /// What a phase decided.
@@ -212,6 +216,7 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Access(progress) => satisfy::check(x, progress),
         Phase::Refuse(time) => satisfy::refuse_at(x, time),
         Phase::TryFiles(at) => try_files::run(x, env, at),
+        Phase::Mirror => mirror::run(x, env),
         Phase::Handler => stub_status::run(x),
         Phase::Index(at) => index::run(x, env, at),
         Phase::Directory => index::directory(x, env),
@@ -221,6 +226,7 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::File => static_file::run(x, env),
         Phase::Decoded(coding) => gzip_static::decoded(x, env, coding),
         Phase::Code => filter::resume(x),
+        Phase::PostAction => post_action::run(x),
     }
 }
 
@@ -237,14 +243,15 @@ fn following(phase: Phase) -> Phase {
         Phase::LimitReq => Phase::LimitConn,
         Phase::LimitConn => Phase::Access(Progress::default()),
         Phase::Access(_) | Phase::Refuse(_) => Phase::TryFiles(0),
-        Phase::TryFiles(_) => Phase::Handler,
+        Phase::TryFiles(_) => Phase::Mirror,
+        Phase::Mirror => Phase::Handler,
         Phase::Handler => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
         Phase::Index(_) => Phase::Listing,
         Phase::Listing => Phase::Dav,
         Phase::Dav => Phase::Precompressed(0),
         Phase::Precompressed(_) | Phase::File => Phase::File,
-        Phase::Decoded(_) | Phase::Code => phase,
+        Phase::Decoded(_) | Phase::Code | Phase::PostAction => phase,
     }
 }
 
