@@ -14,6 +14,7 @@ pub mod auth_request;
 pub mod body;
 pub mod brotli;
 pub mod browser;
+pub mod charset;
 pub mod clock;
 pub mod compression;
 pub mod conditional;
@@ -42,6 +43,7 @@ pub mod listen;
 pub mod listing;
 pub mod locate;
 pub mod location;
+pub mod map;
 pub mod matching;
 pub mod mime;
 pub mod mirror;
@@ -54,6 +56,7 @@ pub mod ranges;
 pub mod reach;
 pub mod realip;
 pub mod redirect;
+pub mod referer;
 pub mod rewrite;
 pub mod root;
 pub mod run;
@@ -62,8 +65,11 @@ pub mod scope;
 pub mod server;
 pub mod sizing;
 pub mod source;
+pub mod split_clients;
+pub mod ssi;
 pub mod static_file;
 pub mod stub_status;
+pub mod sub;
 pub mod subrequest;
 pub mod symlinks;
 pub mod template;
@@ -78,6 +84,7 @@ pub mod try_files;
 pub mod typeset;
 pub mod unbuilt;
 pub mod variables;
+pub mod wildcard;
 pub mod zones;
 pub mod zstd;
 
@@ -142,6 +149,8 @@ modules! {
         auth_request: auth_request::AuthRequest,
         /// Bodies of requests.
         body: body::Body,
+        /// Charsets.
+        charset: charset::Charset,
         /// Coding with brotli.
         brotli: brotli::Brotli,
         /// Files coded with brotli beforehand.
@@ -188,6 +197,8 @@ modules! {
         realip: realip::RealIp,
         /// How redirects are written.
         redirect: redirect::Redirect,
+        /// Pages that may link here.
+        referers: referer::Referers,
         /// What is said while instructions are followed.
         rewriting: rewrite::Rewriting,
         /// Requests that are made once more.
@@ -200,10 +211,14 @@ modules! {
         satisfy: satisfy::Satisfy,
         /// Sizes that size themselves here.
         sizing: sizing::Sizing,
+        /// Server-side includes.
+        ssi: ssi::Includes,
         /// Files as answers.
         static_file: static_file::StaticFile,
         /// Which symlinks are followed.
         symlinks: symlinks::Symlinks,
+        /// Strings replaced in answers.
+        sub: sub::Sub,
         /// Exchanges within others.
         subrequest: subrequest::Subrequest,
         /// How the server names itself.
@@ -222,6 +237,10 @@ modules! {
         listen: listen::Listen,
         /// What the server is called.
         names: names::Names,
+        /// Variables that are made of others.
+        maps: map::Maps,
+        /// Groups of clients.
+        split_clients: split_clients::SplitClients,
         /// Instructions of the block.
         program: rewrite::Program,
         /// A page about connections.
@@ -236,6 +255,7 @@ fn settle(values: &Values, draft: &mut Draft) {
     body::settle(values, draft);
     dav::settle(values, draft);
     mirror::settle(values, draft);
+    referer::settle(values, draft);
 }
 
 impl Values {

@@ -32,7 +32,7 @@ pub fn filter(x: &mut Exchange, answer: &mut Answer) -> Result<(), u16> {
     let max = x.location.values.ranges.max;
     // Ranges are defined for GET alone (RFC 9110 section 14.2).
     let defined = x.head.method() == Method::Get;
-    if answer.status != 200 || !answer.ranges || max == 0 || x.is_child() {
+    if answer.status != 200 || !answer.ranges || max == 0 {
         return Ok(());
     }
     let (content, size) = (content.clone(), meta.size);
