@@ -5,7 +5,7 @@ mod job;
 pub mod settings;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::ErrorKind::{Unsupported, WouldBlock};
 use std::io::{self, Read, Seek};
@@ -76,7 +76,7 @@ pub struct Disk {
     mounts: Option<File>,
     clock: Rc<Clock>,
     /// Exchanges that are to run beside the others.
-    begun: RefCell<Vec<Box<Exchange>>>,
+    begun: RefCell<VecDeque<Box<Exchange>>>,
     tickets: Cell<u64>,
     tally: Tally,
     shortage: RefCell<Shortage>,
@@ -97,7 +97,7 @@ impl Env for &Disk {
     }
 
     fn begin(&mut self, x: Box<Exchange>) {
-        self.begun.borrow_mut().push(x);
+        self.begun.borrow_mut().push_back(x);
     }
 
     fn read(&mut self, file: &File, range: Range<u64>) -> Option<io::Result<Vec<u8>>> {
@@ -155,7 +155,7 @@ impl Disk {
     }
 
     /// Exchanges that are to run beside the others from now on.
-    pub fn begun(&self) -> Vec<Box<Exchange>> {
+    pub fn begun(&self) -> VecDeque<Box<Exchange>> {
         self.begun.take()
     }
 
