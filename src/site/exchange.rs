@@ -20,6 +20,7 @@ use super::limited::Limited;
 use super::location::Location;
 use super::matching::{Captures, Patience};
 use super::open_files;
+use super::post_action::Acting;
 use super::rewrite;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
@@ -150,6 +151,10 @@ pub struct Exchange {
     pub(super) unsatisfied: Option<u64>,
     /// Where the redirect leads that is the answer.
     pub(super) leads_to: Option<Vec<u8>>,
+    /// An error was answered.
+    pub(super) failed: bool,
+    /// It is over, and does what is to be done then.
+    pub(super) acting: Option<Acting>,
     /// What asks for a password, if the answer is to.
     pub(super) challenges: Vec<Bytes>,
     /// A password that is being checked.
@@ -223,6 +228,8 @@ impl Exchange {
             must_close: false,
             unsatisfied: None,
             leads_to: None,
+            failed: false,
+            acting: None,
             challenges: Vec::new(),
             login: None,
             real_root: None,

@@ -48,10 +48,11 @@ pub fn apply(x: &mut Exchange, env: &mut dyn Env, mut answer: Answer) -> Result<
         userid::filter(x, &mut answer);
     }
     gunzip::filter(x, &mut answer);
-    addition::filter(x, &mut answer);
     sub::filter(x, &mut answer);
     charset::filter(x, &mut answer);
     ssi::filter(x, &mut answer);
+    // What stands around the body is not for those before.
+    addition::filter(x, &mut answer);
     code(x, env, answer)
 }
 

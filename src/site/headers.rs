@@ -162,9 +162,6 @@ fn is_no_error(status: u16) -> bool {
 /// Adds the fields that the location wants. They may speak of the answer itself
 /// (`$sent_http_content_type`), so it is the exchange's meanwhile.
 pub fn filter(x: &mut Exchange, answer: &mut Answer) {
-    if x.is_child() {
-        return;
-    }
     std::mem::swap(&mut x.answer, answer);
     add_all(x);
     std::mem::swap(&mut x.answer, answer);

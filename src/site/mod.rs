@@ -49,11 +49,13 @@ pub mod location;
 pub mod map;
 pub mod matching;
 pub mod mime;
+pub mod mirror;
 pub mod mp4;
 pub mod names;
 pub mod numbering;
 pub mod open_files;
 pub mod pages;
+pub mod post_action;
 pub mod random_index;
 pub mod ranges;
 pub mod reach;
@@ -215,6 +217,10 @@ modules! {
         referers: referer::Referers,
         /// What is said while instructions are followed.
         rewriting: rewrite::Rewriting,
+        /// Requests that are made once more.
+        mirror: mirror::Mirror,
+        /// What is done when a request is over.
+        post_action: post_action::PostAction,
         /// Where files are.
         root: root::Root,
         /// How access checks go together.
@@ -272,6 +278,7 @@ modules! {
 fn settle(values: &Values, draft: &mut Draft) {
     body::settle(values, draft);
     dav::settle(values, draft);
+    mirror::settle(values, draft);
     referer::settle(values, draft);
 }
 

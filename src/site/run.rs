@@ -11,7 +11,8 @@ use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
     body, dav, empty_gif, error_page, filter, flv, gzip_static, index, limit_conn, limit_req,
-    listing, locate, mp4, random_index, realip, rewrite, static_file, stub_status, try_files,
+    listing, locate, mirror, mp4, post_action, random_index, realip, rewrite, static_file,
+    stub_status, try_files,
 };
 use crate::http::Coding;
 use crate::log::Level;
@@ -45,6 +46,8 @@ pub enum Phase {
     Refuse(Instant),
     /// `try_files`: this one is next.
     TryFiles(usize),
+    /// What is done beside it.
+    Mirror,
     /// What answers in place of files.
     Handler,
     /// A picture of nothing.
@@ -71,6 +74,8 @@ pub enum Phase {
     Decoded(Coding),
     /// The answer's body is to be coded.
     Code,
+    /// It is over.
+    PostAction,
 }
 
 /// What a phase decided.
@@ -232,6 +237,7 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Access(progress) => satisfy::check(x, progress),
         Phase::Refuse(time) => satisfy::refuse_at(x, time),
         Phase::TryFiles(at) => try_files::run(x, env, at),
+        Phase::Mirror => mirror::run(x, env),
         Phase::Handler => stub_status::run(x),
         Phase::EmptyGif => empty_gif::run(x),
         Phase::RandomIndex => random_index::run(x, env),
@@ -245,6 +251,7 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::File => static_file::run(x, env),
         Phase::Decoded(coding) => gzip_static::decoded(x, env, coding),
         Phase::Code => filter::resume(x),
+        Phase::PostAction => post_action::run(x),
     }
 }
 
@@ -261,7 +268,8 @@ fn following(phase: Phase) -> Phase {
         Phase::LimitReq => Phase::LimitConn,
         Phase::LimitConn => Phase::Access(Progress::default()),
         Phase::Access(_) | Phase::Refuse(_) => Phase::TryFiles(0),
-        Phase::TryFiles(_) => Phase::Handler,
+        Phase::TryFiles(_) => Phase::Mirror,
+        Phase::Mirror => Phase::Handler,
         Phase::Handler => Phase::EmptyGif,
         Phase::EmptyGif => Phase::Mp4,
         Phase::Mp4 => Phase::Flv,
@@ -272,7 +280,7 @@ fn following(phase: Phase) -> Phase {
         Phase::Listing => Phase::Dav,
         Phase::Dav => Phase::Precompressed(0),
         Phase::Precompressed(_) | Phase::File => Phase::File,
-        Phase::Decoded(_) | Phase::Code => phase,
+        Phase::Decoded(_) | Phase::Code | Phase::PostAction => phase,
     }
 }
 

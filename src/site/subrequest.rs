@@ -26,6 +26,12 @@ pub fn log(child: &Exchange) {
     }
 }
 
+/// Counts what became part of another body.
+pub fn passed(child: &mut Exchange, chunk: &Chunk) {
+    child.sent.body += chunk.len() as u64;
+    child.sent.bytes += chunk.len() as u64;
+}
+
 /// An exchange whose body stands in the body of another one.
 pub struct Inner {
     exchange: Box<Exchange>,
@@ -70,10 +76,7 @@ impl Inner {
         };
         let chunk = body.next(&mut self.exchange, env)?;
         match &chunk {
-            Some(chunk) => {
-                self.exchange.sent.body += chunk.len() as u64;
-                self.exchange.sent.bytes += chunk.len() as u64;
-            }
+            Some(chunk) => passed(&mut self.exchange, chunk),
             None => log(&self.exchange),
         }
         Ok(chunk)

@@ -15,13 +15,14 @@ use super::timer::Timer;
 use super::waiting::{Loading, Waiting};
 use crate::files::temp::RequestBody;
 use crate::http::{Clock, Connection, Event, Head, Id, Method, Piece, Pool, SentBytes, Timeout};
-use crate::site::access_log;
 use crate::site::answer::{Body, Response};
 use crate::site::draft::Site;
+use crate::site::env::Env;
 use crate::site::env::Wake;
 use crate::site::exchange::{Exchange, Link};
 use crate::site::headers;
 use crate::site::limit_rate;
+use crate::site::post_action;
 use crate::site::run::{Step, pull, run};
 use crate::site::source::{Pull, Source};
 use crate::site::traffic::Doing;
@@ -420,13 +421,7 @@ impl Client {
         self.pace = None;
         x.ended(sent, CLIENT_GONE);
         self.tally.response(x.sent.status);
-        access_log::write(&x);
         self.wait_no_more(id);
-        if let Some(body) = x.request_body.take()
-            && let RequestBody::File { .. } = *body
-        {
-            self.disk.drop_elsewhere(Box::new(body));
-        }
         if self
             .feeding
             .as_ref()
@@ -434,7 +429,25 @@ impl Client {
         {
             self.feeding = None;
         }
+        match post_action::end(x) {
+            Ok(x) => self.put_away(*x),
+            Err(again) => (&*self.disk).begin(again),
+        }
+    }
+
+    /// Gives back what an exchange had for which nothing is left to be done.
+    fn put_away(&self, mut x: Exchange) {
+        if let Some(body) = x.request_body.take()
+            && let RequestBody::File { .. } = *body
+        {
+            self.disk.drop_elsewhere(Box::new(body));
+        }
         self.pool.recycle(x.head);
+    }
+
+    /// Whether something that runs beside it still has its socket.
+    pub fn is_left_behind(&self) -> bool {
+        Rc::strong_count(&self.link) > 1 + self.exchanges.len()
     }
 
     /// Nothing more can be received. Also a request of which only the start came is logged.

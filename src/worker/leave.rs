@@ -59,7 +59,7 @@ impl Worker {
     pub fn is_done(&self) -> bool {
         match self.stage {
             Stage::Serving => false,
-            Stage::Leaving { .. } => self.clients.is_empty(),
+            Stage::Leaving { .. } => self.clients.is_empty() && self.beside.is_empty(),
             Stage::Stopped => true,
         }
     }

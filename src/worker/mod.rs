@@ -3,6 +3,7 @@
 //! know.
 
 mod accept;
+mod beside;
 mod client;
 pub mod command;
 #[cfg(debug_assertions)]
