@@ -7,6 +7,8 @@ mod cases;
 mod common;
 #[path = "differential/compare.rs"]
 mod compare;
+#[path = "differential/pages.rs"]
+mod pages;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -93,7 +95,12 @@ const MODULES: [&str; 2] = [
 fn setup(config: &str) -> Setup {
     let modules: String = MODULES.map(|it| format!("load_module {it};")).concat();
     let page = "<p>a page that is worth coding\n".repeat(200);
-    Setup::with_main(&format!("worker_processes 1; {modules}"), config)
+    let setup = Setup::with_main(&format!("worker_processes 1; {modules}"), config);
+    let with_page = |setup: Setup, (name, content): &(&str, &[u8])| {
+        setup.file(&format!("html/{name}"), content)
+    };
+    let setup = pages::PAGES.iter().fold(setup, with_page);
+    setup
         .file("html/long.html", &page)
         .file("html/long.css", &page)
         .file("html/long.txt", &page)
@@ -283,7 +290,9 @@ const DEBIAN_REQUESTS: &str = "GET / localhost
     GET / localhost | Connection: close";
 
 /// Of nginx's directives those that are newer than the nginx beside us.
-const NEWER: [&str; 5] = [
+const NEWER: &[&str] = &[
+    "add_header_inherit",
+    "add_trailer_inherit",
     "client_body_early_read",
     "keepalive_disable",
     "keepalive_min_timeout",

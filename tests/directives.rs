@@ -31,13 +31,16 @@ const OWN: [(&str, &str); 10] = [
 ];
 
 /// Defaults that are not nginx's text: ours differ on purpose, or nginx's text is no value.
-const OTHER_DEFAULTS: [(&str, &str); 8] = [
+const OTHER_DEFAULTS: &[(&str, &str)] = &[
     // Without it, `file_cache` says what is kept.
     ("open_file_cache", ""),
+    // What nginx documents is one more than what it does.
+    ("ssi_value_length", "255"),
     // Clients that use a connection at the moment of a reload must not fail.
     ("keepalive_min_timeout", "1s"),
     // Of nginx's defaults that depend on the machine, those of a common one.
     ("client_body_buffer_size", "16k"),
+    ("map_hash_bucket_size", "64"),
     ("server_names_hash_bucket_size", "64"),
     // Without it, what is not in memory is read in a pool of threads.
     ("aio", ""),

@@ -18,13 +18,14 @@ use super::draft::Site;
 use super::env::{Env, Job, Lane, Need, Wake};
 use super::limited::Limited;
 use super::location::Location;
+use super::matching::{Captures, Patience};
 use super::open_files;
 use super::rewrite;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
+use super::ssi::Ssi;
 use super::symlinks;
 use super::variables::{Kept, Slots};
-use crate::conf::pattern;
 use crate::files::temp::RequestBody;
 use crate::files::{Found, Opened, Query};
 use crate::http::{Bytes, Head, Length, ResponseHead, SentBytes};
@@ -37,7 +38,7 @@ use crate::sys::socket::{Address, PeerAddress, Stream};
 pub const MAX_REDIRECTS: u8 = 10;
 
 /// How deep exchanges may stand in others (nginx's limit of subrequests).
-pub const MAX_DEPTH: u8 = 50;
+pub const MAX_DEPTH: u8 = 51;
 
 /// A client's connection, as far as the requests on it can see.
 pub struct Link {
@@ -91,15 +92,6 @@ pub struct Sent {
     pub body: u64,
     /// Whether all of it went out (`$request_completion`).
     pub complete: bool,
-}
-
-/// The text a pattern matched, and where its captures are.
-#[derive(Default)]
-pub struct Captures {
-    /// The text.
-    pub subject: Vec<u8>,
-    /// Where they are.
-    pub groups: pattern::Captures,
 }
 
 /// One request on its way to its answer.
@@ -161,6 +153,12 @@ pub struct Exchange {
     pub(super) real_root: Option<(PathBuf, PathBuf)>,
     /// `try_files` found a name below an `alias` that replaces the whole path.
     pub(super) alias_keeps_uri: bool,
+    /// The charset of its answer; of one within another, that one's.
+    pub(super) main_charset: Option<Rc<[u8]>>,
+    /// What its pages remember.
+    pub(super) ssi: Option<Box<Ssi>>,
+    /// Whether a variable's value is unknown.
+    pub(super) patience: Cell<Patience>,
     /// What it gets depends on `Accept-Encoding`.
     pub(super) varies: bool,
     /// What it gets is decoded, since its client does not take the coding.
@@ -223,6 +221,9 @@ impl Exchange {
             login: None,
             real_root: None,
             alias_keeps_uri: false,
+            main_charset: None,
+            ssi: None,
+            patience: Cell::default(),
             varies: false,
             decodes: false,
             witness: None,
@@ -264,6 +265,8 @@ impl Exchange {
         child.request_body.clone_from(&self.request_body);
         child.phase = Phase::ServerRewrite;
         child.slots = self.slots.shared(self.site.slots);
+        child.main_charset = self.main_charset.clone();
+        child.ssi = self.ssi.as_ref().map(|ssi| Box::new(ssi.within()));
         child.limited = self.limited.shared();
         child.depth = self.depth + 1;
         Ok(Box::new(child))
@@ -277,14 +280,6 @@ impl Exchange {
     /// The clock of the event loop.
     pub fn clock(&self) -> &Clock {
         &self.link.clock
-    }
-
-    /// Looks at capture `number` of the latest pattern that matched, if there is one.
-    pub fn with_capture(&self, number: usize, look: impl FnOnce(&[u8])) {
-        let captures = self.captures.borrow();
-        if let Some(range) = captures.groups.get(number) {
-            look(&captures.subject[range]);
-        }
     }
 
     /// Whether the path came with something percent-encoded, or with a `+`: what is taken from it

@@ -4,10 +4,11 @@
 use super::draft::Draft;
 use super::exchange::Exchange;
 use crate::conf::diagnostic::Reason;
-use crate::conf::pattern::Pattern;
+use crate::conf::pattern::{self, Pattern};
 use crate::conf::table::Call;
 use crate::conf::value;
 use crate::directives;
+use crate::log::Level;
 
 /// Backtracking steps a match may take, unless `regex_match_limit` says otherwise.
 pub const LIMIT: u64 = 1_000_000;
@@ -25,6 +26,27 @@ fn match_limit(this: &mut Matching, draft: &mut Draft, call: &Call<'_>) -> Resul
     this.limit = value::number(call.arg(0))?;
     draft.match_limit = this.limit;
     Ok(())
+}
+
+/// The text a pattern matched, and where its captures are.
+#[derive(Clone, Default)]
+pub struct Captures {
+    /// The text.
+    pub subject: Vec<u8>,
+    /// Where they are.
+    pub groups: pattern::Captures,
+}
+
+/// Whether a variable took too long, and its request has an answer.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub enum Patience {
+    /// None did.
+    #[default]
+    Kept,
+    /// One did.
+    Lost,
+    /// The request has its error.
+    Spent,
 }
 
 /// Matching was given up: the pattern backtracks too much on this text.
@@ -60,6 +82,14 @@ impl Matcher {
         self.pattern.text()
     }
 
+    /// Whether it matches, without leaving captures anywhere.
+    ///
+    /// # Errors
+    /// Matching was given up.
+    pub fn is_match(&self, text: &[u8]) -> Result<bool, TooHard> {
+        self.pattern.is_match(text).map_err(|_| TooHard)
+    }
+
     /// Whether it matches; if so, its captures are the exchange's from now on.
     ///
     /// # Errors
@@ -84,5 +114,33 @@ impl Matcher {
             x.set_slot(slot, Some(text[range].to_vec()));
         }
         Ok(true)
+    }
+}
+
+impl Exchange {
+    /// Gives the request up: the pattern of a variable took too long, so that its value is unknown.
+    pub fn give_up(&self, what: &str) {
+        let what = format_args!("the pattern of a {what} exceeded regex_match_limit");
+        self.log(Level::Error, what);
+        if self.patience.get() == Patience::Kept {
+            self.patience.set(Patience::Lost);
+        }
+    }
+
+    /// Whether the request was given up; told once, so that its error has an answer.
+    pub(super) fn is_given_up(&self) -> bool {
+        let lost = self.patience.get() == Patience::Lost;
+        if lost {
+            self.patience.set(Patience::Spent);
+        }
+        lost
+    }
+
+    /// Looks at capture `number` of the latest pattern that matched, if there is one.
+    pub fn with_capture(&self, number: usize, look: impl FnOnce(&[u8])) {
+        let captures = self.captures.borrow();
+        if let Some(range) = captures.groups.get(number) {
+            look(&captures.subject[range]);
+        }
     }
 }

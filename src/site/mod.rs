@@ -12,6 +12,7 @@ pub mod auth_basic;
 pub mod body;
 pub mod brotli;
 pub mod browser;
+pub mod charset;
 pub mod clock;
 pub mod compression;
 pub mod conditional;
@@ -40,6 +41,7 @@ pub mod listen;
 pub mod listing;
 pub mod locate;
 pub mod location;
+pub mod map;
 pub mod matching;
 pub mod mime;
 pub mod names;
@@ -50,6 +52,7 @@ pub mod ranges;
 pub mod reach;
 pub mod realip;
 pub mod redirect;
+pub mod referer;
 pub mod rewrite;
 pub mod root;
 pub mod run;
@@ -58,8 +61,11 @@ pub mod scope;
 pub mod server;
 pub mod sizing;
 pub mod source;
+pub mod split_clients;
+pub mod ssi;
 pub mod static_file;
 pub mod stub_status;
+pub mod sub;
 pub mod symlinks;
 pub mod template;
 #[cfg(test)]
@@ -73,6 +79,7 @@ pub mod try_files;
 pub mod typeset;
 pub mod unbuilt;
 pub mod variables;
+pub mod wildcard;
 pub mod zones;
 pub mod zstd;
 
@@ -133,6 +140,8 @@ modules! {
         auth_basic: auth_basic::AuthBasic,
         /// Bodies of requests.
         body: body::Body,
+        /// Charsets.
+        charset: charset::Charset,
         /// Coding with brotli.
         brotli: brotli::Brotli,
         /// Files coded with brotli beforehand.
@@ -179,6 +188,8 @@ modules! {
         realip: realip::RealIp,
         /// How redirects are written.
         redirect: redirect::Redirect,
+        /// Pages that may link here.
+        referers: referer::Referers,
         /// What is said while instructions are followed.
         rewriting: rewrite::Rewriting,
         /// Where files are.
@@ -187,10 +198,14 @@ modules! {
         satisfy: satisfy::Satisfy,
         /// Sizes that size themselves here.
         sizing: sizing::Sizing,
+        /// Server-side includes.
+        ssi: ssi::Includes,
         /// Files as answers.
         static_file: static_file::StaticFile,
         /// Which symlinks are followed.
         symlinks: symlinks::Symlinks,
+        /// Strings replaced in answers.
+        sub: sub::Sub,
         /// How the server names itself.
         tokens: tokens::Tokens,
         /// Time-outs, keep-alive and the ways bytes are sent.
@@ -207,6 +222,10 @@ modules! {
         listen: listen::Listen,
         /// What the server is called.
         names: names::Names,
+        /// Variables that are made of others.
+        maps: map::Maps,
+        /// Groups of clients.
+        split_clients: split_clients::SplitClients,
         /// Instructions of the block.
         program: rewrite::Program,
         /// A page about connections.
@@ -220,6 +239,7 @@ modules! {
 fn settle(values: &Values, draft: &mut Draft) {
     body::settle(values, draft);
     dav::settle(values, draft);
+    referer::settle(values, draft);
 }
 
 impl Values {

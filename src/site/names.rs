@@ -1,13 +1,13 @@
 //! `server_name`: which server a host belongs to. Exact names come first, then the longest
 //! wildcard in front, then the longest at the end, then patterns in their order.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
 use super::draft::Draft;
 use super::exchange::Exchange;
 use super::matching::{Matcher, TooHard};
+use super::wildcard::Wildcards;
 use crate::conf::diagnostic::{Reason, Severity};
 use crate::conf::table::Call;
 use crate::conf::tree::Word;
@@ -44,6 +44,19 @@ impl Name {
             Name::Trailing(text) => [&text[..], b"*"].concat(),
             Name::Pattern(matcher) => [b"~", matcher.text()].concat(),
         }
+    }
+
+    /// Whether a host (in lower case) is meant.
+    ///
+    /// # Errors
+    /// A pattern gave up.
+    pub fn covers(&self, host: &[u8]) -> Result<bool, TooHard> {
+        Ok(match self {
+            Name::Exact(text) => host == text,
+            Name::Leading(text) => host.len() > text.len() && host.ends_with(text),
+            Name::Trailing(text) => host.len() > text.len() && host.starts_with(text),
+            Name::Pattern(matcher) => matcher.is_match(host)?,
+        })
     }
 }
 
@@ -116,9 +129,7 @@ fn parse(this: &mut Names, draft: &mut Draft, word: &Word) -> Result<(), Reason>
 /// The names of all servers on one address.
 #[derive(Debug, Default)]
 pub struct NameIndex {
-    exact: HashMap<Vec<u8>, usize>,
-    leading: HashMap<Vec<u8>, usize>,
-    trailing: HashMap<Vec<u8>, usize>,
+    names: Wildcards<usize>,
     patterns: Vec<(Rc<Matcher>, usize)>,
 }
 
@@ -126,9 +137,9 @@ impl NameIndex {
     /// Adds a name of server `server`; `false` if another server has it already.
     pub fn add(&mut self, name: &Name, server: usize) -> bool {
         let (map, text) = match name {
-            Name::Exact(text) => (&mut self.exact, text),
-            Name::Leading(text) => (&mut self.leading, text),
-            Name::Trailing(text) => (&mut self.trailing, text),
+            Name::Exact(text) => (&mut self.names.exact, text),
+            Name::Leading(text) => (&mut self.names.leading, text),
+            Name::Trailing(text) => (&mut self.names.trailing, text),
             Name::Pattern(matcher) => {
                 self.patterns.push((matcher.clone(), server));
                 return true;
@@ -142,10 +153,7 @@ impl NameIndex {
     /// # Errors
     /// A pattern gave up.
     pub fn find(&self, host: &[u8], x: &Exchange) -> Result<Option<usize>, TooHard> {
-        if let Some(&server) = self.exact.get(host) {
-            return Ok(Some(server));
-        }
-        if let Some(server) = self.wildcard(host) {
+        if let Some(&server) = self.names.find(host) {
             return Ok(Some(server));
         }
         if host.is_empty() {
@@ -157,19 +165,5 @@ impl NameIndex {
             }
         }
         Ok(None)
-    }
-
-    fn wildcard(&self, host: &[u8]) -> Option<usize> {
-        let dots = || (0..host.len()).filter(|&i| host[i] == b'.');
-        let leading = || {
-            dots()
-                .filter(|&i| i > 0)
-                .find_map(|i| self.leading.get(&host[i..]))
-        };
-        let trailing = || dots().rev().find_map(|i| self.trailing.get(&host[..=i]));
-        let leading = (!self.leading.is_empty()).then(leading).flatten();
-        leading
-            .or_else(|| (!self.trailing.is_empty()).then(trailing).flatten())
-            .copied()
     }
 }

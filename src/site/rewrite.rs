@@ -9,6 +9,7 @@ mod run;
 use std::rc::Rc;
 
 use super::draft::Draft;
+use super::map::variable_name;
 use super::matching::Matcher;
 use super::template::Template;
 use super::variables::Target;
@@ -140,10 +141,7 @@ fn leads_away(text: &[u8]) -> bool {
 
 fn set(this: &mut Program, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
     let (variable, value) = (call.arg(0), call.arg(1));
-    let Some(name) = variable.text.strip_prefix(b"$") else {
-        return Err(Reason::about("invalid variable name", variable));
-    };
-    let target = draft.variables.target(name);
+    let target = draft.variables.target(variable_name(variable)?);
     let target = target.map_err(|reason| reason.at(variable.place))?;
     let value = Template::compile(value, draft)?;
     this.add(call, Order::Set(target, value));

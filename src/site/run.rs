@@ -123,6 +123,9 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
         None => resume(x, env, why),
     };
     loop {
+        if x.is_given_up() {
+            flow = Flow::Fail(500);
+        }
         flow = match flow {
             Flow::Next => {
                 x.phase = following(x.phase);
@@ -136,10 +139,12 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
             Flow::Named(location) => enter_named(x, location),
             Flow::Fail(status) => error_page::answer(x, status),
             Flow::Answer(answer) => match filter::apply(x, env, *answer) {
+                Ok(_) if x.is_given_up() => Flow::Fail(500),
                 Ok(response) => return Step::Answer(Box::new(response)),
                 Err(halt) => halt.into(),
             },
             Flow::Code(answer) => match filter::code(x, env, *answer) {
+                Ok(_) if x.is_given_up() => Flow::Fail(500),
                 Ok(response) => return Step::Answer(Box::new(response)),
                 Err(halt) => halt.into(),
             },

@@ -6,6 +6,7 @@ mod clients;
 mod errors;
 mod files;
 mod filters;
+mod maps;
 mod rewrite;
 mod routing;
 mod servers;
