@@ -7,6 +7,7 @@ use super::run::{Flow, Phase};
 use super::transport::Transport;
 use super::{
     addition, charset, compression, conditional, gunzip, headers, ranges, redirect, ssi, sub,
+    userid,
 };
 use crate::http::{Bytes, Length, Method, ResponseHead, Version, multipart};
 
@@ -44,6 +45,7 @@ pub fn apply(x: &mut Exchange, env: &mut dyn Env, mut answer: Answer) -> Result<
     if !x.is_child() {
         conditional::filter(x, &mut answer)?;
         headers::filter(x, &mut answer);
+        userid::filter(x, &mut answer);
     }
     gunzip::filter(x, &mut answer);
     sub::filter(x, &mut answer);
