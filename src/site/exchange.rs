@@ -348,6 +348,14 @@ impl Exchange {
         matches!(self.woken, Some(Wake::Refused))
     }
 
+    /// What came of a job, if it was woken with that.
+    pub fn done<T: 'static>(&mut self) -> Option<T> {
+        match self.woken.take_if(|why| matches!(why, Wake::Done(_)))? {
+            Wake::Done(product) => product.downcast().ok().map(|product| *product),
+            _ => None,
+        }
+    }
+
     /// What came of a job: the one it was woken with, or a need to wait for it. The job is to be
     /// done within the time that a client may stay silent.
     pub fn job<T: Send + 'static>(
@@ -372,10 +380,8 @@ impl Exchange {
         what: &'static str,
         run: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Need> {
-        if let Some(Wake::Done(product)) = self.woken.take_if(|why| matches!(why, Wake::Done(_)))
-            && let Ok(product) = product.downcast::<T>()
-        {
-            return Ok(*product);
+        if let Some(product) = self.done() {
+            return Ok(product);
         }
         Err(Need::Job(Job {
             lane,

@@ -27,6 +27,7 @@ pub mod error_log;
 pub mod error_page;
 pub mod exchange;
 pub mod filter;
+pub mod flv;
 pub mod forwarded;
 pub mod geo;
 pub mod gunzip;
@@ -49,6 +50,7 @@ pub mod map;
 pub mod matching;
 pub mod mime;
 pub mod mirror;
+pub mod mp4;
 pub mod names;
 pub mod numbering;
 pub mod open_files;
@@ -199,6 +201,8 @@ modules! {
         listing: listing::Listing,
         /// Media types.
         mime: mime::Mime,
+        /// How films are entered.
+        mp4: mp4::Mp4,
         /// Limits of pattern matching.
         matching: matching::Matching,
         /// Which answers of the file system are used again.
@@ -245,6 +249,10 @@ modules! {
     own {
         /// Whether the answer is a picture of nothing.
         empty_gif: empty_gif::EmptyGif,
+        /// Whether files are films.
+        films: mp4::Films,
+        /// Whether files are Flash videos.
+        flv: flv::Flv,
         /// Variables from addresses.
         geo: geo::Geo,
         /// Whether only internal redirects reach it.

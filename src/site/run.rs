@@ -10,9 +10,9 @@ use super::location::Location;
 use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
-    body, dav, empty_gif, error_page, filter, gzip_static, index, limit_conn, limit_req, listing,
-    locate, mirror, post_action, random_index, realip, rewrite, static_file, stub_status,
-    try_files,
+    body, dav, empty_gif, error_page, filter, flv, gzip_static, index, limit_conn, limit_req,
+    listing, locate, mirror, mp4, post_action, random_index, realip, rewrite, static_file,
+    stub_status, try_files,
 };
 use crate::http::Coding;
 use crate::log::Level;
@@ -54,6 +54,10 @@ pub enum Phase {
     EmptyGif,
     /// Any file of a directory.
     RandomIndex,
+    /// A film.
+    Mp4,
+    /// A Flash video.
+    Flv,
     /// Index files: this one is next.
     Index(usize),
     /// Whether there is a directory at all, once its first index file is missing.
@@ -237,6 +241,8 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Handler => stub_status::run(x),
         Phase::EmptyGif => empty_gif::run(x),
         Phase::RandomIndex => random_index::run(x, env),
+        Phase::Mp4 => mp4::run(x, env),
+        Phase::Flv => flv::run(x, env),
         Phase::Index(at) => index::run(x, env, at),
         Phase::Directory => index::directory(x, env),
         Phase::Listing => listing::run(x, env),
@@ -265,7 +271,9 @@ fn following(phase: Phase) -> Phase {
         Phase::TryFiles(_) => Phase::Mirror,
         Phase::Mirror => Phase::Handler,
         Phase::Handler => Phase::EmptyGif,
-        Phase::EmptyGif => Phase::RandomIndex,
+        Phase::EmptyGif => Phase::Mp4,
+        Phase::Mp4 => Phase::Flv,
+        Phase::Flv => Phase::RandomIndex,
         Phase::RandomIndex => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
         Phase::Index(_) => Phase::Listing,

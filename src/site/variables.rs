@@ -22,6 +22,7 @@ use crate::conf::source::Place;
 use named::Meaning;
 
 pub use named::Named;
+pub use request::argument_of;
 pub use slots::{Kept, Slots};
 
 /// Appends a variable's value; `false` if it has none, which a log shows as `-`.

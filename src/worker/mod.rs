@@ -24,6 +24,7 @@ pub mod scoreboard;
 mod send;
 pub mod settings;
 mod setup;
+mod timer;
 mod waiting;
 
 pub use disk::settings as disks;

@@ -100,12 +100,15 @@ pub fn same_name(field: &[u8], variable: &[u8]) -> bool {
 }
 
 fn argument(x: &Exchange, name: &[u8], out: &mut Vec<u8>) -> bool {
-    let mut pairs = x.args.split(|&b| b == b'&');
-    let value = pairs.find_map(|pair| {
+    argument_of(&x.args, name).is_some_and(|value| put(value, out))
+}
+
+/// The value of an argument in a query: of the first that has one.
+pub fn argument_of<'a>(args: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    args.split(|&b| b == b'&').find_map(|pair| {
         let (key, value) = split_once(pair, b'=')?;
         key.eq_ignore_ascii_case(name).then_some(value)
-    });
-    value.is_some_and(|value| put(value, out))
+    })
 }
 
 fn cookie(x: &Exchange, name: &[u8], out: &mut Vec<u8>) -> bool {
