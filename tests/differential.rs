@@ -7,6 +7,8 @@ mod cases;
 mod common;
 #[path = "differential/compare.rs"]
 mod compare;
+#[path = "differential/pages.rs"]
+mod pages;
 #[path = "../src/site/mp4/sample.rs"]
 mod sample;
 
@@ -95,7 +97,12 @@ const MODULES: [&str; 2] = [
 fn setup(config: &str) -> Setup {
     let modules: String = MODULES.map(|it| format!("load_module {it};")).concat();
     let page = "<p>a page that is worth coding\n".repeat(200);
-    let setup = Setup::with_main(&format!("worker_processes 1; {modules}"), config)
+    let setup = Setup::with_main(&format!("worker_processes 1; {modules}"), config);
+    let with_page = |setup: Setup, (name, content): &(&str, &[u8])| {
+        setup.file(&format!("html/{name}"), content)
+    };
+    let setup = pages::PAGES.iter().fold(setup, with_page);
+    let setup = setup
         .file("html/long.html", &page)
         .file("html/long.css", &page)
         .file("html/long.txt", &page)
@@ -310,8 +317,9 @@ const DEBIAN_REQUESTS: &str = "GET / localhost
     GET / localhost | Connection: close";
 
 /// Of nginx's directives those that are newer than the nginx beside us.
-const NEWER: [&str; 4] = [
-    "keepalive_disable",
+const NEWER: &[&str] = &[
+    "add_header_inherit",
+    "add_trailer_inherit",
     "keepalive_min_timeout",
     "max_headers",
     "open_file_cache",

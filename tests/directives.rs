@@ -31,9 +31,11 @@ const OWN: [(&str, &str); 10] = [
 ];
 
 /// Defaults that are not nginx's text: ours differ on purpose, or nginx's text is no value.
-const OTHER_DEFAULTS: [(&str, &str); 9] = [
+const OTHER_DEFAULTS: &[(&str, &str)] = &[
     // Without it, `file_cache` says what is kept.
     ("open_file_cache", ""),
+    // What nginx documents is one more than what it does.
+    ("ssi_value_length", "255"),
     // Clients that use a connection at the moment of a reload must not fail.
     ("keepalive_min_timeout", "1s"),
     // Of nginx's defaults that depend on the machine, those of a common one.

@@ -157,7 +157,7 @@ fn come_and_go(server: &TestServer, holders: &Holders, numbers: &AtomicUsize, ov
 fn there_are_never_too_many_at_the_same_time_and_none_at_the_end() {
     let server = site(
         "limit_conn_zone $server_addr zone=one:1m; add_header X-Pid $pid; \
-         server { listen %LISTEN%; root %PREFIX%/html; limit_conn one 5; limit_rate 100k; }",
+         server { listen %LISTEN%; root %PREFIX%/html; limit_conn one 5; limit_rate 2m; }",
     );
     let duration = scaled(Duration::from_secs(60), Duration::from_secs(4));
     let (holders, numbers) = (Holders::default(), AtomicUsize::new(0));

@@ -108,6 +108,12 @@ impl Pattern {
         self.regex.is_match(text).map_err(|_| LimitReached)
     }
 
+    /// Where the pattern matches first, if it does.
+    pub fn find(&self, text: &[u8]) -> Result<Option<Range<usize>>, LimitReached> {
+        let found = self.regex.find(text).map_err(|_| LimitReached)?;
+        Ok(found.map(|found| found.range()))
+    }
+
     /// Whether the pattern matches, and where its groups did. Without a match, `captures` stays as
     /// it was.
     pub fn captures(&self, text: &[u8], captures: &mut Captures) -> Result<bool, LimitReached> {

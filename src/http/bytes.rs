@@ -127,6 +127,21 @@ impl Chunk {
     pub fn truncate(&mut self, n: usize) {
         self.end = self.end.min(self.start.saturating_add(n));
     }
+
+    /// Takes the first `n` bytes, or all when there are fewer. Both parts share the bytes then,
+    /// which are copied once for that if nobody shared them yet.
+    pub fn split_to(&mut self, n: usize) -> Chunk {
+        if n >= self.len() {
+            return std::mem::replace(self, Chunk::from(Bytes::EMPTY));
+        }
+        if let Bytes::Owned(bytes) = &mut self.bytes {
+            self.bytes = Bytes::Shared(std::mem::take(bytes).into());
+        }
+        let mut front = self.clone();
+        front.truncate(n);
+        self.advance(n);
+        front
+    }
 }
 
 impl Deref for Chunk {

@@ -147,6 +147,28 @@ pub fn escape(text: &[u8], place: Escape) -> Cow<'_, [u8]> {
     Cow::Owned(escaped)
 }
 
+/// Decodes percent-encodings; a broken one stays as it is.
+pub fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.contains(&b'%') {
+        return Cow::Borrowed(text);
+    }
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, tail @ ..] = rest {
+        match decode(tail).filter(|_| *first == b'%') {
+            Some(byte) => {
+                decoded.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                decoded.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    Cow::Owned(decoded)
+}
+
 /// Decodes percent-encodings before the first `?`, of visible ASCII from `&` on alone: what may
 /// stand in a URI either way. Of a broken one only what is no digit stays, as in nginx.
 pub fn unescape_visible(text: &[u8]) -> Vec<u8> {
@@ -188,28 +210,6 @@ pub fn unescape_visible(text: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    /// Decodes percent-encodings; a broken one stays as it is.
-    fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
-        if !text.contains(&b'%') {
-            return Cow::Borrowed(text);
-        }
-        let mut decoded = Vec::with_capacity(text.len());
-        let mut rest = text;
-        while let [first, tail @ ..] = rest {
-            match decode(tail).filter(|_| *first == b'%') {
-                Some(byte) => {
-                    decoded.push(byte);
-                    rest = &tail[2..];
-                }
-                None => {
-                    decoded.push(*first);
-                    rest = tail;
-                }
-            }
-        }
-        Cow::Owned(decoded)
-    }
 
     #[test]
     fn normalised() {

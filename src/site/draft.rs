@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::access_log::{self, Format};
 use super::body;
+use super::charset::Charsets;
 use super::compression::{self, Kept};
 use super::endpoints;
 use super::error_log::ErrorLogs;
@@ -102,6 +103,8 @@ pub struct Draft {
     pub log_families: Numbering<Keep>,
     /// Sets of error logs.
     pub error_logs: ErrorLogs,
+    /// Charsets so far, and the tables between them.
+    pub charsets: Charsets,
     /// Servers so far.
     pub servers: Vec<Server>,
     /// Where requests are logged of which the configuration says nothing; known at the end.
@@ -177,6 +180,7 @@ impl Draft {
             access_logs: Numbering::default(),
             log_families: Numbering::from(Keep::NONE),
             error_logs: ErrorLogs::default(),
+            charsets: Charsets::default(),
             servers: Vec::new(),
             default_access_log: None,
             endpoints: Vec::new(),
@@ -269,6 +273,9 @@ impl Draft {
         if self.outside().is_directory(&default_root) {
             self.needs.reach.reads.number(default_root);
         }
+        if let Some(missing) = self.charsets.missing() {
+            self.diagnostics.error(None, missing);
+        }
         self.require_zones();
         for (name, place) in self.variables.unknown() {
             self.diagnostics
@@ -295,6 +302,7 @@ impl Draft {
             slots: self.variables.slots(),
             real_root: self.variables.real_root,
             variables: self.variables.into_names(),
+            charsets: self.charsets,
             zones,
             traffic: None,
             pools: self.needs.pools.into_iter().map(|(name, _)| name).collect(),
@@ -329,6 +337,8 @@ pub struct Site {
     pub default_access_log: Option<access_log::Log>,
     /// Sets of error logs; the first is the process's.
     pub error_logs: Vec<ErrorLog>,
+    /// Charsets, and the tables between them.
+    pub charsets: Charsets,
     /// Variables that an exchange has room for.
     pub slots: usize,
     /// Variables that the configuration uses, makes or sets, by name.

@@ -23,6 +23,7 @@ use super::open_files;
 use super::rewrite;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
+use super::ssi::Ssi;
 use super::symlinks;
 use super::variables::{Kept, Slots};
 use crate::files::temp::RequestBody;
@@ -37,7 +38,7 @@ use crate::sys::socket::{Address, PeerAddress, Stream};
 pub const MAX_REDIRECTS: u8 = 10;
 
 /// How deep exchanges may stand in others (nginx's limit of subrequests).
-pub const MAX_DEPTH: u8 = 50;
+pub const MAX_DEPTH: u8 = 51;
 
 /// A client's connection, as far as the requests on it can see.
 pub struct Link {
@@ -152,6 +153,10 @@ pub struct Exchange {
     pub(super) real_root: Option<(PathBuf, PathBuf)>,
     /// `try_files` found a name below an `alias` that replaces the whole path.
     pub(super) alias_keeps_uri: bool,
+    /// The charset of its answer; of one within another, that one's.
+    pub(super) main_charset: Option<Rc<[u8]>>,
+    /// What its pages remember.
+    pub(super) ssi: Option<Box<Ssi>>,
     /// Whether a variable's value is unknown.
     pub(super) patience: Cell<Patience>,
     /// What it gets depends on `Accept-Encoding`.
@@ -216,6 +221,8 @@ impl Exchange {
             login: None,
             real_root: None,
             alias_keeps_uri: false,
+            main_charset: None,
+            ssi: None,
             patience: Cell::default(),
             varies: false,
             decodes: false,
@@ -258,6 +265,8 @@ impl Exchange {
         child.request_body.clone_from(&self.request_body);
         child.phase = Phase::ServerRewrite;
         child.slots = self.slots.shared(self.site.slots);
+        child.main_charset = self.main_charset.clone();
+        child.ssi = self.ssi.as_ref().map(|ssi| Box::new(ssi.within()));
         child.limited = self.limited.shared();
         child.depth = self.depth + 1;
         Ok(Box::new(child))

@@ -5,7 +5,7 @@ use super::env::{Env, Need};
 use super::exchange::Exchange;
 use super::run::{Flow, Phase};
 use super::transport::Transport;
-use super::{compression, conditional, gunzip, headers, ranges, redirect};
+use super::{charset, compression, conditional, gunzip, headers, ranges, redirect, ssi, sub};
 use crate::http::{Bytes, Length, Method, ResponseHead, Version, multipart};
 
 /// Why there is no response yet.
@@ -39,9 +39,14 @@ pub fn apply(x: &mut Exchange, env: &mut dyn Env, mut answer: Answer) -> Result<
     if let Some(status) = x.error_status {
         answer.status = status;
     }
-    conditional::filter(x, &mut answer)?;
-    headers::filter(x, &mut answer);
+    if !x.is_child() {
+        conditional::filter(x, &mut answer)?;
+        headers::filter(x, &mut answer);
+    }
     gunzip::filter(x, &mut answer);
+    sub::filter(x, &mut answer);
+    charset::filter(x, &mut answer);
+    ssi::filter(x, &mut answer);
     code(x, env, answer)
 }
 
@@ -55,7 +60,9 @@ pub fn code(x: &mut Exchange, env: &mut dyn Env, mut answer: Answer) -> Result<R
         x.phase = Phase::Code;
         return Err(Halt::Wait(need));
     }
-    ranges::filter(x, &mut answer)?;
+    if !x.is_child() {
+        ranges::filter(x, &mut answer)?;
+    }
     redirect::filter(x, &mut answer);
     explain(x, &mut answer);
     Ok(respond(x, answer))

@@ -27,7 +27,8 @@ directives! {
     /// How many requests are answered at the same time.
     pub struct LimitConn in "ngx_http_limit_conn_module" with Draft {
         /// Declares a zone of shared memory that counts requests under way by a key: `$key
-        /// zone=name:size`. Requests with an empty key are not counted.
+        /// zone=name:size`. Requests with an empty key are not counted. It outlives reloads that
+        /// keep its size and its key, and no change of the binary.
         zones: Vec<Keyed> = Vec::new() => "limit_conn_zone" [HTTP] 2, Many, "", with(zone);
         /// Limits the requests that are under way for each key of a zone: `name number`. Several
         /// may be given.

@@ -17,10 +17,10 @@ directives! {
     pub struct LimitRate in "ngx_http_core_module" with Draft {
         /// Limits the rate of an answer, in bytes per second. 0 means no limit. The variable
         /// `$limit_rate` may be set instead.
-        rate: Option<Amount> = None =>
+        rate: Amount = Amount::Fixed(0) =>
             "limit_rate" [HTTP | SERVER | LOCATION | LOCATION_IF] 1, Clone, "0", with(rate);
         /// Bytes of an answer that are sent before its rate is limited.
-        after: Option<Amount> = None =>
+        after: Amount = Amount::Fixed(0) =>
             "limit_rate_after" [HTTP | SERVER | LOCATION | LOCATION_IF] 1, Clone, "0", with(after);
     }
 }
@@ -73,12 +73,12 @@ impl Amount {
 }
 
 fn rate(this: &mut LimitRate, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
-    this.rate = Some(Amount::read(draft, call)?);
+    this.rate = Amount::read(draft, call)?;
     Ok(())
 }
 
 fn after(this: &mut LimitRate, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
-    this.after = Some(Amount::read(draft, call)?);
+    this.after = Amount::read(draft, call)?;
     Ok(())
 }
 
@@ -99,14 +99,14 @@ pub fn of(x: &Exchange) -> Option<(u64, u64)> {
     let set = x.limited.look().and_then(|said| said.rate.get());
     let rate = match (set, &values.rate) {
         (Some(rate), _) => rate,
-        (None, None) => return None,
-        (None, Some(amount)) => {
+        (None, Amount::Fixed(0)) => return None,
+        (None, amount) => {
             let rate = amount.of(x);
             x.limited.said().rate.set(Some(rate));
             rate
         }
     };
-    let after = values.after.as_ref().map_or(0, |amount| amount.of(x));
+    let after = values.after.of(x);
     (rate > 0).then_some((rate, after))
 }
 

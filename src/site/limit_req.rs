@@ -28,7 +28,8 @@ directives! {
     /// How often something may be asked for.
     pub struct LimitReq in "ngx_http_limit_req_module" with Draft {
         /// Declares a zone of shared memory that counts requests by a key: `$key zone=name:size
-        /// rate=10r/s` (or `r/m`). Requests with an empty key are not counted.
+        /// rate=10r/s` (or `r/m`). Requests with an empty key are not counted. It outlives reloads
+        /// that keep its size and its key, and no change of the binary.
         zones: Vec<Rate> = Vec::new() => "limit_req_zone" [HTTP] 3, Many, "", with(zone);
         /// Limits requests to the rate of a zone: `zone=name [burst=number] [nodelay |
         /// delay=number]`. Within the burst they are delayed, beyond it refused. Several may be

@@ -12,6 +12,7 @@ pub mod auth_basic;
 pub mod body;
 pub mod brotli;
 pub mod browser;
+pub mod charset;
 pub mod clock;
 pub mod compression;
 pub mod conditional;
@@ -63,8 +64,10 @@ pub mod server;
 pub mod sizing;
 pub mod source;
 pub mod split_clients;
+pub mod ssi;
 pub mod static_file;
 pub mod stub_status;
+pub mod sub;
 pub mod symlinks;
 pub mod template;
 #[cfg(test)]
@@ -139,6 +142,8 @@ modules! {
         auth_basic: auth_basic::AuthBasic,
         /// Bodies of requests.
         body: body::Body,
+        /// Charsets.
+        charset: charset::Charset,
         /// Coding with brotli.
         brotli: brotli::Brotli,
         /// Files coded with brotli beforehand.
@@ -197,10 +202,14 @@ modules! {
         satisfy: satisfy::Satisfy,
         /// Sizes that size themselves here.
         sizing: sizing::Sizing,
+        /// Server-side includes.
+        ssi: ssi::Includes,
         /// Files as answers.
         static_file: static_file::StaticFile,
         /// Which symlinks are followed.
         symlinks: symlinks::Symlinks,
+        /// Strings replaced in answers.
+        sub: sub::Sub,
         /// How the server names itself.
         tokens: tokens::Tokens,
         /// Time-outs, keep-alive and the ways bytes are sent.

@@ -57,6 +57,7 @@ const DECLARED: &[Declared] = &[
     response::DECLARED,
     super::referer::DECLARED,
     time::DECLARED,
+    super::ssi::DECLARED,
     foreign::DECLARED,
     super::limit_conn::DECLARED,
     super::limit_rate::DECLARED,

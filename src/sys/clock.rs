@@ -1,6 +1,7 @@
 //! Wall-clock and local time. Monotonic time is `std::time::Instant`, but for what other processes
 //! compare with theirs.
 
+use std::ffi::CString;
 use std::sync::Once;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -68,11 +69,16 @@ impl LocalTime {
 /// Local time, by the time zone that the process had when it first asked. Seconds are since 1970,
 /// UTC; what no calendar can hold shows as 1970.
 pub fn local(seconds: i64) -> LocalTime {
+    broken_down(seconds, local_tm())
+}
+
+/// localtime_r(3), once the zone is known.
+fn local_tm() -> BreakDown {
     static ZONE: Once = Once::new();
     // SAFETY: the call reads the environment, which nobody writes while there are threads (see
     // `replace_environment`).
     ZONE.call_once(|| unsafe { tzset() });
-    broken_down(seconds, libc::localtime_r)
+    libc::localtime_r
 }
 
 /// As [`local`], in UTC.
@@ -80,15 +86,45 @@ pub fn utc(seconds: i64) -> LocalTime {
     broken_down(seconds, libc::gmtime_r)
 }
 
+/// Whose clock shows a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Zone {
+    /// This machine's.
+    Local,
+    /// UTC's, which strftime(3) calls GMT.
+    Utc,
+}
+
+/// A time as strftime(3) writes it; empty if that is nothing, or more than 1 KB.
+pub fn formatted(format: &[u8], seconds: i64, zone: Zone) -> Vec<u8> {
+    let Ok(format) = CString::new(format) else {
+        return Vec::new();
+    };
+    let tm = match zone {
+        Zone::Local => tm_of(seconds, local_tm()),
+        Zone::Utc => tm_of(seconds, libc::gmtime_r),
+    };
+    let mut out = vec![0u8; 1 << 10];
+    // SAFETY: the buffer is as long as it is said to be, and the format ends in a NUL.
+    let count = unsafe { libc::strftime(out.as_mut_ptr().cast(), out.len(), format.as_ptr(), &tm) };
+    out.truncate(count);
+    out
+}
+
 type BreakDown = unsafe extern "C" fn(*const libc::time_t, *mut libc::tm) -> *mut libc::tm;
 
-fn broken_down(seconds: i64, by: BreakDown) -> LocalTime {
+fn tm_of(seconds: i64, by: BreakDown) -> libc::tm {
     // SAFETY: all zeroes are a valid tm: numbers and a null pointer.
     let mut tm: libc::tm = unsafe { std::mem::zeroed() };
     // SAFETY: both pointers are valid for the call.
-    if unsafe { by(&seconds, &mut tm) }.is_null() {
-        return broken_down(0, by);
+    match unsafe { by(&seconds, &mut tm) }.is_null() {
+        true => tm_of(0, by),
+        false => tm,
     }
+}
+
+fn broken_down(seconds: i64, by: BreakDown) -> LocalTime {
+    let tm = tm_of(seconds, by);
     LocalTime {
         year: tm.tm_year + 1900,
         month: tm.tm_mon as u8 + 1,

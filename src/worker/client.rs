@@ -434,6 +434,7 @@ impl Client {
             return;
         };
         self.turn(None);
+        self.pace = None;
         x.ended(sent, CLIENT_GONE);
         self.tally.response(x.sent.status);
         access_log::write(&x);
@@ -522,12 +523,10 @@ impl Client {
         timer.turned = false;
     }
 
-    /// Whether it was kept from sending by nothing but its pace; the time for that begins now.
-    fn has_rested(&mut self) -> bool {
-        let rests = self.pace.as_ref().and_then(|pace| pace.rests_until());
-        let rested = self.timer.kind == Timeout::Send && rests.is_some();
-        self.timer.moved |= rested;
-        rested
+    /// Whether nothing but its pace keeps it from sending.
+    pub(super) fn rests(&self) -> bool {
+        let pace = self.pace.as_ref();
+        pace.is_some_and(|pace| pace.rests_until().is_some())
     }
 
     /// Its time-out is over.
@@ -535,7 +534,9 @@ impl Client {
         if self.waited_enough() {
             return; // If another time-out is over as well, it comes back.
         }
-        if self.has_rested() {
+        if self.rests() {
+            // The time that a write may take begins now.
+            self.timer.moved = true;
             return;
         }
         if self.writable && self.unclear_until.get().is_some() {

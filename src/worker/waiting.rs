@@ -231,7 +231,7 @@ impl Client {
     pub fn waits_in_vain(&self) -> bool {
         let waits = self.waiting.is_some() || matches!(self.loading, Loading::Out(_));
         let is_pause = |waiting: &Waiting| matches!(waiting.on, On::Time(_));
-        let paused = self.waiting.as_deref().is_some_and(is_pause);
+        let paused = self.waiting.as_deref().is_some_and(is_pause) || self.rests();
         (self.hung_up && waits) || (self.end_announced && paused)
     }
 

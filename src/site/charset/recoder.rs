@@ -46,7 +46,7 @@ impl Recoder {
                     out.extend_from_slice(table[usize::from(byte)].text());
                 }
             }
-            Recoding::FromUtf8(_) => self.from_utf8(&chunk, &mut out),
+            Recoding::FromUtf8(_) => self.decode(&chunk, &mut out),
         }
         out.into()
     }
@@ -59,7 +59,7 @@ impl Recoder {
         }
     }
 
-    fn from_utf8(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+    fn decode(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
         let Recoding::FromUtf8(reverse) = &self.recoding else {
             return;
         };
@@ -88,10 +88,13 @@ impl Recoder {
                 }
             }
         }
-        for part in rest.utf8_chunks() {
+        let mut parts = rest.utf8_chunks().peekable();
+        while let Some(part) = parts.next() {
             part.valid().chars().for_each(&mut character);
             match complete(part.invalid()) {
-                Completed::Not => self.broken.extend_from_slice(part.invalid()),
+                Completed::Not if parts.peek().is_none() => {
+                    self.broken.extend_from_slice(part.invalid());
+                }
                 _ => character('?'),
             }
         }

@@ -1,5 +1,6 @@
 //! Charsets by name and the tables between them (`charset_map`), as the configuration gives them.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::conf::diagnostic::Reason;
@@ -13,6 +14,8 @@ const UNKNOWN: u8 = b'?';
 pub struct Charsets {
     names: Vec<Vec<u8>>,
     maps: Vec<Map>,
+    /// What blocks want to be made into what, by the number of the block.
+    wanted: BTreeMap<u64, (usize, usize)>,
 }
 
 /// A table between two charsets; it is read in both directions.
@@ -105,6 +108,24 @@ impl Charsets {
         })
     }
 
+    /// Notes what a block wants to be made into what, in place of what it wanted before.
+    pub fn want(&mut self, block: u64, pair: Option<(usize, usize)>) {
+        match pair {
+            Some(pair) => drop(self.wanted.insert(block, pair)),
+            None => drop(self.wanted.remove(&block)),
+        }
+    }
+
+    /// Says which table is missing, if any is wanted that is not there.
+    pub fn missing(&self) -> Option<Reason> {
+        let mut wanted = self.wanted.values();
+        let (from, to) = wanted.find(|(a, b)| a != b && self.recoding(*a, *b).is_none())?;
+        let name = |number: &usize| String::from_utf8_lossy(self.name(*number));
+        let (from, to) = (name(from), name(to));
+        let what = format!("no \"charset_map\" between the charsets \"{from}\" and \"{to}\"");
+        Some(what.into())
+    }
+
     /// Reads a `charset_map` between two names.
     ///
     /// # Errors
@@ -184,7 +205,7 @@ fn byte(word: &Word) -> Result<u8, Reason> {
 
 /// A character of at least two bytes and up to U+FFFF, as the hexadecimal digits of its UTF-8.
 fn character(digits: &[u8]) -> Option<(Vec<u8>, char)> {
-    let digit = |&digit| Some(char::from(digit).to_digit(16)? as u8);
+    let digit = |digit: &u8| Some(char::from(*digit).to_digit(16)? as u8);
     let pair = |pair: &[u8]| match pair {
         [high, low] => Some(digit(high)? << 4 | digit(low)?),
         _ => None,

@@ -97,7 +97,7 @@ impl Parser {
     }
 
     /// The next part; none until there is more text.
-    pub fn next(&mut self) -> Option<Part> {
+    pub fn part(&mut self) -> Option<Part> {
         while !self.text.is_empty() {
             let part = match self.state {
                 State::Text(opened) => self.take_text(opened),
@@ -117,9 +117,7 @@ impl Parser {
     /// What is left when the text has ended: bytes that were to open a command.
     pub fn end(&mut self) -> Option<Part> {
         match std::mem::replace(&mut self.state, State::Text(0)) {
-            State::Text(opened) if opened > 0 => {
-                Some(Part::Text(Chunk::from(&OPENING[..opened])))
-            }
+            State::Text(opened) if opened > 0 => Some(Part::Text(Chunk::from(&OPENING[..opened]))),
             _ => None,
         }
     }
@@ -129,10 +127,7 @@ impl Parser {
         if opened == 0 {
             let start = memchr::memchr(OPENING[0], &self.text).unwrap_or(self.text.len());
             if start > 0 {
-                let mut text = self.text.clone();
-                text.truncate(start);
-                self.text.advance(start);
-                return Some(Part::Text(text));
+                return Some(Part::Text(self.text.split_to(start)));
             }
         }
         if self.text[0] != OPENING[opened] {
@@ -169,7 +164,11 @@ impl Parser {
             (State::Value(quote), _) if byte == quote => State::AfterValue,
             (State::Value(quote), _) => {
                 let escapes = byte == b'\\';
-                let next = if escapes { State::Escaped(quote) } else { self.state };
+                let next = if escapes {
+                    State::Escaped(quote)
+                } else {
+                    self.state
+                };
                 return self.value(byte, next);
             }
             (State::Escaped(quote), _) => return self.value(byte, State::Value(quote)),
@@ -183,7 +182,6 @@ impl Parser {
             (State::End1 | State::End2, _) => return self.bad_end(byte),
             (State::Wrong, b'-') => State::WrongEnd1,
             (State::WrongEnd1, b'-') => State::WrongEnd2,
-            (State::WrongEnd2, b'-') => State::WrongEnd2,
             (State::WrongEnd2, b'>') => {
                 self.state = State::Text(0);
                 return Some(Part::Broken);
@@ -253,14 +251,13 @@ impl Parser {
 
     fn bad_value(&mut self, byte: u8) -> Option<Part> {
         let (name, command) = self.names();
-        let what = format!(
-            "symbol before value of \"{name}\" parameter in \"{command}\" SSI command"
-        );
+        let what =
+            format!("symbol before value of \"{name}\" parameter in \"{command}\" SSI command");
         self.unexpected(byte, &what)
     }
 
     fn after_value(&mut self, byte: u8) -> Option<Part> {
-        let value = shown(self.last().1);
+        let value = shown(&self.last().1);
         let (name, command) = self.names();
         let what = format!(
             "symbol after \"{value}\" value of \"{name}\" parameter in \"{command}\" SSI command"

@@ -174,7 +174,7 @@ impl Search {
     }
 
     /// The next part; none until there is more text.
-    pub fn next(&mut self) -> Option<Part> {
+    pub fn part(&mut self) -> Option<Part> {
         if self.done.iter().all(|&done| done) {
             return self.all_held().or_else(|| self.text_up_to(usize::MAX));
         }
@@ -238,9 +238,7 @@ impl Search {
     }
 
     fn text_up_to(&mut self, length: usize) -> Option<Part> {
-        let mut part = self.text.clone();
-        part.truncate(length);
-        self.text.advance(length);
+        let part = self.text.split_to(length);
         (!part.is_empty()).then_some(Part::Text(part))
     }
 }

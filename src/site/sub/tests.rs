@@ -8,7 +8,7 @@ fn replaced(strings: &[&str], once: bool, chunks: &[&[u8]]) -> String {
     let mut search = Search::new(Strings::new(strings), once);
     let mut out = String::new();
     let mut take = |search: &mut Search| {
-        while let Some(part) = search.next() {
+        while let Some(part) = search.part() {
             match part {
                 Part::Text(text) => out.push_str(&String::from_utf8_lossy(&text)),
                 Part::Match(index) => out.push_str(&format!("({index})")),
@@ -40,7 +40,11 @@ fn the_leftmost_and_first_named_is_found() {
         (&["x"], false, "", ""),
         (&["xyz"], false, "xy", "xy"),
     ] {
-        assert_eq!(replaced(strings, once, &[text.as_bytes()]), expected, "{text}");
+        assert_eq!(
+            replaced(strings, once, &[text.as_bytes()]),
+            expected,
+            "{text}"
+        );
         for at in 0..=text.len() {
             let (a, b) = text.as_bytes().split_at(at);
             assert_eq!(replaced(strings, once, &[a, b]), expected, "{text} at {at}");

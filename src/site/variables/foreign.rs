@@ -7,8 +7,6 @@ use super::{Declared, Exchange};
 pub const DECLARED: Declared = Declared {
     variables: &[
         ("ancient_browser", nothing),
-        ("date_gmt", nothing),
-        ("date_local", nothing),
         ("fastcgi_path_info", nothing),
         ("geoip_area_code", nothing),
         ("geoip_city", nothing),
