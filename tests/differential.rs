@@ -14,13 +14,12 @@ mod sample;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Command, Stdio};
 
 use cases::{Case, Request};
-use common::{Client, Setup, TestServer, binary, is_forkful, possible, stop, wait_until};
+use common::{Client, Setup, TestServer, binary, coded, is_forkful, possible, stop, wait_until};
 use compare::{Answer, Difference};
 use forkful::conf::diagnostic::Diagnostics;
 use forkful::conf::outside::Outside;
@@ -108,10 +107,13 @@ fn setup(config: &str) -> Setup {
         .file("html/long.txt", &page)
         .file("html/empty.html", "")
         .file("html/coded.html", "<p>as it is")
-        .file("html/coded.html.gz", gzip("<p>coded by gzip"))
-        .file("html/coded.html.br", brotli("<p>coded by brotli"))
-        .file("html/only.html.gz", gzip("<p>coded by gzip alone"))
-        .file("html/only-br.html.br", brotli("<p>coded by brotli alone"))
+        .file("html/coded.html.gz", coded("gzip", "<p>coded by gzip"))
+        .file("html/coded.html.br", coded("br", "<p>coded by brotli"))
+        .file("html/only.html.gz", coded("gzip", "<p>coded by gzip alone"))
+        .file(
+            "html/only-br.html.br",
+            coded("br", "<p>coded by brotli alone"),
+        )
         .file("html/folded", "beside a directory")
         .file("html/folded.gz/file", "in a directory")
         .file("secret", "beside html")
@@ -172,18 +174,6 @@ fn films() -> [(&'static str, Vec<u8>); 7] {
         ("bad.mp4", film.bytes()[..3000].to_vec()),
         ("clip.flv", (0..300u32).map(|byte| byte as u8).collect()),
     ]
-}
-
-fn gzip(text: &str) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn brotli(text: &str) -> Vec<u8> {
-    let mut encoder = brotli::CompressorWriter::new(Vec::new(), 4096, 1, 16);
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.into_inner()
 }
 
 fn answer(address: SocketAddr, request: &Request) -> Answer {
@@ -324,6 +314,7 @@ const DEBIAN_REQUESTS: &str = "GET / localhost
 const NEWER: &[&str] = &[
     "add_header_inherit",
     "add_trailer_inherit",
+    "client_body_early_read",
     "keepalive_min_timeout",
     "max_headers",
     "open_file_cache",

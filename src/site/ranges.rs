@@ -26,7 +26,7 @@ directives! {
 /// 416 where nothing asked for exists; `Content-Range` is then to be sent with the error.
 pub fn filter(x: &mut Exchange, answer: &mut Answer) -> Result<(), u16> {
     let max = x.location.values.ranges.max;
-    if answer.status != 200 || !answer.ranges || max == 0 {
+    if answer.status != 200 || !answer.ranges || max == 0 || x.is_child() {
         return Ok(());
     }
     let (Body::File(..) | Body::Pieces(_), Some(size)) = (&answer.body, answer.body.len()) else {
@@ -98,7 +98,7 @@ fn several(answer: &mut Answer, ranges: &[Range<u64>], size: u64) {
     random::fill(&mut boundary).unwrap_or_default();
     let multipart = Multipart::new(
         u64::from_ne_bytes(boundary),
-        answer.content_type.as_deref(),
+        answer.media().as_deref(),
         size,
     );
     let mut pieces = Vec::with_capacity(2 * ranges.len() + 1);
@@ -108,6 +108,7 @@ fn several(answer: &mut Answer, ranges: &[Range<u64>], size: u64) {
     }
     pieces.push(Piece::Bytes(Bytes::from(multipart.end()).into()));
     answer.content_type = Some(multipart.content_type().into());
+    answer.charset = None;
     answer.body = Body::Pieces(pieces);
     answer.status = 206;
 }

@@ -7,7 +7,7 @@ use super::connection::remote_addr;
 use super::{Declared, Exchange};
 use crate::site::auth_basic::Credentials;
 use crate::site::root;
-use crate::sys::{at_hand, random};
+use crate::sys::at_hand;
 
 pub const DECLARED: Declared = Declared {
     variables: &[
@@ -198,24 +198,23 @@ fn request_filename(x: &Exchange, out: &mut Vec<u8>) -> bool {
 }
 
 fn request_id(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    let id = x.id.get_or_init(|| {
-        let mut id = [0; 16];
-        random::fill(&mut id).unwrap_or_default();
-        id
-    });
-    id.iter().all(|byte| write!(out, "{byte:02x}").is_ok())
+    x.id().iter().all(|byte| write!(out, "{byte:02x}").is_ok())
 }
 
 /// Bytes of the head, and of a body that was kept: one that is dropped counts for nothing, as in
-/// nginx.
+/// nginx. For a request from within nothing was received.
 fn request_length(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    if x.is_child() {
+        return put(b"0", out);
+    }
     let body = x.request_body.as_ref().map_or(0, |body| body.len());
     write!(out, "{}", x.head.len() as u64 + body).is_ok()
 }
 
-/// The method as it was sent, unless this is an error page, which is got.
+/// The method as it was sent, also for a request from within, unless this is an error page, which
+/// is got.
 fn request_method(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    if x.method == x.head.method() {
+    if x.method == x.head.method() || x.is_child() {
         put(x.head.method_name(), out)
     } else {
         put(b"GET", out)
