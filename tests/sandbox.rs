@@ -16,6 +16,11 @@ use nix::unistd::geteuid;
 
 /// A server of one worker that is root, but for its capabilities.
 fn root_site(sandbox: &str) -> Option<TestServer> {
+    root_site_with(sandbox, "")
+}
+
+/// The same with these directives.
+fn root_site_with(sandbox: &str, http: &str) -> Option<TestServer> {
     let capable = geteuid().is_root() && is_forkful() && cfg!(target_arch = "x86_64");
     if !possible(
         capable,
@@ -26,7 +31,7 @@ fn root_site(sandbox: &str) -> Option<TestServer> {
     let config = format!(
         "daemon off; user root; pid %PREFIX%/pid; error_log %PREFIX%/error.log info; \
          worker_sandbox {sandbox}; events {{}} \
-         http {{ access_log %PREFIX%/access.log; default_type text/plain; {SITE} }}"
+         http {{ access_log %PREFIX%/access.log; default_type text/plain; {http} {SITE} }}"
     );
     let server = Setup::config(&config).file("html/f.txt", "content").start();
     assert_eq!(server.get("/f.txt").text(), "content");
@@ -127,6 +132,95 @@ fn a_worker_of_root_starts_nothing_and_creates_nothing() {
         );
         assert_eq!(server.get("/f.txt").text(), "content");
         assert_eq!(server.workers(), [worker], "the same worker serves on");
+    }
+}
+
+/// Removes a file, renames one, makes a directory.
+fn changes(server: &TestServer, directory: &str) -> [i64; 3] {
+    let path = |name: &str| server.path(directory).join(name).display().to_string();
+    for name in ["old", "other"] {
+        server.write(&format!("{directory}/{name}"), "");
+    }
+    let (other, made) = (path("other"), path("made"));
+    let call = |number, path: &str| attempt(server, number, Some(path), [0o700, 0, 0]);
+    let unlinked = call(libc::SYS_unlink, &path("old"));
+    // A name that is null is found to be so only by a call that is let through.
+    let renamed = call(libc::SYS_rename, &other);
+    [unlinked, renamed, call(libc::SYS_mkdir, &made)]
+}
+
+/// What requests may change is what a worker may, and nowhere else.
+#[test]
+fn a_worker_changes_what_requests_change() {
+    const EFAULT: i64 = -(libc::EFAULT as i64);
+    let bodies = "client_body_early_read 1; client_body_temp_path %PREFIX%/tmp;";
+    let dav = "client_body_temp_path %PREFIX%/tmp; dav_methods PUT DELETE;";
+    for sandbox in ["on", "strict"] {
+        for (http, within, in_tree) in [
+            ("", [EPERM; 3], [EPERM; 3]),
+            (bodies, [0, EPERM, 0], [EACCES, EPERM, EACCES]),
+            (dav, [0, EFAULT, 0], [0, EFAULT, 0]),
+        ] {
+            let Some(server) = root_site_with(sandbox, http) else {
+                return;
+            };
+            let [tmp, tree, beside] = ["tmp", "html", "other"].map(|it| changes(&server, it));
+            let is_ours = http.is_empty() || server.path("tmp/made").exists();
+            assert!(is_ours && !server.path("other/made").exists(), "{http}");
+            assert_eq!((tmp, tree), (within, in_tree), "{sandbox}: {http}");
+            let refused = beside
+                .iter()
+                .all(|answer| [EPERM, EACCES, EFAULT].contains(answer));
+            assert!(refused, "{sandbox}: {http}: {beside:?}");
+            assert_eq!(create(&server, &server.path("other/new")), EACCES);
+            assert_eq!(exec(&server), EPERM);
+            let chown = attempt(&server, libc::SYS_chown, Some("/"), [0; 3]);
+            assert_eq!(chown, EPERM, "owners are nobody's to change");
+        }
+    }
+}
+
+#[test]
+fn what_a_sandbox_leaves_is_enough_for_requests_that_change_files() {
+    for sandbox in ["on", "strict"] {
+        let main = format!("worker_sandbox {sandbox};");
+        let http = "client_body_temp_path %PREFIX%/tmp 1; client_body_buffer_size 1k;
+            server { listen %LISTEN%; root %PREFIX%/html; location /a/ {
+                dav_methods PUT DELETE MKCOL COPY MOVE; create_full_put_path on; } }";
+        let server = match is_forkful() {
+            true => site(&main, http),
+            false => site("", http),
+        };
+        let server = server.folder("html/a", 0o777).start();
+        let send = |request: &str, body: &str| {
+            let mut client = server.connect();
+            let length = body.len();
+            client.send(format!(
+                "{request}\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}"
+            ));
+            client.response().status
+        };
+        let large = "x".repeat(50_000);
+        assert_eq!(
+            send(
+                "PUT /a/small HTTP/1.1\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT",
+                "x"
+            ),
+            201
+        );
+        assert_eq!(send("PUT /a/b/c/large HTTP/1.1", &large), 201);
+        assert_eq!(send("PUT /a/small HTTP/1.1", &large), 204);
+        assert_eq!(send("MKCOL /a/d/ HTTP/1.1", ""), 201);
+        assert_eq!(send("COPY /a/b/ HTTP/1.1\r\nDestination: /a/d/", ""), 201);
+        assert_eq!(send("MOVE /a/d/ HTTP/1.1\r\nDestination: /a/e/", ""), 201);
+        assert_eq!(
+            send("MOVE /a/small HTTP/1.1\r\nDestination: /a/e/small", ""),
+            204
+        );
+        assert_eq!(server.get("/a/e/c/large").text(), large);
+        assert_eq!(server.get("/a/e/small").text(), large);
+        assert_eq!(send("DELETE /a/e/ HTTP/1.1", ""), 204);
+        assert_eq!(server.get("/a/e/small").status, 404);
     }
 }
 

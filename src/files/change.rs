@@ -52,7 +52,8 @@ impl Why {
             io::ErrorKind::NotFound
             | io::ErrorKind::NotADirectory
             | io::ErrorKind::InvalidFilename => Why::Missing,
-            io::ErrorKind::PermissionDenied => Why::Forbidden,
+            // The latter: a directory within itself.
+            io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput => Why::Forbidden,
             io::ErrorKind::AlreadyExists => Why::Exists,
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Why::Full,
             io::ErrorKind::CrossesDevices => Why::Elsewhere,

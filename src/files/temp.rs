@@ -202,8 +202,7 @@ fn sweep(directory: &Path, levels: usize) {
 /// Removes a file unless somebody has it.
 fn forsake(path: &Path) {
     let is_file = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file());
-    let opened = OpenOptions::new().write(true).open(path);
-    if is_file && opened.is_ok_and(|file| file.try_lock().is_ok()) {
+    if is_file && File::open(path).is_ok_and(|file| file.try_lock().is_ok()) {
         let _ = fs::remove_file(path);
     }
 }

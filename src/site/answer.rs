@@ -33,6 +33,8 @@ pub struct Answer {
     pub body: Body,
     /// Whether parts of it may be asked for.
     pub ranges: bool,
+    /// Whether it is one part at a time.
+    pub single_range: bool,
 }
 
 /// A body.

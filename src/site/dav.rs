@@ -107,6 +107,18 @@ pub fn settle(values: &Values, draft: &mut Draft) {
     }
 }
 
+/// The methods that a location allows (RFC 9110 section 10.2.1).
+pub fn allowed(x: &Exchange) -> String {
+    let mut names = String::from("GET, HEAD");
+    for (name, method) in METHODS {
+        if method.is_some_and(|method| x.location.values.dav.methods.contains(&method)) {
+            names.push_str(", ");
+            names.push_str(&name.to_ascii_uppercase());
+        }
+    }
+    names
+}
+
 /// Changes what the request's path names, if its method is one of those.
 pub fn run(x: &mut Exchange) -> Flow {
     let dav: &'static Dav = &x.location.values.dav;

@@ -6,7 +6,8 @@ use super::exchange::Exchange;
 use super::run::{Flow, Phase};
 use super::transport::Transport;
 use super::{
-    charset, compression, conditional, gunzip, headers, ranges, redirect, ssi, sub, userid,
+    addition, charset, compression, conditional, dav, gunzip, headers, ranges, redirect, ssi, sub,
+    userid,
 };
 use crate::http::{Length, Method, ResponseHead, Version, multipart};
 
@@ -50,6 +51,8 @@ pub fn apply(x: &mut Exchange, env: &mut dyn Env, mut answer: Answer) -> Result<
     sub::filter(x, &mut answer);
     charset::filter(x, &mut answer);
     ssi::filter(x, &mut answer);
+    // What stands around the body is not for those before.
+    addition::filter(x, &mut answer);
     code(x, env, answer)
 }
 
@@ -82,7 +85,7 @@ pub fn resume(x: &mut Exchange) -> Flow {
 /// Adds what a status requires (RFC 9110 sections 15.5.6 and 15.5.17), whatever page it has.
 fn explain(x: &Exchange, answer: &mut Answer) {
     let (name, value) = match (answer.status, x.unsatisfied) {
-        (405, _) => ("Allow", "GET, HEAD".into()),
+        (405, _) => ("Allow", dav::allowed(x).into()),
         (416, Some(size)) => ("Content-Range", multipart::unsatisfied_range(size).into()),
         _ => return,
     };

@@ -38,10 +38,16 @@ impl Reach {
         }
     }
 
-    /// Adds what is changed beneath the path that a directive names.
-    pub fn change(&mut self, path: &Template) {
+    /// Adds what is changed beneath the path that a directive names, or beneath the directory of
+    /// that file.
+    pub fn change(&mut self, path: &Template, is_file: bool) {
         match known_part(path) {
-            Some(path) => drop(self.trees.number(path)),
+            Some(mut path) => {
+                if is_file {
+                    path.pop();
+                }
+                self.trees.number(path);
+            }
             None => self.trees_anywhere = true,
         }
     }

@@ -1,8 +1,8 @@
 //! `root` and `alias`: from a request's path to a path in the file system.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::draft::{AliasOf, Draft};
 use super::env::{Env, Need};
@@ -121,7 +121,15 @@ impl Root {
     /// Plans that files are changed in it.
     pub fn reach_to_change(&self, draft: &mut Draft) {
         match &self.base.path {
-            Some(path) => draft.needs.reach.change(path),
+            Some(path) => {
+                // That of an `alias` may be a file's, in a directory.
+                let fixed = path.fixed().filter(|_| self.base.replaces.is_some());
+                let is_file = fixed.is_some_and(|path| {
+                    let path = Path::new(OsStr::from_bytes(path));
+                    !draft.outside().is_directory(path)
+                });
+                draft.needs.reach.change(path, is_file);
+            }
             None => {
                 let path = draft.default_root();
                 draft.needs.reach.trees.number(path);

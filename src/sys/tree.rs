@@ -189,7 +189,7 @@ struct Copy {
 /// Copies a directory to a place where there is nothing yet, with permissions and times.
 ///
 /// # Errors
-/// The first there is; a part of the copy is there then.
+/// The first there is; a part of the copy is there then. EINVAL for a copy within itself.
 pub fn copy(from: &Path, to: &Path, extent: Extent) -> Result<(), Failure> {
     let fd = nix::fcntl::open(from, DIRECTORY, Mode::empty())
         .map_err(|error| failure("opendir", from, error))?;
@@ -207,6 +207,10 @@ pub fn copy(from: &Path, to: &Path, extent: Extent) -> Result<(), Failure> {
         match next {
             Some((name, Type::Directory)) => {
                 let inner = copy.level.enter(&name, copies.len())?;
+                if is_same(inner.fd(), copies[0].to.as_fd()) {
+                    let error = io::Error::from_raw_os_error(libc::EINVAL);
+                    return Err(Failure::of("mkdir", to)(error));
+                }
                 let path = inner.path.clone();
                 copies.push(begin(inner, copy.to.as_fd(), &name, &path)?);
             }
@@ -224,6 +228,11 @@ pub fn copy(from: &Path, to: &Path, extent: Extent) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+fn is_same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    let number = |fd| fstat(fd).map(|meta| (meta.st_dev, meta.st_ino));
+    number(one).is_ok_and(|one| number(other) == Ok(one))
 }
 
 /// Makes the directory that this one is copied to.
@@ -351,5 +360,7 @@ mod tests {
         assert_eq!(refused.error.raw_os_error(), Some(libc::EXDEV));
         let exists = copy(&from, &to, Extent::Files).unwrap_err();
         assert_eq!(exists.error.raw_os_error(), Some(libc::EEXIST));
+        let within = copy(&from, &from.join("a/copy"), Extent::Files).unwrap_err();
+        assert_eq!(within.error.raw_os_error(), Some(libc::EINVAL));
     }
 }

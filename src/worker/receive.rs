@@ -246,3 +246,94 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::temp::{Life, TempDir};
+
+    fn receiving(in_file: bool) -> (tempfile::TempDir, Receiving) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let keep = Keep {
+            limit: None,
+            memory: 12,
+            buffer: 10,
+            in_file,
+            directory: TempDir {
+                path: folder.path().to_owned(),
+                levels: Vec::new(),
+            },
+            life: Life::Dropped,
+            told: None,
+        };
+        (folder, Receiving::new(keep, Instant::now()))
+    }
+
+    fn came(receiving: &mut Receiving, count: usize) -> Next {
+        receiving.bytes.resize(receiving.bytes.len() + count, b'x');
+        receiving.next()
+    }
+
+    fn ended(receiving: &mut Receiving) -> Next {
+        receiving.ended = true;
+        receiving.next()
+    }
+
+    /// A thread has the bytes so far.
+    fn write(receiving: &mut Receiving) -> Job {
+        let job = receiving.write();
+        receiving.store = Store::Out(Ticket { key: 0, number: 1 });
+        job
+    }
+
+    fn written(receiving: &mut Receiving, job: Job) -> Next {
+        let written = (job.run)().downcast::<io::Result<TempFile>>();
+        receiving.store = Store::Here(written.expect("a file").expect("written"));
+        receiving.next()
+    }
+
+    #[test]
+    fn what_fits_stays_in_memory() {
+        let (_folder, mut body) = receiving(false);
+        assert_eq!(came(&mut body, 12), Next::Receive);
+        assert_eq!(ended(&mut body), Next::Finish);
+        assert!(matches!(body.finish(), RequestBody::Memory(bytes) if bytes.len() == 12));
+    }
+
+    #[test]
+    fn what_does_not_is_written_while_as_much_again_comes() {
+        let (_folder, mut body) = receiving(false);
+        assert_eq!(came(&mut body, 13), Next::Write);
+        let job = write(&mut body);
+        assert_eq!(came(&mut body, 9), Next::Receive);
+        assert_eq!(
+            came(&mut body, 1),
+            Next::Hold,
+            "the client waits for the disk"
+        );
+        assert_eq!(written(&mut body, job), Next::Write);
+        let job = write(&mut body);
+        assert_eq!(written(&mut body, job), Next::Receive);
+        assert_eq!(came(&mut body, 3), Next::Receive);
+        assert_eq!(ended(&mut body), Next::Write);
+        let job = write(&mut body);
+        assert_eq!(body.next(), Next::Receive, "the end waits for the disk");
+        assert_eq!(written(&mut body, job), Next::Finish);
+        let RequestBody::File { file, length } = body.finish() else {
+            panic!("not in a file");
+        };
+        let in_file = file.file().metadata().expect("known").len();
+        assert_eq!((length, in_file), (26, 26));
+    }
+
+    #[test]
+    fn what_is_to_be_in_a_file_is_even_if_it_is_nothing() {
+        let (folder, mut body) = receiving(true);
+        assert_eq!(ended(&mut body), Next::Write);
+        let job = write(&mut body);
+        assert_eq!(written(&mut body, job), Next::Finish);
+        assert_eq!(std::fs::read_dir(folder.path()).expect("read").count(), 1);
+        drop(body.finish());
+        assert_eq!(std::fs::read_dir(folder.path()).expect("read").count(), 0);
+    }
+}

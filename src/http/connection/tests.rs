@@ -408,3 +408,26 @@ fn heads_are_reused() {
     let head = pool.take_head();
     assert!(head.len() == 0 && head.host().is_none());
 }
+
+#[test]
+fn a_body_that_is_held_waits_and_in_the_end_the_client() {
+    let (mut bench, id) = waiting("POST /wait HTTP/1.1\r\nHost: a\r\nContent-Length: 3000\r\n\r\n");
+    bench.connection.accept_body(id);
+    bench.feed(b"abc");
+    bench.connection.hold_body(id);
+    assert_eq!(bench.connection.state, State::Waiting);
+    assert_eq!(bench.connection.timeout(), Timeout::None);
+    bench.feed(&[b'x'; 2000]);
+    assert_eq!(bench.events, ["head /wait", "data abc"]);
+    assert!(!bench.connection.wants_read(), "the client has to wait");
+    bench.connection.accept_body(id);
+    bench.feed(b"");
+    assert!(bench.connection.wants_read());
+    bench.feed(&[b'x'; 997]);
+    assert_eq!(bench.events.last().map(String::as_str), Some("end"));
+    // There is nothing left to be held.
+    let (mut bench, id) = waiting("POST /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+    bench.connection.accept_body(id);
+    bench.connection.hold_body(id);
+    assert_eq!(bench.connection.state, State::ReadingBody);
+}
