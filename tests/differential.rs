@@ -117,6 +117,10 @@ fn setup(config: &str) -> Setup {
         .file("html/index.html", "<p>index")
         .file("html/page.html", "<p>page")
         .file("html/f.txt", "0123456789")
+        .file(
+            "html/geo.conf",
+            "10.0.0.0/8 ten;\n# a comment\n11.0.0.0/32 eleven;\n",
+        )
         .file("html/image.gif", "GIF89a")
         .file("html/empty", "")
         .file("html/a b", "space")

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::line::Line;
-use super::{Level, LogFile};
+use super::{Level, LogFile, Memory, Syslog};
 
 /// One `error_log` directive.
 #[derive(Clone, Debug)]
@@ -12,7 +12,28 @@ pub struct Sink {
     /// Lines of this level and graver ones are written.
     pub level: Level,
     /// Where to.
-    pub log: Arc<LogFile>,
+    pub to: To,
+}
+
+/// Where lines of an error log go.
+#[derive(Clone, Debug)]
+pub enum To {
+    /// To a file, or to stderr.
+    File(Arc<LogFile>),
+    /// To a ring in memory.
+    Memory(Arc<Memory>),
+    /// To a syslog daemon.
+    Syslog(Arc<Syslog>),
+}
+
+impl To {
+    fn write(&self, level: Level, line: &[u8]) {
+        match self {
+            To::File(log) => log.write(line),
+            To::Memory(memory) => memory.write(line),
+            To::Syslog(syslog) => syslog.write(Some(level), line),
+        }
+    }
 }
 
 /// The sinks that hold in one place of the configuration. A clone is cheap and is the same log.
@@ -39,13 +60,28 @@ impl ErrorLog {
 
     /// Writes one line, about a connection or about none, to each sink.
     pub fn write(&self, level: Level, connection: Option<u64>, message: fmt::Arguments<'_>) {
-        if !self.enabled(level) {
-            return;
+        if self.enabled(level) {
+            self.write_from(level, level, connection, message);
         }
+    }
+
+    /// As [`ErrorLog::write`], to all sinks, whatever their levels (nginx: `debug_connection`).
+    pub fn write_to_all(&self, level: Level, connection: u64, message: fmt::Arguments<'_>) {
+        self.write_from(Level::Emerg, level, Some(connection), message);
+    }
+
+    /// To the sinks that are `least` grave or less.
+    fn write_from(
+        &self,
+        least: Level,
+        level: Level,
+        connection: Option<u64>,
+        message: fmt::Arguments<'_>,
+    ) {
         let mut line = Line::dated(level, connection, message);
         let line = line.finish();
-        for sink in self.sinks.iter().filter(|sink| level <= sink.level) {
-            sink.log.write(line);
+        for sink in self.sinks.iter().filter(|sink| least <= sink.level) {
+            sink.to.write(level, line);
         }
     }
 
@@ -56,7 +92,8 @@ impl ErrorLog {
 
     /// Whether lines of this level are seen on stderr.
     pub(super) fn reaches_stderr(&self, level: Level) -> bool {
-        let reaches = |sink: &Sink| level <= sink.level && sink.log.is_stderr();
+        let is_stderr = |to: &To| matches!(to, To::File(log) if log.is_stderr());
+        let reaches = |sink: &Sink| level <= sink.level && is_stderr(&sink.to);
         self.sinks.iter().any(reaches)
     }
 }
@@ -74,7 +111,10 @@ mod tests {
         let mut files = LogFiles::default();
         let mut sink = |name: &str, level| {
             let log = files.open(&folder.path().join(name)).expect("opened");
-            Sink { level, log }
+            Sink {
+                level,
+                to: To::File(log),
+            }
         };
         let log = ErrorLog::new(vec![sink("all", Level::Info), sink("grave", Level::Crit)]);
         assert!(log.enabled(Level::Info) && !log.enabled(Level::Debug));
@@ -82,10 +122,12 @@ mod tests {
         log.write(Level::Info, Some(3), format_args!("seen\nonce"));
         log.write(Level::Alert, None, format_args!("seen twice"));
 
+        log.write_to_all(Level::Debug, 3, format_args!("seen all the same"));
+
         let read = |name| fs::read_to_string(folder.path().join(name)).expect("read");
-        assert_eq!(read("all").lines().count(), 2);
+        assert_eq!(read("all").lines().count(), 3);
         assert!(read("all").contains(": *3 seen\\x0Aonce\n"));
-        assert_eq!(read("grave").lines().count(), 1);
+        assert_eq!(read("grave").lines().count(), 2);
         assert!(read("grave").contains(" [alert] "));
     }
 

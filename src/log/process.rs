@@ -77,15 +77,16 @@ pub fn startup(level: Level, message: fmt::Arguments<'_>) {
 /// Writes a line to the process's log, as the macros do. During the start warnings and graver ones
 /// are repeated on stderr, as nginx does.
 pub fn write(level: Level, message: fmt::Arguments<'_>) {
-    let process = process();
-    if let Some(log) = &process.log {
+    // Not with the lock held: a log that loses lines tells it here.
+    let (log, starting) = {
+        let process = process();
+        (process.log.clone(), process.starting)
+    };
+    if let Some(log) = &log {
         log.write(level, None, message);
     }
-    let seen = process
-        .log
-        .as_ref()
-        .is_some_and(|log| log.reaches_stderr(level));
-    if process.starting && level <= Level::Warn && !seen {
+    let seen = log.as_ref().is_some_and(|log| log.reaches_stderr(level));
+    if starting && level <= Level::Warn && !seen {
         startup(level, message);
     }
 }
@@ -110,7 +111,7 @@ impl log::Log for Logger {
 mod tests {
     use std::{env, fs, process::Command};
 
-    use super::super::{LogFiles, Sink};
+    use super::super::{LogFiles, Sink, To};
     use super::*;
 
     const MARK: &str = "FORKFUL_TEST_LOG";
@@ -123,7 +124,7 @@ mod tests {
         let log = LogFiles::default().open(path.as_ref()).expect("opened");
         set_default(ErrorLog::new(vec![Sink {
             level: Level::Notice,
-            log,
+            to: To::File(log),
         }]));
         crate::log::warn!("in both");
         crate::log::notice!("in the log");
@@ -133,7 +134,7 @@ mod tests {
         crate::log::alert!("in the log, later: {number}");
         set_default(ErrorLog::new(vec![Sink {
             level: Level::Debug,
-            log: LogFile::stderr(),
+            to: To::File(LogFile::stderr()),
         }]));
         crate::log::debug!("dated on stderr");
     }

@@ -18,7 +18,7 @@ use crate::conf::table::{
 use crate::conf::tree::{Item, Tree};
 use crate::log::{self, Level};
 use crate::site::draft::{Draft, World};
-use crate::site::error_log::Planned;
+use crate::site::error_log::{Planned, Target};
 use crate::site::{scope, unbuilt};
 use crate::sys::{OsError, file, privilege};
 use crate::worker;
@@ -268,7 +268,7 @@ fn default_error_log(request: &Request, draft: &mut Draft) -> Planned {
     };
     Planned {
         level: Level::Error,
-        file,
+        target: file.map_or(Target::Stderr, Target::File),
     }
 }
 

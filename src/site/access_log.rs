@@ -13,6 +13,7 @@ use super::draft::Draft;
 use super::exchange::Exchange;
 use super::root;
 use super::server::Server;
+use super::syslog;
 use super::template::Template;
 use super::variables::{Registry, Variable};
 use crate::conf::diagnostic::Reason;
@@ -27,8 +28,8 @@ use crate::log::{Buffering, Escaped, Keep, Legible, Level, LogFile, Writer};
 directives! {
     /// Where requests are logged.
     pub struct AccessLog in "ngx_http_log_module" with Draft {
-        /// Logs requests to a file: `access_log path [format [buffer=size] [flush=time]
-        /// [if=condition]]`, or `off`. Several may be given.
+        /// Logs requests to a file or a syslog daemon (`syslog:server=...`): `access_log path
+        /// [format [buffer=size] [flush=time] [if=condition]]`, or `off`. Several may be given.
         logs: Option<Vec<Log>> = None =>
             "access_log" [HTTP | SERVER | LOCATION | LOCATION_IF | LIMIT_EXCEPT] 1.., Replace,
             "logs/access.log combined", with(access_log);
@@ -58,6 +59,8 @@ enum To {
     Target(usize),
     /// To a file that each request names.
     Named(Template),
+    /// To a syslog daemon: its number in the draft and in the site.
+    Syslog(usize),
 }
 
 /// Where lines go, and how they are gathered; two logs that agree share a writer.
@@ -216,9 +219,10 @@ fn keep(this: &mut AccessLog, draft: &mut Draft, call: &Call<'_>) -> Result<(), 
 
 fn plan(draft: &mut Draft, call: &Call<'_>) -> Result<Log, Reason> {
     let path = call.arg(0);
-    if path.text.starts_with(b"syslog:") {
-        return Err(Reason::from("logging to syslog is not supported").at(path.place));
-    }
+    let syslog = path.text.strip_prefix(b"syslog:");
+    let daemon = syslog
+        .map(|settings| syslog::parse(settings, path, draft))
+        .transpose()?;
     let args = call.args();
     let named = args.get(1);
     let name = named.map_or(&b"combined"[..], |word| &word.text);
@@ -229,9 +233,13 @@ fn plan(draft: &mut Draft, call: &Call<'_>) -> Result<Log, Reason> {
     let parameters = args.get(2..).unwrap_or_default();
     let (buffering, condition) = parameters_of(draft, parameters)?;
     let to = match template::has_variables(&path.text) {
+        _ if daemon.is_some() && buffering.is_some() => {
+            return Err("logs to syslog cannot be buffered".into());
+        }
         true if buffering.is_some() => {
             return Err("buffered logs cannot have variables in name".into());
         }
+        _ if let Some(daemon) = daemon => To::Syslog(daemon),
         true => To::Named(named_path(draft, path)?),
         false => To::Target(target(draft, &path.text, buffering)),
     };
@@ -341,6 +349,7 @@ fn write_line(x: &Exchange, log: &Log) {
             .borrow_mut()
             .write(&line, x.clock().now()),
         To::Named(path) => write_to(x, path, &line),
+        To::Syslog(daemon) => x.site.daemons[*daemon].write(None, &line),
     }
 }
 

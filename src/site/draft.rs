@@ -22,6 +22,7 @@ use super::numbering::Numbering;
 use super::reach::Reach;
 use super::scope::{self, Scope};
 use super::server::{Endpoint, Server};
+use super::syslog;
 use super::traffic::Board;
 use super::transport::DEFAULT_POOL;
 use super::variables::{Named, Registry};
@@ -35,7 +36,7 @@ use crate::conf::table::{HTTP, Shared};
 use crate::conf::tree::{Item, Word};
 use crate::files::open::{self, OpenFiles};
 use crate::files::temp::TempDir;
-use crate::log::{ErrorLog, Keep, LogFile, Writer};
+use crate::log::{ErrorLog, Keep, LogFile, Syslog, Writer};
 use crate::sys::socket::{Address, Options};
 
 /// What is known before the configuration is read.
@@ -101,6 +102,8 @@ pub struct Draft {
     pub access_logs: Numbering<access_log::Target>,
     /// How logs are kept open whose paths have variables; the first keeps none.
     pub log_families: Numbering<Keep>,
+    /// Syslog daemons, each way of speaking to one once.
+    pub daemons: Numbering<syslog::Settings>,
     /// Sets of error logs.
     pub error_logs: ErrorLogs,
     /// Charsets so far, and the tables between them.
@@ -179,6 +182,7 @@ impl Draft {
             variables,
             access_logs: Numbering::default(),
             log_families: Numbering::from(Keep::NONE),
+            daemons: Numbering::default(),
             error_logs: ErrorLogs::default(),
             charsets: Charsets::default(),
             servers: Vec::new(),
@@ -286,7 +290,9 @@ impl Draft {
     /// The site, with what was opened for it: one log file for each of [`Needs::logs`], and its
     /// zones; without those nothing can be served that needs one.
     pub fn open(mut self, files: &[Arc<LogFile>], zones: Vec<Rc<Zone>>) -> Site {
-        let error_logs = self.error_logs.open(files);
+        let daemons = self.daemons.things().iter().cloned();
+        let daemons: Vec<_> = daemons.map(|it| Arc::new(Syslog::new(it))).collect();
+        let error_logs = self.error_logs.open(files, &daemons);
         let (default_root, default_temp) = (self.default_root(), self.default_temp());
         // A worker that is told to reopen its logs, and not by the master, finds them by path.
         for path in self.needs.logs.things() {
@@ -299,6 +305,7 @@ impl Draft {
             access_logs: self.access_logs.things().iter().map(writer).collect(),
             log_families: self.log_families.things().iter().map(family).collect(),
             error_logs,
+            daemons,
             slots: self.variables.slots(),
             real_root: self.variables.real_root,
             variables: self.variables.into_names(),
@@ -335,6 +342,8 @@ pub struct Site {
     pub log_families: Vec<Arc<LogFile>>,
     /// Where requests are logged of which the configuration says nothing.
     pub default_access_log: Option<access_log::Log>,
+    /// Syslog daemons.
+    pub daemons: Vec<Arc<Syslog>>,
     /// Sets of error logs; the first is the process's.
     pub error_logs: Vec<ErrorLog>,
     /// Charsets, and the tables between them.

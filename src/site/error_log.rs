@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use super::draft::Draft;
+use super::syslog;
 use crate::conf::diagnostic::Reason;
 use crate::conf::table::Call;
 use crate::conf::tree::Word;
+use crate::conf::value;
 use crate::directives;
-use crate::log::{self, Level, LogFile, Sink};
+use crate::log::{self, Level, LogFile, Memory, Sink, Syslog, To};
 
 directives! {
     /// Where errors are logged.
     pub struct ErrorLog in "ngx_core_module" with Draft {
-        /// Logs errors of this level and above to a file or to `stderr`; several may be given.
+        /// Logs errors of this level and above to a file, to `stderr`, to a syslog daemon
+        /// (`syslog:server=...`), or in memory (`memory:size`); several may be given.
         set: usize = 0 => "error_log" [HTTP | SERVER | LOCATION] 1.., Replace, "", with(error_log);
     }
 }
@@ -22,8 +25,32 @@ directives! {
 pub struct Planned {
     /// The least severe level that is logged.
     pub level: Level,
-    /// The log file's number in the needs; none for stderr.
-    pub file: Option<usize>,
+    /// Where to.
+    pub target: Target,
+}
+
+/// Where lines go.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// To stderr.
+    Stderr,
+    /// To a file, by its number in the needs.
+    File(usize),
+    /// To a ring of so many bytes.
+    Memory(usize),
+    /// To a daemon, by its number in the draft.
+    Syslog(usize),
+}
+
+impl Target {
+    fn open(&self, files: &[Arc<LogFile>], daemons: &[Arc<Syslog>]) -> To {
+        match self {
+            Target::Stderr => To::File(LogFile::stderr()),
+            Target::File(file) => To::File(files[*file].clone()),
+            Target::Memory(size) => To::Memory(Memory::new(*size).into()),
+            Target::Syslog(daemon) => To::Syslog(daemons[*daemon].clone()),
+        }
+    }
 }
 
 /// All sets of error logs of a configuration; the first is the process's.
@@ -41,14 +68,11 @@ impl ErrorLogs {
         }
     }
 
-    /// The logs, with the files that were opened.
-    pub fn open(&self, files: &[Arc<LogFile>]) -> Vec<log::ErrorLog> {
+    /// The logs, with the files that were opened and the ways to daemons.
+    pub fn open(&self, files: &[Arc<LogFile>], daemons: &[Arc<Syslog>]) -> Vec<log::ErrorLog> {
         let sink = |planned: &Planned| Sink {
             level: planned.level,
-            log: match planned.file {
-                Some(file) => files[file].clone(),
-                None => LogFile::stderr(),
-            },
+            to: planned.target.open(files, daemons),
         };
         self.sets
             .iter()
@@ -69,22 +93,36 @@ const DEBUG_PARTS: [&str; 8] = [
     "debug",
 ];
 
+/// The least room in memory: for the longest line, and what stands before it.
+const LEAST_MEMORY: u64 = (2 << 10) + 64;
+
 /// What one directive says.
 ///
 /// # Errors
-/// An unknown level, or a target that is not supported.
+/// An unknown level, or a target that is none.
 pub fn parse(draft: &mut Draft, call: &Call<'_>) -> Result<Planned, Reason> {
-    let target = call.arg(0);
-    if target.text.starts_with(b"syslog:") || target.text.starts_with(b"memory:") {
-        let what = format!("logging to \"{}\" is not supported", target.str());
-        return Err(Reason::from(what).at(target.place));
-    }
+    let target = target(draft, call.arg(0))?;
     let level = level(&call.args()[1..])?;
-    let file = match &target.text[..] {
-        b"stderr" => None,
-        path => Some(draft.needs.logs.number(draft.path(path))),
-    };
-    Ok(Planned { level, file })
+    Ok(Planned { level, target })
+}
+
+fn target(draft: &mut Draft, word: &Word) -> Result<Target, Reason> {
+    if word.is("stderr") {
+        return Ok(Target::Stderr);
+    }
+    if let Some(settings) = word.text.strip_prefix(b"syslog:") {
+        return syslog::parse(settings, word, draft).map(Target::Syslog);
+    }
+    if let Some(size) = word.text.strip_prefix(b"memory:") {
+        let bytes = value::parse_size(size).filter(|bytes| *bytes >= LEAST_MEMORY);
+        let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok());
+        let what = || format!("invalid buffer size \"{}\"", String::from_utf8_lossy(size));
+        let invalid = || Reason::from(what()).at(word.place);
+        return bytes.map(Target::Memory).ok_or_else(invalid);
+    }
+    Ok(Target::File(
+        draft.needs.logs.number(draft.path(&word.text)),
+    ))
 }
 
 /// The level; nginx's `debug_http` and its like are all of `debug`, and may be several.

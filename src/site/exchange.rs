@@ -25,6 +25,7 @@ use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
 use super::ssi::Ssi;
 use super::symlinks;
+use super::userid;
 use super::variables::{Kept, Slots};
 use crate::files::temp::RequestBody;
 use crate::files::{Found, Opened, Query};
@@ -60,6 +61,8 @@ pub struct Link {
     pub clock: Rc<Clock>,
     /// Where it was accepted, once somebody asked.
     pub local: OnceCell<Address>,
+    /// Whether everything about it is logged (`debug_connection`).
+    pub debugged: bool,
     /// What a proxy said of it before the first request.
     pub proxy: OnceCell<Box<proxy_protocol::Header>>,
 }
@@ -126,6 +129,8 @@ pub struct Exchange {
     pub captures: RefCell<Captures>,
     /// The status to answer with in place of 200, while an error page is made.
     pub error_status: Option<u16>,
+    /// What is known of the cookie that identifies its client, once somebody asked.
+    pub(super) uid: OnceCell<Box<userid::Seen>>,
     /// The answer while fields are added to it.
     pub answer: Answer,
     /// What was sent.
@@ -206,6 +211,7 @@ impl Exchange {
             pipelined: false,
             captures: RefCell::default(),
             error_status: None,
+            uid: OnceCell::new(),
             answer: Answer::default(),
             sent: Sent::default(),
             id: OnceCell::new(),
@@ -463,15 +469,26 @@ impl Exchange {
         self.sent.complete = sent.complete;
     }
 
-    /// Writes a line to the error log of its location, with what identifies the request.
+    /// Writes a line to the error log of its location, with what identifies the request unless it is
+    /// for who follows it closely.
     pub fn log(&self, level: Level, what: fmt::Arguments<'_>) {
+        match level {
+            _ if !self.logs(level) => {}
+            Level::Debug => self.write_log(level, what),
+            level => self.write_log(level, format_args!("{what}{}", Who(self))),
+        }
+    }
+
+    /// Whether anybody would read a line of this level: ask before making an expensive message.
+    pub fn logs(&self, level: Level) -> bool {
+        self.link.debugged || self.site.error_log(self.location).enabled(level)
+    }
+
+    fn write_log(&self, level: Level, what: fmt::Arguments<'_>) {
         let log = self.site.error_log(self.location);
-        if log.enabled(level) {
-            log.write(
-                level,
-                Some(self.link.number),
-                format_args!("{what}{}", Who(self)),
-            );
+        match self.link.debugged {
+            true => log.write_to_all(level, self.link.number, what),
+            false => log.write(level, Some(self.link.number), what),
         }
     }
 }

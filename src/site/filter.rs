@@ -5,7 +5,9 @@ use super::env::{Env, Need};
 use super::exchange::Exchange;
 use super::run::{Flow, Phase};
 use super::transport::Transport;
-use super::{charset, compression, conditional, dav, gunzip, headers, ranges, redirect, ssi, sub};
+use super::{
+    charset, compression, conditional, dav, gunzip, headers, ranges, redirect, ssi, sub, userid,
+};
 use crate::http::{Bytes, Length, Method, ResponseHead, Version, multipart};
 
 /// Why there is no response yet.
@@ -42,6 +44,7 @@ pub fn apply(x: &mut Exchange, env: &mut dyn Env, mut answer: Answer) -> Result<
     if !x.is_child() {
         conditional::filter(x, &mut answer)?;
         headers::filter(x, &mut answer);
+        userid::filter(x, &mut answer);
     }
     gunzip::filter(x, &mut answer);
     sub::filter(x, &mut answer);

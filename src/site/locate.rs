@@ -30,7 +30,23 @@ pub fn server(x: &mut Exchange) -> Flow {
         return Flow::Fail(fault.status);
     }
     x.args = x.head.query().unwrap_or_default().to_vec();
+    if x.logs(Level::Debug) {
+        show(x);
+    }
     Flow::Next
+}
+
+/// Shows the head to who follows it closely.
+fn show(x: &Exchange) {
+    let line = x.head.request_line().escape_ascii();
+    x.log(Level::Debug, format_args!("http request line: \"{line}\""));
+    for (name, value) in x.head.fields() {
+        let (name, value) = (name.escape_ascii(), value.escape_ascii());
+        x.log(
+            Level::Debug,
+            format_args!("http header: \"{name}: {value}\""),
+        );
+    }
 }
 
 /// Makes the path one that can be looked up; a refused one leaves nothing behind.
@@ -85,6 +101,8 @@ pub fn enter(x: &mut Exchange, location: &'static Location) {
         Some(except) if !except.methods.contains(&x.method) => &except.location,
         _ => location,
     };
+    let name = &x.location.name;
+    x.log(Level::Debug, format_args!("using configuration \"{name}\""));
 }
 
 /// Gives a request up for which a pattern took too long.

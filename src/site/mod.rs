@@ -18,6 +18,7 @@ pub mod compression;
 pub mod conditional;
 pub mod dav;
 pub mod draft;
+pub mod empty_gif;
 pub mod endpoints;
 pub mod env;
 pub mod error_log;
@@ -25,6 +26,7 @@ pub mod error_page;
 pub mod exchange;
 pub mod filter;
 pub mod forwarded;
+pub mod geo;
 pub mod gunzip;
 pub mod gzip;
 pub mod gzip_static;
@@ -48,6 +50,7 @@ pub mod names;
 pub mod numbering;
 pub mod open_files;
 pub mod pages;
+pub mod random_index;
 pub mod ranges;
 pub mod reach;
 pub mod realip;
@@ -58,6 +61,7 @@ pub mod root;
 pub mod run;
 pub mod satisfy;
 pub mod scope;
+pub mod secure_link;
 pub mod server;
 pub mod sizing;
 pub mod source;
@@ -67,6 +71,7 @@ pub mod static_file;
 pub mod stub_status;
 pub mod sub;
 pub mod symlinks;
+pub mod syslog;
 pub mod template;
 #[cfg(test)]
 mod testing;
@@ -78,6 +83,7 @@ pub mod transport;
 pub mod try_files;
 pub mod typeset;
 pub mod unbuilt;
+pub mod userid;
 pub mod variables;
 pub mod wildcard;
 pub mod zones;
@@ -130,6 +136,12 @@ macro_rules! modules {
 
 modules! {
     inherited {
+        /// How clients are known again.
+        userid: userid::UserId,
+        /// How links are checked.
+        secure_link: secure_link::SecureLink,
+        /// Whether any file may stand for its directory.
+        random_index: random_index::RandomIndex,
         /// Who may see it.
         access: access::Access,
         /// What some browsers need.
@@ -216,6 +228,10 @@ modules! {
         zstd_static: zstd::ZstdStatic,
     }
     own {
+        /// Whether the answer is a picture of nothing.
+        empty_gif: empty_gif::EmptyGif,
+        /// Variables from addresses.
+        geo: geo::Geo,
         /// Whether only internal redirects reach it.
         internal: internal::Internal,
         /// Where the server listens.

@@ -10,8 +10,8 @@ use super::location::Location;
 use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
-    body, dav, error_page, filter, gzip_static, index, limit_conn, limit_req, listing, locate,
-    realip, rewrite, static_file, stub_status, try_files,
+    body, dav, empty_gif, error_page, filter, gzip_static, index, limit_conn, limit_req, listing,
+    locate, random_index, realip, rewrite, static_file, stub_status, try_files,
 };
 use crate::http::Coding;
 use crate::log::Level;
@@ -47,6 +47,10 @@ pub enum Phase {
     TryFiles(usize),
     /// What answers in place of files.
     Handler,
+    /// A picture of nothing.
+    EmptyGif,
+    /// Any file of a directory.
+    RandomIndex,
     /// Index files: this one is next.
     Index(usize),
     /// Whether there is a directory at all, once its first index file is missing.
@@ -140,12 +144,12 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
             Flow::Fail(status) => error_page::answer(x, status),
             Flow::Answer(answer) => match filter::apply(x, env, *answer) {
                 Ok(_) if x.is_given_up() => Flow::Fail(500),
-                Ok(response) => return Step::Answer(Box::new(response)),
+                Ok(response) => return answered(x, response),
                 Err(halt) => halt.into(),
             },
             Flow::Code(answer) => match filter::code(x, env, *answer) {
                 Ok(_) if x.is_given_up() => Flow::Fail(500),
-                Ok(response) => return Step::Answer(Box::new(response)),
+                Ok(response) => return answered(x, response),
                 Err(halt) => halt.into(),
             },
             Flow::Child(child) => within(x, env, child, Wake::Start),
@@ -153,6 +157,13 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Step {
             Flow::Drop => return Step::Drop,
         };
     }
+}
+
+fn answered(x: &Exchange, response: Response) -> Step {
+    let (status, uri) = (response.head.status, x.uri.escape_ascii());
+    let what = format_args!("http finalize request: {status}, \"{uri}\"");
+    x.log(Level::Debug, what);
+    Step::Answer(Box::new(response))
 }
 
 fn resume(x: &mut Exchange, env: &mut dyn Env, why: Wake) -> Flow {
@@ -218,6 +229,8 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Refuse(time) => satisfy::refuse_at(x, time),
         Phase::TryFiles(at) => try_files::run(x, env, at),
         Phase::Handler => stub_status::run(x),
+        Phase::EmptyGif => empty_gif::run(x),
+        Phase::RandomIndex => random_index::run(x, env),
         Phase::Index(at) => index::run(x, env, at),
         Phase::Directory => index::directory(x, env),
         Phase::Listing => listing::run(x, env),
@@ -243,7 +256,9 @@ fn following(phase: Phase) -> Phase {
         Phase::LimitConn => Phase::Access(Progress::default()),
         Phase::Access(_) | Phase::Refuse(_) => Phase::TryFiles(0),
         Phase::TryFiles(_) => Phase::Handler,
-        Phase::Handler => Phase::Index(0),
+        Phase::Handler => Phase::EmptyGif,
+        Phase::EmptyGif => Phase::RandomIndex,
+        Phase::RandomIndex => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
         Phase::Index(_) => Phase::Listing,
         Phase::Listing => Phase::Dav,

@@ -81,7 +81,9 @@ pub fn table() -> &'static Table<Scope, Draft> {
 
 /// Reads a block within `parent`.
 pub fn read(parent: &Scope, draft: &mut Draft, items: &[Item], context: Contexts) -> Scope {
-    let child = parent.child();
+    let mut child = parent.child();
+    // What answers a location answers also where a condition or a method changes its settings.
+    child.own.empty_gif = parent.own.empty_gif.clone();
     read_into(child, draft, items, context)
 }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::draft::{Draft, Site, World};
-use super::error_log::Planned;
+use super::error_log::{Planned, Target};
 use super::exchange::Link;
 use super::server::Endpoint;
 use super::zones::{Need, Zone};
@@ -72,7 +72,7 @@ pub fn draft(prefix: &Path, http: &str) -> Draft {
     let log = draft.needs.logs.number(prefix.join("error.log"));
     draft.error_logs.set_default(vec![Planned {
         level: Level::Info,
-        file: Some(log),
+        target: Target::File(log),
     }]);
     let items = parse::parse(
         Start::embedded("test", http),
@@ -221,6 +221,7 @@ impl Kit {
             requests: Cell::new(0),
             clock,
             local: OnceCell::from(self.local.clone()),
+            debugged: false,
             proxy: self.proxy.clone(),
         };
         let limits = self.site.servers[hosts.default].location.protocol.clone();

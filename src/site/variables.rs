@@ -5,7 +5,7 @@ pub(super) mod connection;
 mod foreign;
 mod named;
 mod proxy_protocol;
-mod request;
+pub(super) mod request;
 mod response;
 mod slots;
 mod time;
@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 
 use super::exchange::Exchange;
-use super::{brotli, gzip, realip, zstd};
+use super::{brotli, gzip, realip, secure_link, userid, zstd};
 use crate::conf::diagnostic::Reason;
 use crate::conf::source::Place;
 use named::Meaning;
@@ -52,6 +52,8 @@ const DECLARED: &[Declared] = &[
     connection::DECLARED,
     proxy_protocol::DECLARED,
     realip::DECLARED,
+    secure_link::DECLARED,
+    userid::DECLARED,
     request::DECLARED,
     response::DECLARED,
     super::referer::DECLARED,

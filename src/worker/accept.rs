@@ -224,6 +224,7 @@ impl Worker {
             });
             address.ip().map(|address| address.ip().to_canonical())
         });
+        let debugged = self.debugged.iter().any(|it| it.contains(peer.ip()));
         self.accepted += self.stride;
         let link = Rc::new(Link {
             number: self.accepted,
@@ -235,6 +236,7 @@ impl Worker {
             clock: self.clock.clone(),
             local,
             proxy: OnceCell::new(),
+            debugged,
             stream,
         });
         let place = self.clients.vacant_entry();

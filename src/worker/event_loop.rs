@@ -20,6 +20,7 @@ use super::leave::Stage;
 use super::missed::Missed;
 use super::scoreboard::Tally;
 use super::setup::{Setup, Socket};
+use crate::conf::network::Network;
 use crate::http::Pool;
 use crate::log::{self, LogFiles};
 use crate::site::clock::Clock;
@@ -59,6 +60,8 @@ pub struct Worker {
     pub(super) clients: Slab<Client>,
     pub(super) max_clients: usize,
     pub(super) multi_accept: bool,
+    /// Clients of which everything is logged.
+    pub(super) debugged: Vec<Network>,
     pub(super) shutdown_timeout: Option<Duration>,
     pub(super) accepting: Accepting,
     pub(super) shortage: Shortage,
@@ -128,6 +131,7 @@ impl Worker {
                 .saturating_sub(fixed)
                 .max(1),
             multi_accept: setup.settings.events.multi_accept,
+            debugged: setup.settings.events.debugged.clone(),
             shutdown_timeout: setup.settings.process.shutdown_timeout,
             accepting: Accepting::On,
             shortage: Shortage::default(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::conf::diagnostic::Reason;
+use crate::conf::network::Network;
 use crate::conf::table::Call;
 use crate::conf::tree::Word;
 use crate::conf::value;
@@ -62,6 +63,10 @@ directives! {
         /// Accepts all waiting connections at once instead of one at a time.
         multi_accept: bool = false =>
             "multi_accept" [EVENTS] 1, Clone, "off", set(value::flag);
+        /// Logs everything about connections of these clients, whatever the levels of the logs: an
+        /// address, a network, a host or `unix:`.
+        debugged: Vec<Network> = Vec::new() =>
+            "debug_connection" [EVENTS] 1, Many, "", with(debug_connection);
     }
     also {
         /// Accepted: epoll is always used.
@@ -108,6 +113,12 @@ pub enum Affinity {
     Auto(Option<Vec<usize>>),
     /// Worker `i` on set `i`; the last set holds for all that follow.
     Sets(Vec<Vec<usize>>),
+}
+
+fn debug_connection(this: &mut Events, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    let networks = draft.networks(call.arg(0), "debug_connection")?;
+    this.debugged.extend(networks);
+    Ok(())
 }
 
 fn connections(word: &Word) -> Result<u64, Reason> {

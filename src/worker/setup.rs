@@ -196,7 +196,7 @@ mod tests {
     use std::{env, fs};
 
     use super::*;
-    use crate::log::{ErrorLog, Level, Sink};
+    use crate::log::{ErrorLog, Level, Sink, To};
 
     const MARK: &str = "FORKFUL_TEST_PANIC";
 
@@ -206,7 +206,10 @@ mod tests {
             let log = LogFiles::default().open(path.as_ref()).expect("opened");
             let level = Level::Alert;
             log::install();
-            log::set_default(ErrorLog::new(vec![Sink { level, log }]));
+            log::set_default(ErrorLog::new(vec![Sink {
+                level,
+                to: To::File(log),
+            }]));
             log::start(1 << 20).expect("a thread");
             report_panics();
             panic!("on purpose");

@@ -64,8 +64,11 @@ fn what_is_named_wins() {
     };
     let plan = read(&named);
     assert_eq!(plan.draft.needs.logs.things(), [prefix.path().join("a")]);
-    let planned = |level, file| Planned { level, file };
-    let expected = [planned(Level::Warn, Some(0)), planned(Level::Error, None)];
+    let planned = |level, target| Planned { level, target };
+    let expected = [
+        planned(Level::Warn, Target::File(0)),
+        planned(Level::Error, Target::Stderr),
+    ];
     assert_eq!(plan.settings.error_log, expected);
     assert_eq!(plan.pid, Some(prefix.path().join("x.pid")));
     assert!(!plan.settings.daemon);

@@ -111,7 +111,7 @@ fn a_variable_of_a_refused_directive_is_not_reported_as_well() {
     let uses = "server { location / { return 200 $defined$Own; } }";
     for refused in [
         "map $uri $defined { a b c; }",
-        "geo $defined { default 1; }",
+        "geo $defined { x a; }",
         "split_clients $uri $Defined { x a; }",
         "geoip2 x.mmdb { $defined source=$remote_addr country; }",
         "server { listen 81; if ($host is x) { set $defined 1; } }",

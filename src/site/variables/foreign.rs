@@ -34,8 +34,6 @@ pub const DECLARED: Declared = Declared {
         ("proxy_internal_body_length", nothing),
         ("proxy_internal_chunked", nothing),
         ("proxy_port", nothing),
-        ("uid_got", nothing),
-        ("uid_set", nothing),
     ],
     families: &[("ssl_", nothing_by_name), ("upstream_", nothing_by_name)],
     settable: &[],

@@ -109,12 +109,16 @@ fn argument(x: &Exchange, name: &[u8], out: &mut Vec<u8>) -> bool {
 }
 
 fn cookie(x: &Exchange, name: &[u8], out: &mut Vec<u8>) -> bool {
+    find_cookie(x, name).is_some_and(|(_, value)| put(value, out))
+}
+
+/// The first cookie of this name: the field that it stands in, and its value.
+pub fn find_cookie<'a>(x: &'a Exchange, name: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let mut fields = x
         .head
         .fields()
         .filter(|(field, _)| field.eq_ignore_ascii_case(b"cookie"));
-    let value = fields.find_map(|(_, value)| cookie_in(value, name));
-    value.is_some_and(|value| put(value, out))
+    fields.find_map(|(_, field)| Some((field, cookie_in(field, name)?)))
 }
 
 /// A cookie may stand behind `;` or `,`; its value goes on until `;`, as nginx reads it.
