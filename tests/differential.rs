@@ -9,16 +9,17 @@ mod common;
 mod compare;
 #[path = "differential/pages.rs"]
 mod pages;
+#[path = "../src/site/mp4/sample.rs"]
+mod sample;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Command, Stdio};
 
 use cases::{Case, Request};
-use common::{Client, Setup, TestServer, binary, is_forkful, possible, stop, wait_until};
+use common::{Client, Setup, TestServer, binary, coded, is_forkful, possible, stop, wait_until};
 use compare::{Answer, Difference};
 use forkful::conf::diagnostic::Diagnostics;
 use forkful::conf::outside::Outside;
@@ -100,16 +101,19 @@ fn setup(config: &str) -> Setup {
         setup.file(&format!("html/{name}"), content)
     };
     let setup = pages::PAGES.iter().fold(setup, with_page);
-    setup
+    let setup = setup
         .file("html/long.html", &page)
         .file("html/long.css", &page)
         .file("html/long.txt", &page)
         .file("html/empty.html", "")
         .file("html/coded.html", "<p>as it is")
-        .file("html/coded.html.gz", gzip("<p>coded by gzip"))
-        .file("html/coded.html.br", brotli("<p>coded by brotli"))
-        .file("html/only.html.gz", gzip("<p>coded by gzip alone"))
-        .file("html/only-br.html.br", brotli("<p>coded by brotli alone"))
+        .file("html/coded.html.gz", coded("gzip", "<p>coded by gzip"))
+        .file("html/coded.html.br", coded("br", "<p>coded by brotli"))
+        .file("html/only.html.gz", coded("gzip", "<p>coded by gzip alone"))
+        .file(
+            "html/only-br.html.br",
+            coded("br", "<p>coded by brotli alone"),
+        )
         .file("html/folded", "beside a directory")
         .file("html/folded.gz/file", "in a directory")
         .file("secret", "beside html")
@@ -144,19 +148,32 @@ fn setup(config: &str) -> Setup {
         .link("html/links/in", "../f.txt")
         .link("html/links/out", "/etc/passwd")
         .link("html/links/folder", "../dir")
-        .link("html/links/broken", "none")
+        .link("html/links/broken", "none");
+    films().into_iter().fold(setup, |setup, (name, content)| {
+        setup.file(&format!("html/films/{name}"), content)
+    })
 }
 
-fn gzip(text: &str) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn brotli(text: &str) -> Vec<u8> {
-    let mut encoder = brotli::CompressorWriter::new(Vec::new(), 4096, 1, 16);
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.into_inner()
+/// Films, and what is none.
+fn films() -> [(&'static str, Vec<u8>); 7] {
+    let film = sample::Film::new(10);
+    let mut first = film.clone();
+    first.tables_first = true;
+    let mut wide = first.clone();
+    (wide.wide_offsets, wide.wide_times) = (true, true);
+    let mut even = film.clone();
+    even.tracks[1].size = 16;
+    let mut early = film.clone();
+    early.tracks[1] = sample::Track::sound(4);
+    [
+        ("last.mp4", film.bytes()),
+        ("first.mp4", first.bytes()),
+        ("wide.mp4", wide.bytes()),
+        ("even.mp4", even.bytes()),
+        ("early.mp4", early.bytes()),
+        ("bad.mp4", film.bytes()[..3000].to_vec()),
+        ("clip.flv", (0..300u32).map(|byte| byte as u8).collect()),
+    ]
 }
 
 fn answer(address: SocketAddr, request: &Request) -> Answer {
@@ -298,7 +315,6 @@ const NEWER: &[&str] = &[
     "add_header_inherit",
     "add_trailer_inherit",
     "client_body_early_read",
-    "keepalive_disable",
     "keepalive_min_timeout",
     "max_headers",
     "open_file_cache",

@@ -17,6 +17,8 @@ use crate::common::{
 
 const CONFIG: &str = "server.conf";
 const NGINX: &str = "/usr/sbin/nginx";
+/// A text of 20 KB, as pages are.
+const PAGE: &[u8] = include_bytes!("../../README.md");
 /// What one switches on who wants speed.
 const TUNED: &str = "sendfile on; tcp_nopush on; access_log off; keepalive_requests 1000000000; \
                      open_file_cache max=1000 inactive=60s; open_file_cache_valid 60s;";
@@ -48,7 +50,22 @@ pub fn all() -> Vec<Peer> {
     peers
 }
 
-/// A server that runs, on a site of `/small` (1 KB) and `/large` (100 KB).
+/// The same with content codings, of which nginx has one.
+pub fn coding() -> Vec<Peer> {
+    let mut peers = all();
+    for peer in &mut peers {
+        let codings = match peer.program == NGINX {
+            true => "gzip on;",
+            false => "gzip on; brotli on; zstd on;",
+        };
+        let types = "types { text/html html; }";
+        peer.http = format!("{} {types} {codings}", peer.http).leak();
+    }
+    peers
+}
+
+/// A server that runs, on a site of `/small` (1 KB), `/large` (100 KB) and
+/// `/page.html` (20 KB).
 pub struct Running {
     child: Child,
     prefix: TempDir,
@@ -74,6 +91,7 @@ impl Peer {
         fs::set_permissions(prefix.path(), Permissions::from_mode(0o755)).unwrap();
         write(&prefix.path().join("html/small"), &[b's'; 1 << 10]);
         write(&prefix.path().join("html/large"), &[b'l'; 100 << 10]);
+        write(&prefix.path().join("html/page.html"), PAGE);
         fs::create_dir(prefix.path().join("logs")).unwrap();
         // nginx cannot inherit a socket without a master: another program might take the port first.
         let address = listener().local_addr().unwrap();

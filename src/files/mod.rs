@@ -12,7 +12,7 @@ pub mod temp;
 
 use std::fs::File;
 use std::hash::{Hash, Hasher};
-use std::io;
+use std::io::{self, Read};
 use std::mem::{Discriminant, discriminant};
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
@@ -138,6 +138,21 @@ impl Opened {
 }
 
 impl Content {
+    /// Reads at an offset; fewer bytes than asked for only at the end.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn read(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        match self {
+            Content::Open(file) => file::pread(file, buffer, offset),
+            Content::Held(bytes) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX);
+                let mut rest = bytes.get(start..).unwrap_or_default();
+                rest.read(buffer)
+            }
+        }
+    }
+
     /// A part of it, to be sent.
     ///
     /// # Panics

@@ -304,6 +304,23 @@ mod tests {
         assert_eq!(&*unescape(b"a%20%zz%4"), b"a %zz%4");
     }
 
+    #[test]
+    fn what_a_uri_may_hold_is_unescaped_before_a_query() {
+        for (text, expected) in [
+            ("/a", "/a"),
+            ("/%41%2f%25%7e%7f%20%c3", "/A/%25~%7f%20%c3"),
+            ("/%41?%41", "/A?%41"),
+            ("/%3f%41", "/?%41"),
+            ("/%3F%41", "/?%41"),
+            ("/%zz%4", "/zz"),
+            ("/%%41%4x%", "/%41"),
+            ("%", ""),
+        ] {
+            let unescaped = unescape_visible(text.as_bytes());
+            assert_eq!(unescaped.escape_ascii().to_string(), expected, "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn never_leaves_the_root(raw in "/[./%2eEfFa]{0,40}", merge in any::<bool>()) {

@@ -83,7 +83,7 @@ impl Who {
 pub const FORBIDDEN: &str = "access forbidden by rule";
 
 /// Whether the client's address may see it.
-pub fn check(x: &Exchange) -> Verdict {
+pub fn check(x: &mut Exchange) -> Verdict {
     let client = x.client.ip();
     let rules = &x.location.values.access.rules;
     match rules.iter().find(|rule| rule.who.is(client)) {

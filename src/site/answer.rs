@@ -1,6 +1,10 @@
 //! An answer as a phase gives it, and the response it becomes after the filters.
 
-use super::source::{Input, Source};
+use std::rc::Rc;
+
+use super::env::Env;
+use super::exchange::Exchange;
+use super::source::{Input, Pull, Source};
 use crate::files::Content;
 use crate::http::{Bytes, Chunk, Coding, Piece};
 use crate::http::{Length, ResponseHead};
@@ -29,6 +33,8 @@ pub struct Answer {
     pub body: Body,
     /// Whether parts of it may be asked for.
     pub ranges: bool,
+    /// Whether it is one part at a time.
+    pub single_range: bool,
 }
 
 /// A body.
@@ -43,6 +49,8 @@ pub enum Body {
     File(Content, Meta),
     /// These pieces.
     Pieces(Vec<Piece>),
+    /// Another body, each of its bytes replaced by the one in this table.
+    Mapped(Box<Body>, Rc<[u8; 256]>),
     /// What is made while it is sent.
     Source(Box<dyn Source>),
 }
@@ -55,6 +63,7 @@ impl Body {
             Body::Bytes(bytes) => bytes.len() as u64,
             Body::File(_, meta) => meta.size,
             Body::Pieces(pieces) => pieces.iter().map(Piece::len).sum(),
+            Body::Mapped(body, _) => return body.len(),
             Body::Source(_) => return None,
         })
     }
@@ -64,10 +73,21 @@ impl Body {
         self.len() == Some(0)
     }
 
-    /// Its pieces, where all of them are known; none of a [`Body::Source`].
+    /// The same with its bytes made where they are not what they were read as.
+    pub fn made(self) -> Body {
+        match self {
+            Body::Mapped(body, table) => Body::Source(Box::new(Mapped {
+                input: Input::new(*body),
+                table,
+            })),
+            body => body,
+        }
+    }
+
+    /// Its pieces, where all of them are there; none of one that is made.
     pub fn into_pieces(self) -> Vec<Piece> {
         match self {
-            Body::Empty | Body::Source(_) => Vec::new(),
+            Body::Empty | Body::Mapped(..) | Body::Source(_) => Vec::new(),
             Body::Bytes(bytes) => vec![Piece::Bytes(Chunk::from(bytes))],
             Body::File(content, meta) => vec![content.piece(0..meta.size)],
             Body::Pieces(pieces) => pieces,
@@ -100,6 +120,35 @@ impl Answer {
         self.ranges = false;
     }
 
+    /// Its media type with its charset.
+    pub fn media(&self) -> Option<Bytes> {
+        let media = self.content_type.clone().filter(|it| !it.is_empty())?;
+        Some(match self.charset.as_deref().filter(|it| !it.is_empty()) {
+            Some(charset) => [&media[..], b"; charset=", charset].concat().into(),
+            None => media,
+        })
+    }
+
+    /// Has each byte of the body replaced by the one in a table.
+    pub fn map(&mut self, table: Rc<[u8; 256]>) {
+        let body = std::mem::take(&mut self.body);
+        self.body = Body::Mapped(Box::new(body), table);
+    }
+
+    /// Undoes [`Answer::map`], and gives the table.
+    pub fn unmap(&mut self) -> Option<Rc<[u8; 256]>> {
+        match std::mem::take(&mut self.body) {
+            Body::Mapped(body, table) => {
+                self.body = *body;
+                Some(table)
+            }
+            body => {
+                self.body = body;
+                None
+            }
+        }
+    }
+
     /// The body means the same as the one its entity tag is for, and has other bytes
     /// (RFC 9110 section 8.8.1).
     pub fn weaken_etag(&mut self) {
@@ -121,6 +170,26 @@ impl Answer {
         self.last_modified = None;
         self.etag = None;
         self.ranges = false;
+    }
+}
+
+/// The source of a [`Body::Mapped`].
+struct Mapped {
+    input: Input,
+    table: Rc<[u8; 256]>,
+}
+
+impl Source for Mapped {
+    fn pull(&mut self, x: &mut Exchange, env: &mut dyn Env) -> Pull {
+        match self.input.next(x, env) {
+            Ok(Some(chunk)) => {
+                let map = |&byte: &u8| self.table[usize::from(byte)];
+                let bytes: Vec<u8> = chunk.iter().map(map).collect();
+                Pull::Piece(Piece::Bytes(bytes.into()))
+            }
+            Ok(None) => Pull::End,
+            Err(stop) => stop.into(),
+        }
     }
 }
 

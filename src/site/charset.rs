@@ -217,6 +217,9 @@ fn say(x: &mut Exchange, answer: &mut Answer, to: &Named) {
 }
 
 fn recode(answer: &mut Answer, recoding: Recoding) {
+    if let Recoding::Bytes(table) = recoding {
+        return answer.map(table);
+    }
     answer.transform(|input| Recoded {
         recoder: Some(Recoder::new(recoding)),
         input,

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::body::Keep;
+use super::exchange::Exchange;
 use crate::files::temp::RequestBody;
 use crate::files::{Found, Query};
 use crate::http::Fault;
@@ -20,6 +21,9 @@ pub trait Env {
 
     /// Whether what has this device number may be far away.
     fn is_remote(&self, device: u64) -> bool;
+
+    /// Has an exchange run to its end beside the one that asks, whose answer it does not change.
+    fn begin(&mut self, x: Box<Exchange>);
 
     /// Bytes of a file, fewer at its end, if they are at hand.
     fn read(&mut self, file: &File, range: Range<u64>) -> Option<io::Result<Vec<u8>>>;

@@ -95,6 +95,7 @@ pub fn answer(x: &mut Exchange, status: u16) -> Flow {
     if matches!(status, 444 | 499) {
         return Flow::Drop;
     }
+    x.failed = true;
     if closes(status) {
         x.must_close = true;
     }

@@ -20,6 +20,7 @@ use super::limited::Limited;
 use super::location::Location;
 use super::matching::{Captures, Patience};
 use super::open_files;
+use super::post_action::Acting;
 use super::rewrite;
 use super::run::Phase;
 use super::server::{Endpoint, Hosts, Server};
@@ -33,6 +34,7 @@ use crate::http::{Bytes, Head, Length, ResponseHead, SentBytes};
 use crate::http::{Coding, Method, proxy_protocol};
 use crate::log::Level;
 use crate::sys::file::{self, Entry, Meta};
+use crate::sys::random;
 use crate::sys::socket::{Address, PeerAddress, Stream};
 
 /// Internal redirects, named locations and error pages that one request may go through.
@@ -135,8 +137,7 @@ pub struct Exchange {
     pub answer: Answer,
     /// What was sent.
     pub sent: Sent,
-    /// A number drawn at random when somebody asks (`$request_id`).
-    pub id: OnceCell<[u8; 16]>,
+    id: OnceCell<[u8; 16]>,
     /// Its body, if it was kept.
     pub request_body: Option<Arc<RequestBody>>,
     pub(super) phase: Phase,
@@ -150,6 +151,10 @@ pub struct Exchange {
     pub(super) unsatisfied: Option<u64>,
     /// Where the redirect leads that is the answer.
     pub(super) leads_to: Option<Vec<u8>>,
+    /// An error was answered.
+    pub(super) failed: bool,
+    /// It is over, and does what is to be done then.
+    pub(super) acting: Option<Acting>,
     /// What asks for a password, if the answer is to.
     pub(super) challenges: Vec<Bytes>,
     /// A password that is being checked.
@@ -223,6 +228,8 @@ impl Exchange {
             must_close: false,
             unsatisfied: None,
             leads_to: None,
+            failed: false,
+            acting: None,
             challenges: Vec::new(),
             login: None,
             real_root: None,
@@ -268,6 +275,7 @@ impl Exchange {
         child.method = Method::Get;
         (child.uri, child.args) = (uri, args);
         child.internal = true;
+        child.id = OnceCell::from(*self.id());
         child.request_body.clone_from(&self.request_body);
         child.phase = Phase::ServerRewrite;
         child.slots = self.slots.shared(self.site.slots);
@@ -276,6 +284,16 @@ impl Exchange {
         child.limited = self.limited.shared();
         child.depth = self.depth + 1;
         Ok(Box::new(child))
+    }
+
+    /// A number that is drawn when somebody asks (`$request_id`).
+    pub fn id(&self) -> &[u8; 16] {
+        self.id.get_or_init(|| {
+            let mut id = [0; 16];
+            // Without entropy it is only easier to guess.
+            random::fill(&mut id).unwrap_or_default();
+            id
+        })
     }
 
     /// Whether it stands in another one.
@@ -330,6 +348,14 @@ impl Exchange {
         matches!(self.woken, Some(Wake::Refused))
     }
 
+    /// What came of a job, if it was woken with that.
+    pub fn done<T: 'static>(&mut self) -> Option<T> {
+        match self.woken.take_if(|why| matches!(why, Wake::Done(_)))? {
+            Wake::Done(product) => product.downcast().ok().map(|product| *product),
+            _ => None,
+        }
+    }
+
     /// What came of a job: the one it was woken with, or a need to wait for it. The job is to be
     /// done within the time that a client may stay silent.
     pub fn job<T: Send + 'static>(
@@ -354,10 +380,8 @@ impl Exchange {
         what: &'static str,
         run: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Need> {
-        if let Some(Wake::Done(product)) = self.woken.take_if(|why| matches!(why, Wake::Done(_)))
-            && let Ok(product) = product.downcast::<T>()
-        {
-            return Ok(*product);
+        if let Some(product) = self.done() {
+            return Ok(product);
         }
         Err(Need::Job(Job {
             lane,
@@ -513,6 +537,9 @@ impl fmt::Display for Who<'_> {
         let line = x.head.request_line();
         if !line.is_empty() {
             write!(f, ", request: \"{}\"", line.escape_ascii())?;
+        }
+        if x.is_child() {
+            write!(f, ", subrequest: \"{}\"", x.uri.escape_ascii())?;
         }
         if let Some(host) = x.head.field("host") {
             write!(f, ", host: \"{}\"", host.escape_ascii())?;

@@ -6,9 +6,10 @@ use super::exchange::Exchange;
 use super::run::{Flow, Phase};
 use super::transport::Transport;
 use super::{
-    charset, compression, conditional, dav, gunzip, headers, ranges, redirect, ssi, sub, userid,
+    addition, charset, compression, conditional, dav, gunzip, headers, ranges, redirect, ssi, sub,
+    userid,
 };
-use crate::http::{Bytes, Length, Method, ResponseHead, Version, multipart};
+use crate::http::{Length, Method, ResponseHead, Version, multipart};
 
 /// Why there is no response yet.
 pub enum Halt {
@@ -50,6 +51,8 @@ pub fn apply(x: &mut Exchange, env: &mut dyn Env, mut answer: Answer) -> Result<
     sub::filter(x, &mut answer);
     charset::filter(x, &mut answer);
     ssi::filter(x, &mut answer);
+    // What stands around the body is not for those before.
+    addition::filter(x, &mut answer);
     code(x, env, answer)
 }
 
@@ -64,7 +67,10 @@ pub fn code(x: &mut Exchange, env: &mut dyn Env, mut answer: Answer) -> Result<R
         return Err(Halt::Wait(need));
     }
     if !x.is_child() {
+        // A part of a file is mapped as the whole is.
+        let table = answer.unmap();
         ranges::filter(x, &mut answer)?;
+        table.into_iter().for_each(|table| answer.map(table));
     }
     redirect::filter(x, &mut answer);
     explain(x, &mut answer);
@@ -90,6 +96,7 @@ fn respond(x: &mut Exchange, answer: Answer) -> Response {
     let bodiless = crate::http::status::is_bodiless(answer.status);
     let transport: &'static Transport = &x.location.values.transport;
     let keep_alive = transport.keeps_alive(x) && !x.must_close;
+    let media = answer.media().filter(|_| !bodiless);
     let mut fields = answer.fields;
     if let Some(etag) = answer.etag {
         fields.insert(0, ("ETag".into(), etag.into()));
@@ -104,7 +111,7 @@ fn respond(x: &mut Exchange, answer: Answer) -> Response {
         status: answer.status,
         reason: None,
         server: x.location.values.tokens.name(x),
-        content_type: content_type(answer.content_type, answer.charset).filter(|_| !bodiless),
+        content_type: media,
         // An error page was changed when it was; the error was not.
         last_modified: answer
             .last_modified
@@ -120,7 +127,11 @@ fn respond(x: &mut Exchange, answer: Answer) -> Response {
         _ if transport.chunked => Length::Unknown,
         _ => Length::ToTheEnd,
     };
-    let body = if bodiless { Body::Empty } else { answer.body };
+    let body = if bodiless {
+        Body::Empty
+    } else {
+        answer.body.made()
+    };
     Response { head, length, body }
 }
 
@@ -130,12 +141,4 @@ fn ends_in_trailers(x: &Exchange, status: u16) -> bool {
         && x.location.values.transport.chunked
         && x.head.version() == Version::Http11
         && x.head.method() != Method::Head
-}
-
-fn content_type(media: Option<Bytes>, charset: Option<Bytes>) -> Option<Bytes> {
-    let media = media.filter(|media| !media.is_empty())?;
-    Some(match charset.filter(|charset| !charset.is_empty()) {
-        Some(charset) => [&media[..], b"; charset=", &charset].concat().into(),
-        None => media,
-    })
 }

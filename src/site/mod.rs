@@ -6,9 +6,11 @@
 
 pub mod access;
 pub mod access_log;
+pub mod addition;
 pub mod address;
 pub mod answer;
 pub mod auth_basic;
+pub mod auth_request;
 pub mod body;
 pub mod brotli;
 pub mod browser;
@@ -25,6 +27,7 @@ pub mod error_log;
 pub mod error_page;
 pub mod exchange;
 pub mod filter;
+pub mod flv;
 pub mod forwarded;
 pub mod geo;
 pub mod gunzip;
@@ -46,10 +49,13 @@ pub mod location;
 pub mod map;
 pub mod matching;
 pub mod mime;
+pub mod mirror;
+pub mod mp4;
 pub mod names;
 pub mod numbering;
 pub mod open_files;
 pub mod pages;
+pub mod post_action;
 pub mod random_index;
 pub mod ranges;
 pub mod reach;
@@ -70,6 +76,7 @@ pub mod ssi;
 pub mod static_file;
 pub mod stub_status;
 pub mod sub;
+pub mod subrequest;
 pub mod symlinks;
 pub mod syslog;
 pub mod template;
@@ -148,8 +155,12 @@ modules! {
         allowances: error_page::allowances::Allowances,
         /// Where requests are logged.
         access_log: access_log::AccessLog,
+        /// Pages around an answer.
+        addition: addition::Addition,
         /// Names and passwords.
         auth_basic: auth_basic::AuthBasic,
+        /// Another location decides who may see it.
+        auth_request: auth_request::AuthRequest,
         /// Bodies of requests.
         body: body::Body,
         /// Charsets.
@@ -190,6 +201,8 @@ modules! {
         listing: listing::Listing,
         /// Media types.
         mime: mime::Mime,
+        /// How films are entered.
+        mp4: mp4::Mp4,
         /// Limits of pattern matching.
         matching: matching::Matching,
         /// Which answers of the file system are used again.
@@ -204,6 +217,10 @@ modules! {
         referers: referer::Referers,
         /// What is said while instructions are followed.
         rewriting: rewrite::Rewriting,
+        /// Requests that are made once more.
+        mirror: mirror::Mirror,
+        /// What is done when a request is over.
+        post_action: post_action::PostAction,
         /// Where files are.
         root: root::Root,
         /// How access checks go together.
@@ -218,6 +235,8 @@ modules! {
         symlinks: symlinks::Symlinks,
         /// Strings replaced in answers.
         sub: sub::Sub,
+        /// Exchanges within others.
+        subrequest: subrequest::Subrequest,
         /// How the server names itself.
         tokens: tokens::Tokens,
         /// Time-outs, keep-alive and the ways bytes are sent.
@@ -230,6 +249,10 @@ modules! {
     own {
         /// Whether the answer is a picture of nothing.
         empty_gif: empty_gif::EmptyGif,
+        /// Whether files are films.
+        films: mp4::Films,
+        /// Whether files are Flash videos.
+        flv: flv::Flv,
         /// Variables from addresses.
         geo: geo::Geo,
         /// Whether only internal redirects reach it.
@@ -255,6 +278,7 @@ modules! {
 fn settle(values: &Values, draft: &mut Draft) {
     body::settle(values, draft);
     dav::settle(values, draft);
+    mirror::settle(values, draft);
     referer::settle(values, draft);
 }
 

@@ -5,7 +5,6 @@ use super::draft::Draft;
 use super::exchange::Exchange;
 use crate::conf::value;
 use crate::directives;
-use crate::files::Content;
 use crate::http::multipart::{self, Multipart};
 use crate::http::range::{self, Ranges as Asked};
 use crate::http::validator::{self, Validators};
@@ -26,36 +25,54 @@ directives! {
 /// # Errors
 /// 416 where nothing asked for exists; `Content-Range` is then to be sent with the error.
 pub fn filter(x: &mut Exchange, answer: &mut Answer) -> Result<(), u16> {
-    let Body::File(content, meta) = &answer.body else {
-        return Ok(());
-    };
     let max = x.location.values.ranges.max;
-    // Ranges are defined for GET alone (RFC 9110 section 14.2).
-    let defined = x.head.method() == Method::Get;
-    if answer.status != 200 || !answer.ranges || max == 0 {
+    if answer.status != 200 || !answer.ranges || max == 0 || x.is_child() {
         return Ok(());
     }
-    let (content, size) = (content.clone(), meta.size);
-    let asked = if defined {
-        asked(x, answer, size, max)
-    } else {
-        Asked::Whole
+    let (Body::File(..) | Body::Pieces(_), Some(size)) = (&answer.body, answer.body.len()) else {
+        return Ok(());
+    };
+    // Ranges are defined for GET alone (RFC 9110 section 14.2).
+    let asked = match x.head.method() {
+        Method::Get if answer.single_range => asked(x, answer, size, max.min(1)),
+        Method::Get => asked(x, answer, size, max),
+        _ => Asked::Whole,
     };
     match asked {
         Asked::Whole => answer.fields.push(("Accept-Ranges".into(), "bytes".into())),
         Asked::One(range) => {
             let value = multipart::content_range(&range, size);
             answer.fields.push(("Content-Range".into(), value.into()));
-            answer.body = Body::Pieces(vec![content.piece(range)]);
+            answer.body = Body::Pieces(part(std::mem::take(&mut answer.body), range));
             answer.status = 206;
         }
-        Asked::Many(ranges) => several(answer, &content, &ranges, size),
+        Asked::Many(ranges) => several(answer, &ranges, size),
         Asked::Unsatisfiable => {
             x.unsatisfied = Some(size);
             return Err(416);
         }
     }
     Ok(())
+}
+
+/// A part of a body.
+fn part(body: Body, range: Range<u64>) -> Vec<Piece> {
+    let Body::File(content, _) = body else {
+        return cut(body.into_pieces(), range);
+    };
+    vec![content.piece(range)]
+}
+
+fn cut(mut pieces: Vec<Piece>, range: Range<u64>) -> Vec<Piece> {
+    let mut start = 0;
+    pieces.retain_mut(|piece| {
+        let end = start + piece.len();
+        piece.truncate(range.end.saturating_sub(start));
+        piece.advance(range.start.saturating_sub(start));
+        start = end;
+        !piece.is_empty()
+    });
+    pieces
 }
 
 fn asked(x: &Exchange, answer: &Answer, size: u64, max: u64) -> Asked {
@@ -72,13 +89,16 @@ fn asked(x: &Exchange, answer: &Answer, size: u64, max: u64) -> Asked {
     range::parse(value, size, max)
 }
 
-fn several(answer: &mut Answer, content: &Content, ranges: &[Range<u64>], size: u64) {
+fn several(answer: &mut Answer, ranges: &[Range<u64>], size: u64) {
+    let Body::File(content, _) = std::mem::take(&mut answer.body) else {
+        return;
+    };
     let mut boundary = [0; 8];
     // Without entropy it is only easier to guess.
     random::fill(&mut boundary).unwrap_or_default();
     let multipart = Multipart::new(
         u64::from_ne_bytes(boundary),
-        answer.content_type.as_deref(),
+        answer.media().as_deref(),
         size,
     );
     let mut pieces = Vec::with_capacity(2 * ranges.len() + 1);
@@ -88,6 +108,7 @@ fn several(answer: &mut Answer, content: &Content, ranges: &[Range<u64>], size: 
     }
     pieces.push(Piece::Bytes(Bytes::from(multipart.end()).into()));
     answer.content_type = Some(multipart.content_type().into());
+    answer.charset = None;
     answer.body = Body::Pieces(pieces);
     answer.status = 206;
 }

@@ -10,8 +10,9 @@ use super::location::Location;
 use super::satisfy::{self, Progress};
 use super::source::{Pull, Source};
 use super::{
-    body, dav, empty_gif, error_page, filter, gzip_static, index, limit_conn, limit_req, listing,
-    locate, random_index, realip, rewrite, static_file, stub_status, try_files,
+    body, dav, empty_gif, error_page, filter, flv, gzip_static, index, limit_conn, limit_req,
+    listing, locate, mirror, mp4, post_action, random_index, realip, rewrite, static_file,
+    stub_status, try_files,
 };
 use crate::http::Coding;
 use crate::log::Level;
@@ -45,12 +46,18 @@ pub enum Phase {
     Refuse(Instant),
     /// `try_files`: this one is next.
     TryFiles(usize),
+    /// What is done beside it.
+    Mirror,
     /// What answers in place of files.
     Handler,
     /// A picture of nothing.
     EmptyGif,
     /// Any file of a directory.
     RandomIndex,
+    /// A film.
+    Mp4,
+    /// A Flash video.
+    Flv,
     /// Index files: this one is next.
     Index(usize),
     /// Whether there is a directory at all, once its first index file is missing.
@@ -67,6 +74,8 @@ pub enum Phase {
     Decoded(Coding),
     /// The answer's body is to be coded.
     Code,
+    /// It is over.
+    PostAction,
 }
 
 /// What a phase decided.
@@ -225,12 +234,15 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::Rewrite => rewrite::location(x, env),
         Phase::LimitReq => limit_req::check(x),
         Phase::LimitConn => limit_conn::check(x),
-        Phase::Access(progress) => satisfy::check(x, env, progress),
+        Phase::Access(progress) => satisfy::check(x, progress),
         Phase::Refuse(time) => satisfy::refuse_at(x, time),
         Phase::TryFiles(at) => try_files::run(x, env, at),
+        Phase::Mirror => mirror::run(x, env),
         Phase::Handler => stub_status::run(x),
         Phase::EmptyGif => empty_gif::run(x),
         Phase::RandomIndex => random_index::run(x, env),
+        Phase::Mp4 => mp4::run(x, env),
+        Phase::Flv => flv::run(x, env),
         Phase::Index(at) => index::run(x, env, at),
         Phase::Directory => index::directory(x, env),
         Phase::Listing => listing::run(x, env),
@@ -239,6 +251,7 @@ fn phase(x: &mut Exchange, env: &mut dyn Env) -> Flow {
         Phase::File => static_file::run(x, env),
         Phase::Decoded(coding) => gzip_static::decoded(x, env, coding),
         Phase::Code => filter::resume(x),
+        Phase::PostAction => post_action::run(x),
     }
 }
 
@@ -255,16 +268,19 @@ fn following(phase: Phase) -> Phase {
         Phase::LimitReq => Phase::LimitConn,
         Phase::LimitConn => Phase::Access(Progress::default()),
         Phase::Access(_) | Phase::Refuse(_) => Phase::TryFiles(0),
-        Phase::TryFiles(_) => Phase::Handler,
+        Phase::TryFiles(_) => Phase::Mirror,
+        Phase::Mirror => Phase::Handler,
         Phase::Handler => Phase::EmptyGif,
-        Phase::EmptyGif => Phase::RandomIndex,
+        Phase::EmptyGif => Phase::Mp4,
+        Phase::Mp4 => Phase::Flv,
+        Phase::Flv => Phase::RandomIndex,
         Phase::RandomIndex => Phase::Index(0),
         Phase::Directory => Phase::Index(1),
         Phase::Index(_) => Phase::Listing,
         Phase::Listing => Phase::Dav,
         Phase::Dav => Phase::Precompressed(0),
         Phase::Precompressed(_) | Phase::File => Phase::File,
-        Phase::Decoded(_) | Phase::Code => phase,
+        Phase::Decoded(_) | Phase::Code | Phase::PostAction => phase,
     }
 }
 

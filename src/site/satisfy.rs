@@ -3,10 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::draft::Draft;
-use super::env::Env;
 use super::exchange::Exchange;
 use super::run::{Flow, Phase};
-use super::{access, auth_basic};
+use super::{access, auth_basic, auth_request};
 use crate::conf::diagnostic::Reason;
 use crate::conf::tree::Word;
 use crate::conf::value;
@@ -50,19 +49,19 @@ pub struct Progress {
     refused: Option<u16>,
 }
 
-type Check = fn(&mut Exchange, &mut dyn Env) -> Verdict;
+type Check = fn(&mut Exchange) -> Verdict;
 
 /// nginx's order.
-const CHECKS: [Check; 2] = [|x, _| access::check(x), |x, _| auth_basic::check(x)];
+const CHECKS: [Check; 3] = [access::check, auth_basic::check, auth_request::check];
 
 /// Makes the checks. What asks from within was let in.
-pub fn check(x: &mut Exchange, env: &mut dyn Env, mut progress: Progress) -> Flow {
+pub fn check(x: &mut Exchange, mut progress: Progress) -> Flow {
     if x.is_child() {
         return Flow::Next;
     }
     let any = x.location.values.satisfy.any;
     while let Some(check) = CHECKS.get(progress.next) {
-        match check(x, env) {
+        match check(x) {
             Verdict::Silent => {}
             Verdict::Granted if any => {
                 x.challenges.clear();

@@ -58,7 +58,7 @@ pub struct Input {
 impl Input {
     /// Those of this body.
     pub fn new(body: Body) -> Input {
-        let (pieces, source) = match body {
+        let (pieces, source) = match body.made() {
             Body::Source(source) => (VecDeque::new(), Some(source)),
             body => (body.into_pieces().into(), None),
         };

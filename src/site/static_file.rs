@@ -20,7 +20,7 @@ use crate::http::path::{self, Escape};
 use crate::http::{Method, validator};
 use crate::log::{Legible, Level};
 use crate::sys::OsError;
-use crate::sys::file::{Absence, Kind};
+use crate::sys::file::{Absence, Kind, Meta};
 
 directives! {
     /// Files as answers.
@@ -74,20 +74,41 @@ fn answer(x: &mut Exchange, path: &Path, opened: Opened) -> Flow {
 /// The content of a regular file as the answer.
 pub fn content(x: &mut Exchange, opened: Opened) -> Answer {
     let meta = opened.meta;
+    with(x, meta, Body::File(opened.content, meta))
+}
+
+/// The answer with a body that is made of a file.
+pub fn with(x: &mut Exchange, meta: Meta, body: Body) -> Answer {
     x.promised = Some(meta);
     let values = &x.location.values;
-    let etag = values
-        .conditional
-        .etag
-        .then(|| validator::etag_of(meta.mtime, meta.size));
+    let size = body.len().filter(|_| values.conditional.etag);
     Answer {
         status: 200,
         content_type: Some(values.mime.of(&x.uri)),
         last_modified: Some(meta.mtime),
-        etag,
-        body: Body::File(opened.content, meta),
+        etag: size.map(|size| validator::etag_of(meta.mtime, size)),
+        body,
         ranges: true,
         ..Answer::default()
+    }
+}
+
+/// The file that the request's path names, for modules that send parts of files.
+///
+/// # Errors
+/// What is to be done instead: wait for it, answer with an error, or leave it to other modules.
+pub fn opened(x: &mut Exchange, env: &mut dyn Env) -> Result<(PathBuf, Opened), Flow> {
+    if !matches!(x.method, Method::Get | Method::Head) {
+        return Err(Flow::Fail(405));
+    }
+    if x.uri.ends_with(b"/") {
+        return Err(Flow::Next);
+    }
+    let path = file_path(x, &x.uri);
+    match x.open(env, &path).map_err(Flow::Wait)? {
+        Ok(opened) if opened.meta.kind == Kind::Regular => Ok((path, opened)),
+        Ok(_) => Err(Flow::Next),
+        Err(error) => Err(failed(x, symlinks::call(x, "open"), &path, &error)),
     }
 }
 

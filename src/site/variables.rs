@@ -22,6 +22,7 @@ use crate::conf::source::Place;
 use named::Meaning;
 
 pub use named::Named;
+pub use request::argument_of;
 pub use slots::{Kept, Slots};
 
 /// Appends a variable's value; `false` if it has none, which a log shows as `-`.
@@ -169,9 +170,28 @@ impl Registry {
     /// # Errors
     /// As [`Registry::define`].
     pub fn target(&mut self, name: &[u8]) -> Result<Target, Reason> {
+        self.target_before(name, |unknown| Meaning::Set(Box::new(unknown)))
+    }
+
+    /// As [`Registry::target`], for a variable that has no value until it is set; one of `target`
+    /// has an empty one.
+    ///
+    /// # Errors
+    /// As [`Registry::define`].
+    pub fn late_target(&mut self, name: &[u8]) -> Result<Target, Reason> {
+        self.target_before(name, |_| Meaning::Capture)
+    }
+
+    /// A target; `before` is what a variable means that nothing else is known of.
+    fn target_before(
+        &mut self,
+        name: &[u8],
+        before: fn(Meaning) -> Meaning,
+    ) -> Result<Target, Reason> {
         let name = name.to_ascii_lowercase();
         let slot = self.declared(&name, |meaning| match meaning {
-            Meaning::Unknown(_) | Meaning::One(..) => Meaning::Set(Box::new(meaning)),
+            Meaning::Unknown(_) => before(meaning),
+            Meaning::One(..) => Meaning::Set(Box::new(meaning)),
             other => other,
         })?;
         Ok(match str::from_utf8(&name).ok().and_then(change) {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::deadlines::Deadline;
 use super::disk::Disk;
@@ -11,16 +11,18 @@ use super::pace::Pace;
 use super::preface::Preface;
 use super::scoreboard::Tally;
 use super::send;
+use super::timer::Timer;
 use super::waiting::{Loading, Waiting};
 use crate::files::temp::RequestBody;
 use crate::http::{Clock, Connection, Event, Head, Id, Method, Piece, Pool, SentBytes, Timeout};
-use crate::site::access_log;
 use crate::site::answer::{Body, Response};
 use crate::site::draft::Site;
+use crate::site::env::Env;
 use crate::site::env::Wake;
 use crate::site::exchange::{Exchange, Link};
 use crate::site::headers;
 use crate::site::limit_rate;
+use crate::site::post_action;
 use crate::site::run::{Step, pull, run};
 use crate::site::source::{Pull, Source};
 use crate::site::traffic::Doing;
@@ -73,7 +75,7 @@ pub struct Client {
     /// What a request waits for.
     pub(super) waiting: Option<Box<Waiting>>,
     /// How fast the answer goes out, if that is limited.
-    pace: Option<Box<Pace>>,
+    pub(super) pace: Option<Box<Pace>>,
     /// What has come of the header that a proxy puts before the first request.
     pub(super) preface: Option<Box<Preface>>,
     pub(super) site: &'static Site,
@@ -81,7 +83,7 @@ pub struct Client {
     tally: Tally,
     exchanges: VecDeque<(Id, Box<Exchange>)>,
     feeding: Option<(Id, Feed)>,
-    timer: Timer,
+    pub(super) timer: Timer,
     nodelay: bool,
     /// What it counts as.
     doing: Option<Doing>,
@@ -106,18 +108,6 @@ enum Fed {
     Enough,
     /// It will never be complete.
     Broken,
-}
-
-/// Which time-out runs, and since when.
-struct Timer {
-    kind: Timeout,
-    since: Instant,
-    /// When lingering began.
-    lingering: Option<Instant>,
-    /// Bytes went in or out since the timer was looked at.
-    moved: bool,
-    /// A request began since the timer was looked at.
-    turned: bool,
 }
 
 impl Client {
@@ -157,13 +147,7 @@ impl Client {
             tally,
             exchanges: VecDeque::new(),
             feeding: None,
-            timer: Timer {
-                kind: Timeout::Header,
-                since: now,
-                lingering: None,
-                moved: false,
-                turned: false,
-            },
+            timer: Timer::new(now),
             nodelay: true,
             doing: None,
             first_byte: None,
@@ -437,13 +421,7 @@ impl Client {
         self.pace = None;
         x.ended(sent, CLIENT_GONE);
         self.tally.response(x.sent.status);
-        access_log::write(&x);
         self.wait_no_more(id);
-        if let Some(body) = x.request_body.take()
-            && let RequestBody::File { .. } = *body
-        {
-            self.disk.drop_elsewhere(Box::new(body));
-        }
         if self
             .feeding
             .as_ref()
@@ -451,7 +429,25 @@ impl Client {
         {
             self.feeding = None;
         }
+        match post_action::end(x) {
+            Ok(x) => self.put_away(*x),
+            Err(again) => (&*self.disk).begin(again),
+        }
+    }
+
+    /// Gives back what an exchange had for which nothing is left to be done.
+    fn put_away(&self, mut x: Exchange) {
+        if let Some(body) = x.request_body.take()
+            && let RequestBody::File { .. } = *body
+        {
+            self.disk.drop_elsewhere(Box::new(body));
+        }
         self.pool.recycle(x.head);
+    }
+
+    /// Whether something that runs beside it still has its socket.
+    pub fn is_left_behind(&self) -> bool {
+        Rc::strong_count(&self.link) > 1 + self.exchanges.len()
     }
 
     /// Nothing more can be received. Also a request of which only the start came is logged.
@@ -471,99 +467,4 @@ impl Client {
     pub fn sending(&self) -> Option<&Exchange> {
         self.exchanges.front().map(|(_, x)| &**x)
     }
-
-    /// When its time-out will be over. `leaving` says how long an idle connection may still stay.
-    pub fn due(&mut self, leaving: Option<Leave>) -> Option<Instant> {
-        let now = self.link.clock.now();
-        self.restart_timer(now);
-        let transport = self.transport;
-        let after = |time: Duration| Some(self.timer.since + time);
-        let resting = self.pace.as_ref().and_then(|pace| pace.rests_until());
-        let due = match self.timer.kind {
-            Timeout::None => None,
-            Timeout::Header => after(transport.header_timeout),
-            Timeout::Body => after(transport.body_timeout),
-            Timeout::Send => resting.or(after(transport.send_timeout)),
-            Timeout::KeepAlive => after(transport.keep_alive.idle),
-            Timeout::Lingering => {
-                let all = self.timer.lingering.unwrap_or(now) + transport.lingering_time;
-                after(transport.lingering_timeout).map(|due| due.min(all))
-            }
-        };
-        let idle = match leaving {
-            Some(Leave::Soon) if self.http.is_idle() => after(transport.keep_alive_min),
-            Some(Leave::Now) if self.http.is_idle() => Some(now),
-            _ => None,
-        };
-        let unclear = self.unclear_until.get().filter(|until| *until > now);
-        let waiting = self
-            .waiting
-            .as_ref()
-            .and_then(|waiting| waiting.due(transport));
-        due.into_iter()
-            .chain(idle)
-            .chain(unclear)
-            .chain(waiting)
-            .min()
-    }
-
-    fn restart_timer(&mut self, now: Instant) {
-        let kind = self.http.timeout();
-        let timer = &mut self.timer;
-        let begins = kind != timer.kind || timer.turned;
-        let renews = matches!(kind, Timeout::Body | Timeout::Send | Timeout::Lingering);
-        if begins || (timer.moved && renews) {
-            timer.since = now;
-        }
-        if begins {
-            timer.lingering = (kind == Timeout::Lingering).then_some(now);
-        }
-        timer.kind = kind;
-        timer.moved = false;
-        timer.turned = false;
-    }
-
-    /// Whether nothing but its pace keeps it from sending.
-    pub(super) fn rests(&self) -> bool {
-        let pace = self.pace.as_ref();
-        pace.is_some_and(|pace| pace.rests_until().is_some())
-    }
-
-    /// Its time-out is over.
-    pub fn timed_out(&mut self) {
-        if self.waited_enough() {
-            return; // If another time-out is over as well, it comes back.
-        }
-        if self.rests() {
-            // The time that a write may take begins now.
-            self.timer.moved = true;
-            return;
-        }
-        if self.writable && self.unclear_until.get().is_some() {
-            return; // It is looked at again; if a time-out is over as well, it comes back.
-        }
-        let abrupt = matches!(
-            self.timer.kind,
-            Timeout::Body | Timeout::Send | Timeout::Header
-        );
-        if abrupt && self.transport.reset_timed_out {
-            // The kernel refuses this to a connection that is gone already.
-            let _ = self.link.stream.set_linger_zero();
-            self.http.close();
-        }
-        if self.http.is_idle() {
-            self.http.close();
-        } else {
-            self.http.timed_out();
-        }
-    }
-}
-
-/// How long idle connections may stay when a worker leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leave {
-    /// As long as `keepalive_min_timeout` says.
-    Soon,
-    /// Not at all.
-    Now,
 }

@@ -5,7 +5,7 @@ mod job;
 pub mod settings;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::ErrorKind::{Unsupported, WouldBlock};
 use std::io::{self, Read, Seek};
@@ -32,6 +32,7 @@ use crate::log;
 use crate::site::clock::Clock;
 use crate::site::draft::Site;
 use crate::site::env::{self, Env, Lane, Product};
+use crate::site::exchange::Exchange;
 use crate::sys::{OsError, at_hand};
 pub use job::{Asker, Part, Ticket};
 use job::{Done, Job, Outbox, Task};
@@ -74,6 +75,8 @@ pub struct Disk {
     outbox: Arc<Outbox>,
     mounts: Option<File>,
     clock: Rc<Clock>,
+    /// Exchanges that are to run beside the others.
+    begun: RefCell<VecDeque<Box<Exchange>>>,
     tickets: Cell<u64>,
     tally: Tally,
     shortage: RefCell<Shortage>,
@@ -91,6 +94,10 @@ impl Env for &Disk {
 
     fn is_remote(&self, device: u64) -> bool {
         Disk::is_remote(self, device)
+    }
+
+    fn begin(&mut self, x: Box<Exchange>) {
+        self.begun.borrow_mut().push_back(x);
     }
 
     fn read(&mut self, file: &File, range: Range<u64>) -> Option<io::Result<Vec<u8>>> {
@@ -138,12 +145,18 @@ impl Disk {
             outbox: Outbox::new(Waker::new(registry, results)?),
             mounts: table.ok(),
             clock,
+            begun: RefCell::default(),
             tickets: Cell::new(0),
             tally,
             shortage: RefCell::default(),
         };
         disk.read_mounts();
         Ok(disk)
+    }
+
+    /// Exchanges that are to run beside the others from now on.
+    pub fn begun(&self) -> VecDeque<Box<Exchange>> {
+        self.begun.take()
     }
 
     /// Looks which file systems there are.

@@ -11,6 +11,7 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 use super::accept::{Accepting, Share, Shortage, Watch};
+use super::beside::{BESIDE, Beside};
 use super::client::Client;
 use super::command::{Report, Slots};
 use super::deadlines::Deadlines;
@@ -76,6 +77,8 @@ pub struct Worker {
     pub(super) idle: BTreeSet<usize>,
     /// Where the search among them goes on.
     pub(super) reclaim_at: usize,
+    /// What runs beside the connections.
+    pub(super) beside: Beside,
     deadlines: Deadlines,
     /// Connections that have work left.
     ready: VecDeque<usize>,
@@ -142,6 +145,7 @@ impl Worker {
             stride: setup.workers.max(1) as u64,
             idle: BTreeSet::new(),
             reclaim_at: 0,
+            beside: Beside::default(),
             deadlines: Deadlines::default(),
             ready: VecDeque::new(),
             buffer: vec![0; BUFFER].into(),
@@ -217,11 +221,23 @@ impl Worker {
             }
         }
         self.pass_time();
+        self.begin_beside();
+    }
+
+    /// Runs what requests have left to be done beside them.
+    fn begin_beside(&mut self) {
+        for x in self.disk.begun() {
+            self.beside.begin(x, &self.disk);
+        }
     }
 
     /// Hands what threads have done to those who waited for it, if they still do.
     fn take_results(&mut self) {
         for (ticket, outcome) in self.disk.take() {
+            if ticket.key >= BESIDE {
+                self.beside.told(ticket, outcome, &self.disk);
+                continue;
+            }
             match self.clients.get_mut(ticket.key) {
                 Some(client) => {
                     client.told(ticket, outcome);
@@ -246,6 +262,7 @@ impl Worker {
             self.stage.deadline(),
             self.next_flush(),
             self.disk.deadline(),
+            self.beside.deadline(),
             open_files::deadline(self.site),
             self.missed.deadline(),
         ];
@@ -278,6 +295,7 @@ impl Worker {
         if self.stage.deadline().is_some_and(|due| due <= now) {
             self.cut("worker_shutdown_timeout is over");
         }
+        self.beside.pass_time(now, &self.disk);
         if self.disk.deadline().is_some_and(|due| due <= now) {
             self.disk.tidy();
         }
@@ -372,6 +390,13 @@ impl Worker {
             self.idle.remove(&key);
         }
         self.tally.connections(self.clients.len());
+        if client.is_left_behind() {
+            let fd = client.link.stream.as_raw_fd();
+            // Its place may be another's before its socket is closed.
+            let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
+            // A client that is gone needs no end of the stream.
+            let _ = client.link.stream.shutdown_write();
+        }
         Some(client)
     }
 }

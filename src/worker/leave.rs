@@ -3,10 +3,10 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use super::client::Leave;
 use super::command::{Command, LONGEST, Report};
 use super::event_loop::Worker;
 use super::scoreboard::State;
+use super::timer::Leave;
 use crate::log;
 use crate::sys::signal::Signal;
 
@@ -59,7 +59,7 @@ impl Worker {
     pub fn is_done(&self) -> bool {
         match self.stage {
             Stage::Serving => false,
-            Stage::Leaving { .. } => self.clients.is_empty(),
+            Stage::Leaving { .. } => self.clients.is_empty() && self.beside.is_empty(),
             Stage::Stopped => true,
         }
     }

@@ -3,6 +3,7 @@
 //! know.
 
 mod accept;
+mod beside;
 mod client;
 pub mod command;
 #[cfg(debug_assertions)]
@@ -23,6 +24,7 @@ pub mod scoreboard;
 mod send;
 pub mod settings;
 mod setup;
+mod timer;
 mod waiting;
 
 pub use disk::settings as disks;

@@ -69,6 +69,12 @@ impl Pace {
         }
     }
 
+    /// Whether it rested until now; it does no more.
+    pub fn has_rested(&mut self, now: Instant) -> bool {
+        let over = self.rests_until.take_if(|until| *until <= now);
+        over.is_some()
+    }
+
     /// When it goes on, if it rests.
     pub fn rests_until(&self) -> Option<Instant> {
         self.rests_until

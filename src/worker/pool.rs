@@ -9,8 +9,8 @@ use std::thread;
 
 use crate::sys::crash;
 
-/// Bytes of a thread's stack: what runs there is a few system calls deep.
-const STACK: usize = 256 << 10;
+/// Bytes of a thread's stack: the deepest that runs there are encoders.
+const STACK: usize = 1 << 20;
 
 /// How large a pool may become (nginx: `thread_pool`).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 
 mod checkout;
 mod client;
+mod coding;
 mod fuse;
 mod inject;
 mod json;
@@ -23,6 +24,7 @@ mod wrk;
 
 pub use checkout::{Checkout, Foreground};
 pub use client::{Client, Ending};
+pub use coding::{coded, decoded};
 pub use fuse::SlowDisk;
 pub use inject::{Call, inject};
 pub use json::Json;

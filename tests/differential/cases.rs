@@ -22,6 +22,7 @@ const FILES: &[&str] = &[
     include_str!("open_files.txt"),
     include_str!("rewrite.txt"),
     include_str!("routing.txt"),
+    include_str!("seeking.txt"),
     include_str!("symlinks.txt"),
     include_str!("transport.txt"),
 ];

@@ -1,8 +1,6 @@
 //! Two answers side by side: every way in which they differ, by name.
 
-use std::io::Read;
-
-use crate::common::Response;
+use crate::common::{Response, decoded};
 
 /// What of an answer depends on who gave it, made equal.
 fn neutral(text: &str, port: u16) -> String {
@@ -109,24 +107,6 @@ fn responses(ours: &Response, theirs: &Response, ports: [u16; 2]) -> Vec<Differe
         .map(|(response, port)| neutral(&without_boundary(response), port));
     found.extend(difference(made.unwrap_or("body"), our_body, their_body));
     found
-}
-
-/// The response with its body decoded: encoders differ. One that cannot be is left as it is.
-fn decoded(response: &Response) -> Response {
-    let (mut body, coded) = (Vec::new(), &response.body[..]);
-    let read = match response.header("Content-Encoding") {
-        _ if coded.is_empty() || response.status == 206 => return response.clone(),
-        Some("gzip") => flate2::read::MultiGzDecoder::new(coded).read_to_end(&mut body),
-        Some("br") => brotli::Decompressor::new(coded, 4096).read_to_end(&mut body),
-        _ => return response.clone(),
-    };
-    if read.is_err() {
-        return response.clone();
-    }
-    Response {
-        body,
-        ..response.clone()
-    }
 }
 
 /// The fields that depend on the length of a body.

@@ -17,6 +17,10 @@ pub static PAGES: &[(&str, &[u8])] = &[
     ("ssi/include", br#"<!--#include virtual="part"-->|<!--#include virtual="/ssi/part"-->|<!--#include file="part"-->|<!--#include virtual="/say/x?y=%20z&$args"-->|<!--#include virtual="/say/%41%3fb?c"-->|<!--#include virtual="/say//a/./b"-->|<!--#include virtual="$arg_u"-->|<!--#include virtual="part" wait="yes"-->|<!--#include virtual="part" wait="no"-->|<!--#include virtual="empty"-->|<!--#include virtual="none"-->|<!--#include virtual="/plain/ssi/echo"-->"#),
     ("ssi/refused", br#"<!--#include--><!--#include virtual="../x"--><!--#include virtual="/ssi/%2e%2e/x"--><!--#include virtual="a" file="b"--><!--#include file="a" wait="yes"--><!--#include virtual="a" wait="x"--><!--#include virtual="a" set="b" stub="c"--><!--#include virtual="part" stub="none"--><!--#include virtual="$"-->"#),
     ("ssi/part", b"[part <!--#echo var=\"uri\"-->]"),
+    (
+        "ssi/fenced",
+        br#"<!--#include virtual="/denied/part"-->|<!--#include virtual="/inner/part"-->"#,
+    ),
     ("ssi/empty", b""),
     ("ssi/values", br#"<!--#include virtual="part" set="v"-->a<!--#echo var="v"--><!--#include virtual="none" set="n"-->b<!--#echo var="n"--><!--#include virtual="/say/s?q" set="s"--><!--#echo var="S"-->"#),
     ("ssi/shared", br#"<!--#set var="x" value="X"--><!--#include virtual="sharing"-->a<!--#echo var="y"-->|<!--#include virtual="sharing" wait="yes"-->b<!--#echo var="y"-->"#),

@@ -173,4 +173,17 @@ fn the_charset_is_told_and_text_made_into_it() {
     let recoded = kit.get("/recoded");
     assert_eq!(recoded.field("Transfer-Encoding"), Some("chunked"));
     assert_eq!(recoded.body, "3\r\na??\r\n0\r\n\r\n");
+    let bytes = kit.ask("GET", "/bytes", "Range: bytes=1-2\r\n");
+    assert_eq!((bytes.status, bytes.body.as_str()), (206, "r/"));
+    assert_eq!(bytes.field("Content-Length"), Some("2"));
+    let parts = kit.once("GET /plain HTTP/1.1\r\nHost: a\r\nRange: bytes=0-1,3-4\r\n\r\n");
+    let told = parts.field("Content-Type").unwrap_or_default();
+    assert!(told.starts_with("multipart/byteranges") && !told.contains("charset"));
+    assert_eq!(
+        parts
+            .body
+            .matches("Content-Type: text/plain; charset=utf-8\r\n")
+            .count(),
+        2
+    );
 }

@@ -11,6 +11,7 @@ use crate::site::exchange::Exchange;
 use crate::site::filter;
 use crate::site::run::{self, Step};
 use crate::site::source::{Input, Stop};
+use crate::site::subrequest;
 
 /// Bytes of a page that becomes the value of a variable.
 const VALUE: usize = 64 << 10;
@@ -79,6 +80,11 @@ impl Include {
                 self.exchange.wake(why);
             }
             let chunk = body.next(&mut self.exchange, env)?;
+            match &chunk {
+                Some(chunk) => subrequest::passed(&mut self.exchange, chunk),
+                None if self.stub.is_none() => subrequest::log(&self.exchange),
+                None => {}
+            }
             match (&mut self.set, chunk) {
                 (None, None) => return Ok(self.take_stub()),
                 (None, Some(chunk)) => {

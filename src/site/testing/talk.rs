@@ -9,12 +9,12 @@ use super::disk::Disk;
 use crate::files::temp::RequestBody;
 use crate::files::{Found, Query};
 use crate::http::{self, Connection, Event, Id, Method};
-use crate::site::access_log;
 use crate::site::answer::{Body, Response};
 use crate::site::draft::Site;
 use crate::site::env::{Env, Need, Wake};
 use crate::site::exchange::{Exchange, Link};
 use crate::site::headers;
+use crate::site::post_action;
 use crate::site::run::{Step, pull, run};
 use crate::site::source::Pull;
 use crate::sys::file;
@@ -37,6 +37,20 @@ impl Env for Reach<'_> {
 
     fn is_remote(&self, _: u64) -> bool {
         false
+    }
+
+    fn begin(&mut self, mut x: Box<Exchange>) {
+        let mut why = Wake::Start;
+        loop {
+            match run(&mut x, self, why) {
+                Step::Wait(need) => why = self.meet(&x, need),
+                Step::Answer(response) => break x.answered(response.head, response.length),
+                Step::Drop => break,
+            }
+        }
+        if let Err(again) = post_action::end(x) {
+            self.begin(again);
+        }
     }
 
     fn read(&mut self, file: &File, range: Range<u64>) -> Option<io::Result<Vec<u8>>> {
@@ -112,7 +126,9 @@ impl Talk<'_> {
                     let at = self.exchanges.iter().position(|(known, _)| *known == id);
                     let (_, mut x) = self.exchanges.remove(at.expect("a request"));
                     x.ended(sent, 0);
-                    access_log::write(&x);
+                    if let Err(again) = post_action::end(Box::new(x)) {
+                        self.disk.begin(again);
+                    }
                 }
                 Some(Event::Data(_, bytes)) => {
                     self.keeping

@@ -7,7 +7,7 @@ use super::connection::remote_addr;
 use super::{Declared, Exchange};
 use crate::site::auth_basic::Credentials;
 use crate::site::root;
-use crate::sys::{at_hand, random};
+use crate::sys::at_hand;
 
 pub const DECLARED: Declared = Declared {
     variables: &[
@@ -100,12 +100,15 @@ pub fn same_name(field: &[u8], variable: &[u8]) -> bool {
 }
 
 fn argument(x: &Exchange, name: &[u8], out: &mut Vec<u8>) -> bool {
-    let mut pairs = x.args.split(|&b| b == b'&');
-    let value = pairs.find_map(|pair| {
+    argument_of(&x.args, name).is_some_and(|value| put(value, out))
+}
+
+/// The value of an argument in a query: of the first that has one.
+pub fn argument_of<'a>(args: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    args.split(|&b| b == b'&').find_map(|pair| {
         let (key, value) = split_once(pair, b'=')?;
         key.eq_ignore_ascii_case(name).then_some(value)
-    });
-    value.is_some_and(|value| put(value, out))
+    })
 }
 
 fn cookie(x: &Exchange, name: &[u8], out: &mut Vec<u8>) -> bool {
@@ -195,24 +198,23 @@ fn request_filename(x: &Exchange, out: &mut Vec<u8>) -> bool {
 }
 
 fn request_id(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    let id = x.id.get_or_init(|| {
-        let mut id = [0; 16];
-        random::fill(&mut id).unwrap_or_default();
-        id
-    });
-    id.iter().all(|byte| write!(out, "{byte:02x}").is_ok())
+    x.id().iter().all(|byte| write!(out, "{byte:02x}").is_ok())
 }
 
 /// Bytes of the head, and of a body that was kept: one that is dropped counts for nothing, as in
-/// nginx.
+/// nginx. For a request from within nothing was received.
 fn request_length(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    if x.is_child() {
+        return put(b"0", out);
+    }
     let body = x.request_body.as_ref().map_or(0, |body| body.len());
     write!(out, "{}", x.head.len() as u64 + body).is_ok()
 }
 
-/// The method as it was sent, unless this is an error page, which is got.
+/// The method as it was sent, also for a request from within, unless this is an error page, which
+/// is got.
 fn request_method(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    if x.method == x.head.method() {
+    if x.method == x.head.method() || x.is_child() {
         put(x.head.method_name(), out)
     } else {
         put(b"GET", out)
