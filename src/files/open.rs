@@ -125,7 +125,7 @@ fn is_unchanged(found: &Found) -> bool {
         Found::Opened(Ok(Opened {
             content: Content::Open(file),
             meta,
-        })) => file::meta(file).is_ok_and(|now| now == *meta),
+        })) => file::meta(file).is_ok_and(|now| now.has_content_of(meta)),
         _ => true,
     }
 }
