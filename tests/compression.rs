@@ -74,7 +74,7 @@ fn every_level_of_every_coding_is_whole() {
     let pages = [
         ("none", page(0)),
         ("short", page(1000)),
-        ("long", page(300_000)),
+        ("long", page(70_000)),
     ];
     for cache in ["size=32m", "off"] {
         let http = format!(
@@ -174,8 +174,8 @@ fn a_file_is_coded_once_for_all_who_ask_at_once() {
     }
     const CLIENTS: usize = 40;
     let server = serve(&format!("{ALL} brotli_comp_level 11;"))
-        .file("html/one", page(100_000))
-        .file("html/two", page(100_001))
+        .file("html/one", page(50_000))
+        .file("html/two", page(50_001))
         .start();
     wait_until_settled(&server, "html/two");
     let worker = server.workers()[0];
@@ -191,7 +191,7 @@ fn a_file_is_coded_once_for_all_who_ask_at_once() {
             client.send(request("GET", "/two", "Accept-Encoding: br\r\n"));
         }
         let all: Vec<_> = clients.iter_mut().map(Client::response).collect();
-        assert_eq!(decoded(&all[0]).body, page(100_001));
+        assert_eq!(decoded(&all[0]).body, page(50_001));
         assert!(all.iter().all(|response| response.body == all[0].body));
         assert!(all[0].header("Content-Encoding").is_some());
     });
@@ -206,7 +206,7 @@ fn who_leaves_while_a_file_is_coded_costs_nobody_an_answer() {
         return;
     }
     let server = serve(&format!("{ALL} brotli_comp_level 11;"))
-        .file("html/page", page(300_000))
+        .file("html/page", page(70_000))
         .start();
     let mut first = server.connect();
     first.send(request("GET", "/page", "Accept-Encoding: br\r\n"));
@@ -215,7 +215,7 @@ fn who_leaves_while_a_file_is_coded_costs_nobody_an_answer() {
     drop(first);
     let response = second.response();
     assert_eq!(response.header("Content-Encoding"), Some("br"));
-    assert_eq!(decoded(&response).body, page(300_000));
+    assert_eq!(decoded(&response).body, page(70_000));
 }
 
 fn rewrite(server: &TestServer, content: &[u8]) {
@@ -357,7 +357,7 @@ fn coding_leaves_others_their_latency() {
     }
     let mut setup = serve(&format!("{ALL} brotli_comp_level 11;")).file("html/small", "small");
     for number in 0..4 {
-        setup = setup.file(&format!("html/{number}"), page(200_000 + number));
+        setup = setup.file(&format!("html/{number}"), page(60_000 + number));
     }
     let server = setup.start();
     let mut busy: Vec<_> = (0..4).map(|_| server.connect()).collect();

@@ -82,6 +82,21 @@ pub struct Offer<'a> {
     pub window: u32,
 }
 
+/// What an exchange knows of how its answer is coded.
+#[derive(Default)]
+pub struct Coded {
+    /// It depends on `Accept-Encoding`.
+    pub varies: bool,
+    /// It is decoded, since the client does not take the coding.
+    pub decodes: bool,
+    /// A coding that the file is there in, and that the client does not take.
+    pub witness: Option<Coding>,
+    /// How much smaller it became.
+    pub ratio: Option<Ratio>,
+    /// The file that is being coded for it.
+    making: Option<Box<Making>>,
+}
+
 /// How much smaller a coded body is, so far.
 #[derive(Clone, Copy, Debug)]
 pub struct Ratio {
@@ -93,7 +108,7 @@ pub struct Ratio {
 impl Ratio {
     /// Appends it, if the answer was coded so: with 2 decimals, rounded, or with 3, cut.
     pub fn write(x: &Exchange, coding: Coding, decimals: usize, out: &mut Vec<u8>) -> bool {
-        let Some(ratio) = x.ratio.filter(|it| it.coding == coding && it.to > 0) else {
+        let Some(ratio) = x.coded.ratio.filter(|it| it.coding == coding && it.to > 0) else {
             return false;
         };
         let thousandths = u128::from(ratio.from) * 1000 / u128::from(ratio.to);
@@ -174,7 +189,7 @@ pub fn choose(x: &mut Exchange, answer: &Answer) -> Option<Recipe> {
     if offered.iter().all(Option::is_none) {
         return None;
     }
-    x.varies = true;
+    x.coded.varies = true;
     let accepted = accepted(x);
     let recipe = |coding| offered[coding as usize];
     let may = |coding| recipe(coding).is_some() && takes(x, answer, &accepted, coding);
@@ -218,7 +233,7 @@ enum Stage {
 /// # Errors
 /// It has to wait, and is to be called again with the same answer.
 pub fn filter(x: &mut Exchange, env: &mut dyn Env, answer: &mut Answer) -> Result<(), Need> {
-    let mut making = match x.making.take() {
+    let mut making = match x.coded.making.take() {
         Some(making) => making,
         None => match begin(x, answer) {
             Some(making) => making,
@@ -231,7 +246,7 @@ pub fn filter(x: &mut Exchange, env: &mut dyn Env, answer: &mut Answer) -> Resul
     }
     match make(x, env, &mut making) {
         Ok(Some(body)) => {
-            x.ratio = Some(Ratio {
+            x.coded.ratio = Some(Ratio {
                 coding: making.recipe.coding,
                 from: making.meta.size,
                 to: body.len() as u64,
@@ -241,7 +256,7 @@ pub fn filter(x: &mut Exchange, env: &mut dyn Env, answer: &mut Answer) -> Resul
         }
         Ok(None) => {}
         Err(need) => {
-            x.making = Some(making);
+            x.coded.making = Some(making);
             return Err(need);
         }
     }

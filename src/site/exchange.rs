@@ -13,7 +13,7 @@ use std::time::Instant;
 use super::answer::{Answer, Response};
 use super::auth_basic::Login;
 use super::clock::Clock;
-use super::compression::{Making, Ratio};
+use super::compression::Coded;
 use super::draft::Site;
 use super::env::{Env, Job, Lane, Need, Wake};
 use super::limited::Limited;
@@ -31,7 +31,7 @@ use super::variables::{Kept, Slots};
 use crate::files::temp::RequestBody;
 use crate::files::{Found, Opened, Query};
 use crate::http::{Bytes, Head, Length, ResponseHead, SentBytes};
-use crate::http::{Coding, Method, proxy_protocol};
+use crate::http::{Method, proxy_protocol};
 use crate::log::Level;
 use crate::sys::file::{self, Entry, Meta};
 use crate::sys::random;
@@ -169,16 +169,8 @@ pub struct Exchange {
     pub(super) ssi: Option<Box<Ssi>>,
     /// Whether a variable's value is unknown.
     pub(super) patience: Cell<Patience>,
-    /// What it gets depends on `Accept-Encoding`.
-    pub(super) varies: bool,
-    /// What it gets is decoded, since its client does not take the coding.
-    pub(super) decodes: bool,
-    /// A coding that the file is there in, and that its client does not take.
-    pub(super) witness: Option<Coding>,
-    /// How much smaller its answer became.
-    pub(super) ratio: Option<Ratio>,
-    /// The file that is being coded for its answer.
-    pub(super) making: Option<Box<Making>>,
+    /// How its answer is coded.
+    pub(super) coded: Coded,
     /// What limits have said.
     pub(super) limited: Limited,
     /// How far the instructions of a block were followed, while it waits there.
@@ -237,11 +229,7 @@ impl Exchange {
             main_charset: None,
             ssi: None,
             patience: Cell::default(),
-            varies: false,
-            decodes: false,
-            witness: None,
-            ratio: None,
-            making: None,
+            coded: Coded::default(),
             limited: Limited::default(),
             rewriting: None,
             woken: None,

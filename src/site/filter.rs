@@ -104,7 +104,7 @@ fn respond(x: &mut Exchange, answer: Answer) -> Response {
     for challenge in std::mem::take(&mut x.challenges).into_iter().rev() {
         fields.insert(0, ("WWW-Authenticate".into(), challenge));
     }
-    if x.varies && x.location.values.gzip.vary {
+    if x.coded.varies && x.location.values.gzip.vary {
         fields.insert(0, ("Vary".into(), "Accept-Encoding".into()));
     }
     let head = ResponseHead {

@@ -39,12 +39,12 @@ pub fn applies(x: &mut Exchange, answer: &Answer) -> bool {
     let Some(coding) = answer.coding else {
         return false;
     };
-    if !x.location.values.gunzip.enabled && !x.decodes {
+    if !x.location.values.gunzip.enabled && !x.coded.decodes {
         return false;
     }
-    x.varies = true;
+    x.coded.varies = true;
     let accepted = compression::accepted(x);
-    x.decodes || !compression::takes(x, answer, &accepted, coding)
+    x.coded.decodes || !compression::takes(x, answer, &accepted, coding)
 }
 
 /// Decodes an answer, if its client cannot.

@@ -119,12 +119,12 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env, at: usize) -> Flow {
         }
         Err(need) => return Flow::Wait(need),
     };
-    x.varies |= used(&x.location.values, coding) == Use::Accepted;
+    x.coded.varies |= used(&x.location.values, coding) == Use::Accepted;
     match (purpose, opened.meta.kind) {
         (Purpose::Answer, Kind::Regular) => answer(x, coding, opened),
         (Purpose::Answer, Kind::Other) => static_file::irregular(x, Level::Crit, &path),
         (Purpose::Witness, Kind::Regular) => {
-            x.witness.get_or_insert(coding);
+            x.coded.witness.get_or_insert(coding);
             Flow::Goto(Phase::Precompressed(at + 1))
         }
         _ => Flow::Goto(Phase::Precompressed(at + 1)),
@@ -163,7 +163,7 @@ pub fn decoded(x: &mut Exchange, env: &mut dyn Env, coding: Coding) -> Flow {
     let path = coded_path(x, coding);
     match x.open(env, &path) {
         Ok(Ok(opened)) if opened.meta.kind == Kind::Regular => {
-            x.decodes = true;
+            x.coded.decodes = true;
             answer(x, coding, opened)
         }
         Ok(Ok(_)) => static_file::irregular(x, Level::Error, &path),

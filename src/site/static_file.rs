@@ -49,7 +49,7 @@ pub fn run(x: &mut Exchange, env: &mut dyn Env) -> Flow {
     let path = file_path(x, &x.uri);
     match x.open(env, &path) {
         Ok(Ok(opened)) => answer(x, &path, opened),
-        Ok(Err(error)) => match x.witness.take() {
+        Ok(Err(error)) => match x.coded.witness.take() {
             Some(coding) if Absence::of(&error) == Absence::Missing => {
                 Flow::Goto(Phase::Decoded(coding))
             }

@@ -48,7 +48,7 @@ type Coded = io::Result<(Option<Encoder>, Vec<u8>)>;
 pub fn begin(x: &mut Exchange, recipe: Recipe) -> Option<Begun> {
     let charge = Charge::take(x.site, recipe.memory())?;
     let encoder = Encoder::new(recipe).inspect_err(|error| failed(x, "compression", error));
-    x.ratio = Some(Ratio {
+    x.coded.ratio = Some(Ratio {
         coding: recipe.coding,
         from: 0,
         to: 0,
@@ -91,7 +91,7 @@ impl Source for Stream {
             match coded {
                 Ok(Ok((encoder, out))) => {
                     self.encoder = encoder.map_or(State::Done, State::Ready);
-                    if let Some(ratio) = &mut x.ratio {
+                    if let Some(ratio) = &mut x.coded.ratio {
                         (ratio.from, ratio.to) = (self.taken, ratio.to + out.len() as u64);
                     }
                     if !out.is_empty() {
