@@ -6,8 +6,8 @@
 use std::cell::{Cell, OnceCell};
 use std::fs::File;
 use std::io;
+use std::net::TcpStream;
 use std::ops::Range;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ use forkful::site::env::{Env, Need, Wake};
 use forkful::site::exchange::{Exchange, Link};
 use forkful::site::run::{Step, run};
 use forkful::sys::file::{Kind, Meta};
-use forkful::sys::socket::{Address, PeerAddress};
+use forkful::sys::socket::{Address, Listener, Options, PeerAddress, Stream};
 use libfuzzer_sys::fuzz_target;
 
 const SITE: &str = r#"
@@ -62,6 +62,7 @@ impl Env for Files {
                 inode: 1,
                 device: 1,
                 mode: 0o644,
+                changed: (0, 0),
             })),
             Query::Stat(_) => Found::Meta(Err(missing())),
             Query::List(_) => Found::Entries(Err(missing())),
@@ -69,6 +70,8 @@ impl Env for Files {
             _ => Found::Opened(Err(missing())),
         })
     }
+
+    fn begin(&mut self, _: Box<Exchange>) {}
 
     fn is_remote(&self, _: u64) -> bool {
         false
@@ -83,6 +86,7 @@ fn site() -> &'static Site {
     let outside = Rc::new(Outside::system());
     let mut draft = Draft::new(World {
         prefix: PathBuf::from("/nonexistent"),
+        directory: PathBuf::from("/nonexistent"),
         hostname: b"machine".to_vec(),
         privileged: true,
         outside: outside.clone(),
@@ -94,21 +98,33 @@ fn site() -> &'static Site {
     Box::leak(Box::new(draft.open(&[], Vec::new())))
 }
 
+/// A connection, which the exchanges only ask for what it is.
+fn stream() -> io::Result<Stream> {
+    let address = Address::Ip(([127, 0, 0, 1], 0).into());
+    let listener = Listener::bind(&address, &Options::default())?;
+    listener.listen(1)?;
+    let client = listener.address().ip().map(TcpStream::connect);
+    let accepted = listener.accept().map(|(stream, _)| stream);
+    drop(client);
+    accepted
+}
+
 thread_local! {
     static LINK: (&'static Site, Rc<Link>) = {
         let site = site();
-        let (stream, _) = UnixStream::pair().expect("a pair of sockets");
         let clock = Rc::new(Clock::new());
         clock.set(Instant::now(), Duration::from_secs(1));
         let endpoint = &site.endpoints[0];
         let link = Link {
             number: 1,
-            stream: stream.into(),
-            peer: PeerAddress::Unix,
+            stream: stream().expect("a connection"),
+            peer: PeerAddress::Ip(([127, 0, 0, 1], 1).into()),
             endpoint,
             hosts: endpoint.hosts(|| None),
             accepted: Instant::now(),
             requests: Cell::new(1),
+            debugged: false,
+            proxy: OnceCell::new(),
             clock,
             local: OnceCell::from(Address::Ip(([127, 0, 0, 1], 80).into())),
         };
@@ -157,7 +173,7 @@ fn answer(site: &'static Site, link: &Rc<Link>, request: &[u8], mut files: Files
     };
     http.answer(id, &response.head, response.length, &http::Clock { date: b"now" });
     let pieces = http.output();
-    let text: Vec<u8> = pieces.slices().flat_map(|slice| slice.iter().copied()).collect();
+    let text: Vec<u8> = pieces.slices().iter().flat_map(|slice| slice.iter().copied()).collect();
     let end = text.windows(4).position(|four| four == b"\r\n\r\n");
     let head = &text[..end.expect("the end of a head")];
     for line in head.split(|&byte| byte == b'\n') {
