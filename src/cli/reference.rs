@@ -74,7 +74,11 @@ fn add<T, S>(texts: &mut Texts, row: &Directive<T, S>) {
     let contexts = row.contexts.names().collect::<Vec<_>>().join(", ");
     let mut text = format!("{}\n", row.name);
     let mut line = |name: &str, value: &str| {
-        let _ = writeln!(text, "    {name:<11}{value}");
+        let mut name = name;
+        for part in wrap(value, 15).lines() {
+            let _ = writeln!(text, "    {name:<11}{}", part.trim_start());
+            name = "";
+        }
     };
     line("arguments:", &row.arity.to_string());
     line("context:", &contexts);
@@ -82,19 +86,20 @@ fn add<T, S>(texts: &mut Texts, row: &Directive<T, S>) {
         line("default:", row.default);
     }
     line("module:", row.module);
-    text += &wrap(row.doc);
+    text += &wrap(row.doc, 4);
     texts.entry(row.name).or_default().push(text);
 }
 
-/// A paragraph, indented, in lines of at most [`WIDTH`] columns.
-fn wrap(paragraph: &str) -> String {
+/// A paragraph, indented by so many columns, in lines of at most [`WIDTH`].
+fn wrap(paragraph: &str, indent: usize) -> String {
     let mut text = String::new();
     let mut column = WIDTH;
     for word in paragraph.split_whitespace() {
         let width = word.chars().count() + 1;
         if column + width > WIDTH {
-            text += if text.is_empty() { "   " } else { "\n   " };
-            column = 3;
+            text += if text.is_empty() { "" } else { "\n" };
+            text += &" ".repeat(indent - 1);
+            column = indent - 1;
         }
         text.push(' ');
         text += word;
@@ -141,7 +146,7 @@ mod tests {
 
     #[test]
     fn lines_are_wrapped() {
-        let text = wrap(&"word ".repeat(60));
+        let text = wrap(&"word ".repeat(60), 4);
         assert!(
             text.lines()
                 .all(|line| line.len() <= WIDTH && line.starts_with("    word"))

@@ -84,6 +84,8 @@ pub fn read(parent: &Scope, draft: &mut Draft, items: &[Item], context: Contexts
     let mut child = parent.child();
     // What answers a location answers also where a condition or a method changes its settings.
     child.own.empty_gif = parent.own.empty_gif.clone();
+    child.own.films = parent.own.films.clone();
+    child.own.flv = parent.own.flv.clone();
     read_into(child, draft, items, context)
 }
 

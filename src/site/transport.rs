@@ -87,6 +87,14 @@ directives! {
     also {
         /// Accepted: the head always travels with the first bytes of the body.
         "tcp_nopush" [HTTP | SERVER | LOCATION] 1, Clone, "off", check(value::flag);
+        /// Accepted: what is written of requests is always written by threads.
+        "aio_write" [HTTP | SERVER | LOCATION] 1, Clone, "off", check(value::flag);
+        /// Accepted, with a notice: files are read through the kernel's cache, whatever their size.
+        "directio" [HTTP | SERVER | LOCATION] 1, Clone, "off", with(directio);
+        /// Accepted: it is for `directio`.
+        "directio_alignment" [HTTP | SERVER | LOCATION] 1, Clone, "512", check(value::offset);
+        /// Accepted: the kernel finds out by itself what to read ahead.
+        "read_ahead" [HTTP | SERVER | LOCATION] 1, Clone, "0", check(value::size);
     }
 }
 
@@ -196,6 +204,19 @@ fn aio(this: &mut Transport, draft: &mut Draft, call: &Call<'_>) -> Result<(), R
             _ => return Err(Reason::about("invalid value", word)),
         },
     };
+    Ok(())
+}
+
+fn directio(_: &mut Transport, draft: &mut Draft, call: &Call<'_>) -> Result<(), Reason> {
+    let word = call.arg(0);
+    if word.text == b"off" {
+        return Ok(());
+    }
+    value::offset(word)?;
+    let what = "\"directio\" directive has no effect: files are read through the kernel's cache";
+    draft
+        .diagnostics
+        .notice(Severity::Notice, Some(word.place), what.to_owned());
     Ok(())
 }
 
