@@ -91,6 +91,7 @@ fn site() -> &'static Site {
         privileged: true,
         outside: outside.clone(),
     });
+    draft.error_logs.set_default(Vec::new());
     let start = Start::embedded("fuzz", SITE);
     let items = parse::parse(start, &outside, &mut draft.diagnostics).items;
     draft.read(&items);
@@ -171,14 +172,27 @@ fn answer(site: &'static Site, link: &Rc<Link>, request: &[u8], mut files: Files
             Step::Drop => return,
         }
     };
-    http.answer(id, &response.head, response.length, &http::Clock { date: b"now" });
+    http.answer(
+        id,
+        &response.head,
+        response.length,
+        &http::Clock { date: b"now" },
+    );
     let pieces = http.output();
-    let text: Vec<u8> = pieces.slices().iter().flat_map(|slice| slice.iter().copied()).collect();
+    let text: Vec<u8> = pieces
+        .slices()
+        .iter()
+        .flat_map(|slice| slice.iter().copied())
+        .collect();
     let end = text.windows(4).position(|four| four == b"\r\n\r\n");
     let head = &text[..end.expect("the end of a head")];
     for line in head.split(|&byte| byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        assert!(!line.contains(&b'\r') && !line.contains(&0), "{}", line.escape_ascii());
+        assert!(
+            !line.contains(&b'\r') && !line.contains(&0),
+            "{}",
+            line.escape_ascii()
+        );
     }
     let lines = head.iter().filter(|&&byte| byte == b'\n').count();
     let breaks = head.windows(2).filter(|two| two == b"\r\n").count();
