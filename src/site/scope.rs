@@ -86,6 +86,7 @@ pub fn read(parent: &Scope, draft: &mut Draft, items: &[Item], context: Contexts
     child.own.empty_gif = parent.own.empty_gif.clone();
     child.own.films = parent.own.films.clone();
     child.own.flv = parent.own.flv.clone();
+    child.own.stub_status = parent.own.stub_status.clone();
     read_into(child, draft, items, context)
 }
 
