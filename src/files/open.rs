@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::recent::Recent;
 use super::{Content, Found, Opened, Query};
-use crate::sys::file::{self, Absence, Kind};
+use crate::sys::file::{self, Absence, Kind, Meta};
 
 /// Time between two looks for what is idle.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -125,9 +125,16 @@ fn is_unchanged(found: &Found) -> bool {
         Found::Opened(Ok(Opened {
             content: Content::Open(file),
             meta,
-        })) => file::meta(file).is_ok_and(|now| now.has_content_of(meta)),
+        })) => file::meta(file).is_ok_and(|now| is_version(now, *meta)),
         _ => true,
     }
+}
+
+/// Whether a file has what it had. That it lost its name, which changes it as well, is seen when its
+/// time is over, as in nginx.
+fn is_version(now: Meta, then: Meta) -> bool {
+    let changed = then.changed;
+    Meta { changed, ..now } == then
 }
 
 /// An answer as it is kept: a directory needs no descriptor.

@@ -52,15 +52,6 @@ pub struct Meta {
     pub mode: u32,
 }
 
-impl Meta {
-    /// Whether the same file had the same content when both were found, as far as its times tell.
-    /// That it lost its name or changed its owner is no other content.
-    pub fn has_content_of(&self, other: &Meta) -> bool {
-        let told = |meta: &Meta| (meta.size, meta.mtime, meta.mtime_nanos);
-        (self.device, self.inode) == (other.device, other.inode) && told(self) == told(other)
-    }
-}
-
 impl From<&Metadata> for Meta {
     fn from(meta: &Metadata) -> Meta {
         let kind = match meta.file_type() {
