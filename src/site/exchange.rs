@@ -6,6 +6,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::answer::{Answer, Response};
