@@ -43,6 +43,8 @@ pub enum Need {
     Job(Job),
     /// A point in time.
     Until(Instant),
+    /// Its next turn: it has worked for long enough, and others come first.
+    Turn,
 }
 
 /// Work that can block or takes long, for a thread. It owns all it needs: the exchange may be gone

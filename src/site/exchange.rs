@@ -39,6 +39,9 @@ pub const MAX_REDIRECTS: u8 = 10;
 /// How deep exchanges may stand in others (nginx's limit of subrequests).
 pub const MAX_DEPTH: u8 = 51;
 
+/// How many may stand in one in all (nginx's limit).
+const MAX_CHILDREN: u32 = 65_535;
+
 /// A client's connection, as far as the requests on it can see.
 pub struct Link {
     /// Its number, unique in the process (`$connection`).
@@ -175,10 +178,21 @@ pub struct Exchange {
     woken: Option<Wake>,
     /// How many exchanges it stands in.
     depth: u8,
+    /// All that stand in the same one, once one does.
+    family: OnceCell<Rc<Family>>,
     /// The exchange in it that runs now.
     pub(super) child: Option<Box<Exchange>>,
     /// The exchange in it that has ended, and its answer; none if it is closed without one.
     pub(super) child_answer: Option<(Box<Exchange>, Option<Box<Response>>)>,
+}
+
+/// An exchange and all that stand in it.
+#[derive(Default)]
+struct Family {
+    /// How many have stood in it so far.
+    children: Cell<u32>,
+    /// Whether it was said that there are too many.
+    told: Cell<bool>,
 }
 
 /// An exchange would stand in too many others.
@@ -230,6 +244,7 @@ impl Exchange {
             rewriting: None,
             woken: None,
             depth: 0,
+            family: OnceCell::new(),
             child: None,
             child_answer: None,
             link,
@@ -241,12 +256,17 @@ impl Exchange {
     /// # Errors
     /// It would stand in too many others.
     pub fn child(&self, uri: Vec<u8>, args: Vec<u8>) -> Result<Box<Exchange>, TooDeep> {
-        if self.depth >= MAX_DEPTH {
-            let what = "subrequests cycle while processing";
-            let what = format_args!("{what} \"{}\"", uri.escape_ascii());
-            self.log(Level::Error, what);
+        let family = self.family.get_or_init(Rc::default);
+        if self.depth >= MAX_DEPTH || family.children.get() >= MAX_CHILDREN {
+            // A page that contains itself twice would say so more often than anybody reads.
+            if !family.told.replace(true) {
+                let what = "subrequests cycle while processing";
+                let what = format_args!("{what} \"{}\"", uri.escape_ascii());
+                self.log(Level::Error, what);
+            }
             return Err(TooDeep);
         }
+        family.children.set(family.children.get() + 1);
         let mut child = Exchange::new(
             self.head.clone(),
             self.link.clone(),
@@ -267,6 +287,7 @@ impl Exchange {
         child.ssi = self.ssi.as_ref().map(|ssi| Box::new(ssi.within()));
         child.limited = self.limited.shared();
         child.depth = self.depth + 1;
+        child.family = OnceCell::from(family.clone());
         Ok(Box::new(child))
     }
 

@@ -6,7 +6,7 @@ mod tests;
 
 use super::answer::Answer;
 use super::draft::Draft;
-use super::env::Env;
+use super::env::{Env, Need};
 use super::exchange::Exchange;
 use super::source::{Input, Pull, Source};
 use super::template::Template;
@@ -91,6 +91,7 @@ pub fn filter(x: &mut Exchange, answer: &mut Answer) {
         replacements,
         input,
         ended: false,
+        searched: 0,
     });
 }
 
@@ -135,7 +136,12 @@ struct Replaced {
     replacements: Vec<Replacement>,
     input: Input,
     ended: bool,
+    /// Bytes that were searched in this turn.
+    searched: usize,
 }
+
+/// Bytes that are searched in one turn.
+const SHARE: usize = 32 << 10;
 
 /// Parts of fewer bytes are sent together.
 const SMALL: usize = 4 << 10;
@@ -149,8 +155,13 @@ impl Source for Replaced {
                 Some(Part::Match(index)) => self.replacements[index].text(x),
                 None if !out.is_empty() => return Pull::Piece(Piece::Bytes(out.into())),
                 None if self.ended => return Pull::End,
+                None if self.searched >= SHARE => {
+                    self.searched = 0;
+                    return Pull::Wait(Need::Turn);
+                }
                 None => match self.input.next(x, env) {
                     Ok(Some(chunk)) => {
+                        self.searched += chunk.len();
                         self.search.go_on(chunk);
                         continue;
                     }

@@ -147,6 +147,7 @@ fn wait(key: usize, x: &Exchange, need: Need, disk: &Disk) -> Result<(On, Instan
             Some(ticket) => Ok((On::Job(ticket), due)),
         },
         Need::Until(time) => Ok((On::Time, time)),
+        Need::Turn => Ok((On::Time, x.clock().now())),
         // It has what there is of the body.
         Need::Body(_) | Need::RequestBody(_) => Err(Wake::Body(Ok(()))),
     }

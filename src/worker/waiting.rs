@@ -48,6 +48,8 @@ pub(super) enum On {
     Body(Receiving),
     /// A point in time.
     Time(Instant),
+    /// Its next turn.
+    Turn,
 }
 
 impl Waiting {
@@ -59,6 +61,7 @@ impl Waiting {
             On::Job { patient, .. } => (!patient).then_some(limit),
             On::Body(body) => body.asked().map(|asked| asked + transport.send_timeout),
             On::Time(time) => Some(*time),
+            On::Turn => Some(self.since),
         }
     }
 }
@@ -107,6 +110,7 @@ impl Client {
                 On::Body(Receiving::new(*keep, self.link.clock.now()))
             }
             Need::Until(time) => On::Time(time),
+            Need::Turn => On::Turn,
             Need::Body(limit) => {
                 self.http.body_limit(id, limit);
                 self.http.discard_body(id);
@@ -194,7 +198,7 @@ impl Client {
             return false;
         };
         let why = match waiting.on {
-            On::Time(_) => Wake::Time,
+            On::Time(_) | On::Turn => Wake::Time,
             On::Body(_) => self.body_late(),
             On::Job { what, .. } => {
                 self.late(format_args!("{what} was not done in time"));

@@ -37,11 +37,12 @@ pub struct Full;
 
 impl Memory {
     fn take(&mut self, size: usize) -> Result<(), Full> {
-        self.used = self.used.saturating_add(size);
-        match self.used <= ROOM {
-            true => Ok(()),
-            false => Err(Full),
+        let used = self.used.saturating_add(size);
+        if used > ROOM {
+            return Err(Full);
         }
+        self.used = used;
+        Ok(())
     }
 }
 
@@ -64,9 +65,10 @@ impl Ssi {
             return Err(Full);
         }
         let name = name.to_ascii_lowercase();
-        let before = memory.variables.get(&name).map_or(0, |value| value.len());
-        memory.used -= before;
-        memory.take(value.len() + if before == 0 { name.len() } else { 0 })?;
+        let before = memory.variables.get(&name).map(|value| value.len());
+        let grows = value.len() + if before.is_none() { name.len() } else { 0 };
+        memory.take(grows.saturating_sub(before.unwrap_or(0)))?;
+        memory.used -= before.unwrap_or(0).saturating_sub(grows);
         let value: std::sync::Arc<[u8]> = value.into();
         memory.variables.insert(name, value.into());
         Ok(())

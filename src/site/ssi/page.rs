@@ -14,13 +14,16 @@ use super::parse::{Command, Parser, Part};
 use crate::conf::pattern::{Captures, Pattern};
 use crate::http::{Bytes, Chunk, Piece};
 use crate::log::Level;
-use crate::site::env::Env;
+use crate::site::env::{Env, Need};
 use crate::site::exchange::Exchange;
 use crate::site::source::{Input, Pull, Source};
 
 /// Bytes that are made before any are sent; an include counts as some of them.
 const AHEAD: usize = 64 << 10;
 const INCLUDE: usize = 4 << 10;
+
+/// Parts of a page that are carried out in one turn.
+const SHARE: usize = 500;
 
 /// Parts of fewer bytes are sent together.
 const SMALL: usize = 4 << 10;
@@ -47,6 +50,8 @@ pub struct Page {
     queued: usize,
     /// The include at the end of the queue is to be waited for.
     waits: bool,
+    /// Parts that may still be carried out in this turn.
+    share: usize,
     /// What the commands have said so far.
     output: bool,
     chosen: bool,
@@ -68,6 +73,7 @@ impl Page {
             queue: VecDeque::new(),
             queued: 0,
             waits: false,
+            share: SHARE,
             output: true,
             chosen: false,
             branch: None,
@@ -79,11 +85,12 @@ impl Page {
 
     /// Carries out what was read, until something has to be waited for.
     fn work(&mut self, x: &mut Exchange) {
-        while !self.waits && self.queued < AHEAD {
+        while !self.waits && self.queued < AHEAD && self.share > 0 {
             match self.parser.part() {
                 Some(part) => self.part(x, part),
                 None => return,
             }
+            self.share -= 1;
         }
     }
 
@@ -259,7 +266,12 @@ impl Source for Page {
                 return pull;
             }
             let was_full = std::mem::take(&mut self.queued) >= AHEAD;
-            if std::mem::take(&mut self.waits) || was_full {
+            let waited = std::mem::take(&mut self.waits);
+            if self.share == 0 {
+                self.share = SHARE;
+                return Pull::Wait(Need::Turn);
+            }
+            if waited || was_full {
                 continue;
             }
             if self.ended {

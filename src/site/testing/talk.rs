@@ -67,6 +67,7 @@ impl Reach<'_> {
                 Wake::Found(self.disk.look(&query))
             }
             Need::Job(job) => Wake::Done((job.run)()),
+            Need::Turn => Wake::Time,
             Need::Until(time) => {
                 let clock = x.clock();
                 clock.set(time, clock.wall() + (time - clock.now()));
