@@ -240,7 +240,7 @@ impl Client {
         let is_pause = |waiting: &Waiting| match &waiting.on {
             On::Time(_) => true,
             On::Job { employed, .. } => employed.is_far_back,
-            On::Answer { .. } | On::Body(_) => false,
+            On::Answer { .. } | On::Body(_) | On::Turn => false,
         };
         let paused = self.waiting.as_deref().is_some_and(is_pause) || self.rests();
         (self.hung_up && waits) || (self.end_announced && paused)
