@@ -118,7 +118,7 @@ fn log_in(x: &mut Exchange, users: PathBuf, shown: &Credentials) -> Result<bool,
         false => password::matches(&stored, &password),
         true => {
             let compare = move || password::matches(&stored, &password);
-            x.job(Lane::Work, "hashing a password", compare)
+            x.job(Lane::Passwords, "hashing a password", compare)
                 .map_err(|need| {
                     x.login = Some(Box::new(Login {
                         users: users.clone(),

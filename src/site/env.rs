@@ -52,7 +52,8 @@ pub struct Job {
     pub lane: Lane,
     /// What it is, for a log line.
     pub what: &'static str,
-    /// Whether it may take longer than a client may stay silent (`send_timeout`).
+    /// Whether it may take longer than a client may stay silent (`send_timeout`): it changes
+    /// something, and is done also for a client that is gone.
     pub patient: bool,
     /// Does it.
     pub run: Box<dyn FnOnce() -> Product + Send>,
@@ -68,8 +69,11 @@ pub enum Lane {
     Path(PathBuf),
     /// That of the file system with this device number.
     Device(u64),
-    /// That of what computes: hashing, compressing.
+    /// That of what computes.
     Work,
+    /// That of passwords, whose hashes are slow on purpose: few may wait, and who waits behind
+    /// others and ends what it sends is taken to be gone.
+    Passwords,
 }
 
 impl fmt::Debug for Job {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use slab::Slab;
 
 use super::deadlines::{Deadline, Deadlines};
-use super::disk::{Asked, Asker, Disk, Outcome, Ticket};
+use super::disk::{Asked, Asker, Disk, Employed, Outcome, Ticket};
 use super::in_hand::InHand;
 use crate::files::Query;
 use crate::log::Level;
@@ -37,7 +37,7 @@ struct Running {
 enum On {
     Nothing,
     Answer(Ticket, Query),
-    Job(Ticket),
+    Job(Employed),
     Time,
 }
 
@@ -100,7 +100,9 @@ impl Beside {
             (Some(On::Answer(ours, _)), Outcome::Found(found)) if *ours == ticket => {
                 Wake::Found(found)
             }
-            (Some(On::Job(ours)), Outcome::Done(product)) if *ours == ticket => Wake::Done(product),
+            (Some(On::Job(ours)), Outcome::Done(product)) if ours.ticket == ticket => {
+                Wake::Done(product)
+            }
             (_, outcome) => return disk.forget(outcome),
         };
         self.go_on(key, why, disk);
@@ -144,7 +146,7 @@ fn wait(key: usize, x: &Exchange, need: Need, disk: &Disk) -> Result<(On, Instan
         },
         Need::Job(job) => match disk.employ(job, pool, asker) {
             None => Err(Wake::Refused),
-            Some(ticket) => Ok((On::Job(ticket), due)),
+            Some(employed) => Ok((On::Job(employed), due)),
         },
         Need::Until(time) => Ok((On::Time, time)),
         // It has what there is of the body.

@@ -21,7 +21,7 @@ use mio::{Interest, Registry, Token, Waker};
 
 use super::accept::Shortage;
 use super::in_hand::InHand;
-use super::pool::{Refusal, ThreadPool};
+use super::pool::{Refusal, ThreadPool, Turn};
 use super::scoreboard::Tally;
 use crate::files::cache::{Cache, Limits};
 use crate::files::mounts::Mounts;
@@ -42,6 +42,9 @@ use settings::{Disks, Pool};
 const MOUNTS: &str = "/proc/self/mountinfo";
 /// The lane of what computes; no device has this number.
 const WORK: u64 = u64::MAX;
+/// The lane of passwords, and how many of them may wait: slow hashes of 0.1 s are done within the
+/// minute that a client waits (`send_timeout`), and whoever comes after them is told at once.
+const PASSWORDS: (u64, usize) = (u64::MAX - 1, 128);
 /// The part of what the cache holds that one file may have.
 const SHARE: u64 = 64;
 
@@ -53,6 +56,16 @@ pub enum Asked {
     Later(Ticket, Option<Instant>),
     /// There is too much to do.
     Refused,
+}
+
+/// A job that waits for a thread or is being done.
+pub struct Employed {
+    /// What its result comes with.
+    pub ticket: Ticket,
+    /// Whether it is a password behind others: the wait is long.
+    pub is_far_back: bool,
+    pool: usize,
+    lane: u64,
 }
 
 /// What a ticket was for.
@@ -196,15 +209,15 @@ impl Disk {
         };
         if !is_kept && !cache.knows(query) {
             return match self.submit(pool, place.device, task, request) {
-                true => Asked::Later(ticket, None),
-                false => Asked::Refused,
+                Some(_) => Asked::Later(ticket, None),
+                None => Asked::Refused,
             };
         }
         let plan = cache.wait(query, ticket, now);
         if let Task::Look { held, ticket, .. } = &mut task {
             (*held, *ticket) = (cache.held(query), None);
         }
-        if plan.ask && !self.submit(pool, place.device, task, request) {
+        if plan.ask && self.submit(pool, place.device, task, request).is_none() {
             let old = cache.old_answer(query, now);
             cache.refuse(query);
             return old.map_or(Asked::Refused, Asked::Found);
@@ -237,20 +250,36 @@ impl Disk {
             ticket,
         };
         let submitted = self.submit(pool, self.lane(device), task, asker.request);
-        submitted.then_some(ticket)
+        submitted.map(|_| ticket)
     }
 
     /// Has a job done; none if there is too much to do.
-    pub fn employ(&self, job: env::Job, pool: usize, asker: Asker) -> Option<Ticket> {
+    pub fn employ(&self, job: env::Job, pool: usize, asker: Asker) -> Option<Employed> {
         let ticket = self.ticket(asker.key);
         let lane = match job.lane {
             Lane::Path(path) => self.place(&path).device,
             Lane::Device(device) => self.lane(device),
             Lane::Work => WORK,
+            Lane::Passwords => PASSWORDS.0,
         };
         let run = job.run;
-        let submitted = self.submit(pool, lane, Task::Do { run, ticket }, asker.request);
-        submitted.then_some(ticket)
+        let turn = self.submit(pool, lane, Task::Do { run, ticket }, asker.request)?;
+        Some(Employed {
+            ticket,
+            is_far_back: lane == PASSWORDS.0 && turn == Turn::Later,
+            pool,
+            lane,
+        })
+    }
+
+    /// Nobody waits for a job any more: it is not done, unless a thread has begun it.
+    pub fn dismiss(&self, employed: &Employed) {
+        let is_it =
+            |job: &Job| matches!(&job.task, Task::Do { ticket, .. } if *ticket == employed.ticket);
+        let (_, threads) = &self.pools[employed.pool];
+        if let Some(job) = threads.withdraw(employed.lane, is_it) {
+            self.drop_elsewhere(Box::new(job));
+        }
     }
 
     /// What the threads have done.
@@ -315,7 +344,7 @@ impl Disk {
         for file in unused {
             let lane = self.lane(file.meta.device);
             let job = self.job(Task::Close(file), None);
-            let Err(refusal) = self.pools[0].1.submit(lane, job) else {
+            let Err(refusal) = self.pools[0].1.submit(lane, usize::MAX, job) else {
                 continue;
             };
             if let Task::Close(file) = refusal.job().task {
@@ -350,7 +379,7 @@ impl Disk {
         drop(
             self.pools[0]
                 .1
-                .submit(lane, self.job(Task::Tend(run), None)),
+                .submit(lane, usize::MAX, self.job(Task::Tend(run), None)),
         );
     }
 
@@ -378,15 +407,20 @@ impl Disk {
         }
     }
 
-    /// Has something done for a request; whether there is room for it.
-    fn submit(&self, pool: usize, lane: u64, task: Task, request: InHand) -> bool {
+    /// Has something done for a request; none if there is no room for it.
+    fn submit(&self, pool: usize, lane: u64, task: Task, request: InHand) -> Option<Turn> {
         let (Pool { name, limits }, threads) = &self.pools[pool];
-        let Err(refusal) = threads.submit(lane, self.job(task, Some(request))) else {
-            return true;
+        let max = match lane == PASSWORDS.0 {
+            true => limits.max_queue.min(PASSWORDS.1),
+            false => limits.max_queue,
+        };
+        let refusal = match threads.submit(lane, max, self.job(task, Some(request))) {
+            Ok(turn) => return Some(turn),
+            Err(refusal) => refusal,
         };
         self.tally.job_refused();
         let (mut shortage, now) = (self.shortage.borrow_mut(), self.clock.now());
-        let (name, max) = (name.escape_ascii(), limits.max_queue);
+        let name = name.escape_ascii();
         match refusal {
             Refusal::Full(_) => shortage.tell(
                 now,
@@ -397,6 +431,6 @@ impl Disk {
                 format_args!("thread pool \"{name}\" has no thread {}", OsError(&error)),
             ),
         }
-        false
+        None
     }
 }

@@ -48,6 +48,15 @@ impl<J> Refusal<J> {
     }
 }
 
+/// When a job that was queued begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// As soon as a thread has woken: its lane may hold one more.
+    Now,
+    /// After others of its lane.
+    Later,
+}
+
 /// A pool whose threads run jobs of one type.
 pub struct ThreadPool<J> {
     shared: Arc<Shared<J>>,
@@ -112,6 +121,21 @@ impl<J> Lanes<J> {
         self.lanes.remove(&lane)?.queue.pop_back()
     }
 
+    /// Takes a job out of a lane's queue.
+    fn withdraw(&mut self, lane: u64, is_it: impl Fn(&J) -> bool) -> Option<J> {
+        let state = self.lanes.get_mut(&lane)?;
+        let at = state.queue.iter().position(is_it)?;
+        let job = state.queue.remove(at);
+        if state.queue.is_empty() {
+            state.listed = false;
+            self.turns.retain(|listed| *listed != lane);
+            if state.running == 0 {
+                self.lanes.remove(&lane);
+            }
+        }
+        job
+    }
+
     /// Jobs that a thread could begin now.
     fn ready(&self) -> usize {
         let ready = |lane: &Lane<J>| lane.queue.len().min(self.share - lane.running);
@@ -160,19 +184,24 @@ impl<J: Send + 'static> ThreadPool<J> {
         }
     }
 
-    /// Queues a job.
+    /// Queues a job, if no more than `most` of its lane wait, nor more than the pool's limit.
     ///
     /// # Errors
     /// The job, if it cannot be done.
-    pub fn submit(&self, lane: u64, job: J) -> Result<(), Refusal<J>> {
+    pub fn submit(&self, lane: u64, most: usize, job: J) -> Result<Turn, Refusal<J>> {
         let mut lanes = self.shared.lock();
+        let share = lanes.share;
         // Those that its threads have not come to yet do not count as waiting.
-        let room = self.limits.max_queue.saturating_add(lanes.share);
+        let room = self.limits.max_queue.min(most).saturating_add(share);
         let state = lanes.lane(lane);
         if state.running + state.queue.len() >= room {
             return Err(Refusal::Full(job));
         }
         state.queue.push_back(job);
+        let turn = match state.running + state.queue.len() <= share {
+            true => Turn::Now,
+            false => Turn::Later,
+        };
         lanes.list(lane);
         if lanes.threads < self.limits.threads && lanes.ready() > lanes.idle {
             match self.start() {
@@ -187,7 +216,12 @@ impl<J: Send + 'static> ThreadPool<J> {
         }
         drop(lanes);
         self.shared.work.notify_one();
-        Ok(())
+        Ok(turn)
+    }
+
+    /// Takes back a job that no thread has begun.
+    pub fn withdraw(&self, lane: u64, is_it: impl Fn(&J) -> bool) -> Option<J> {
+        self.shared.lock().withdraw(lane, is_it)
     }
 
     fn start(&self) -> io::Result<()> {

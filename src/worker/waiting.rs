@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::client::Client;
-use super::disk::{Asked, Asker, Outcome, Part, Ticket};
+use super::disk::{Asked, Asker, Employed, Outcome, Part, Ticket};
 use super::in_hand::InHand;
 use super::receive::Receiving;
 use crate::files::Query;
@@ -39,7 +39,7 @@ pub(super) enum On {
     },
     /// A job.
     Job {
-        ticket: Ticket,
+        employed: Employed,
         what: &'static str,
         /// Whether it may take as long as it takes.
         patient: bool,
@@ -94,8 +94,8 @@ impl Client {
                 let (what, patient) = (job.what, job.patient);
                 match self.disk.employ(job, pool, self.asker()) {
                     None => return Some(Wake::Refused),
-                    Some(ticket) => On::Job {
-                        ticket,
+                    Some(employed) => On::Job {
+                        employed,
                         what,
                         patient,
                     },
@@ -122,7 +122,8 @@ impl Client {
     pub(super) fn employ(&mut self, id: Id, job: Job) -> Option<Ticket> {
         let x = self.exchange(id)?;
         let pool = x.location.values.transport.aio.pool();
-        self.disk.employ(job, pool, self.asker())
+        let employed = self.disk.employ(job, pool, self.asker())?;
+        Some(employed.ticket)
     }
 
     fn asker(&self) -> Asker {
@@ -151,7 +152,7 @@ impl Client {
 
     fn done(&mut self, ticket: Ticket, product: Product) {
         match self.waiting.as_ref().map(|waiting| &waiting.on) {
-            Some(On::Job { ticket: ours, .. }) if *ours == ticket => {
+            Some(On::Job { employed, .. }) if employed.ticket == ticket => {
                 self.met(|_| true, Wake::Done(product));
             }
             Some(On::Body(body)) if body.expects(ticket) => {
@@ -196,7 +197,8 @@ impl Client {
         let why = match waiting.on {
             On::Time(_) => Wake::Time,
             On::Body(_) => self.body_late(),
-            On::Job { what, .. } => {
+            On::Job { employed, what, .. } => {
+                self.disk.dismiss(&employed);
                 self.late(format_args!("{what} was not done in time"));
                 Wake::Refused
             }
@@ -227,21 +229,32 @@ impl Client {
     }
 
     /// Whether it waits for somebody who is gone. One who only ends what it sends still listens;
-    /// but who is kept waiting on purpose and does so is gone, as in nginx.
+    /// but who is kept waiting on purpose and does so is gone, as in nginx, and so is who would have
+    /// to wait for the passwords of others.
     pub fn waits_in_vain(&self) -> bool {
         let waits = self.waiting.is_some() || matches!(self.loading, Loading::Out(_));
-        let is_pause = |waiting: &Waiting| matches!(waiting.on, On::Time(_));
+        let is_pause = |waiting: &Waiting| match &waiting.on {
+            On::Time(_) => true,
+            On::Job { employed, .. } => employed.is_far_back,
+            On::Answer { .. } | On::Body(_) => false,
+        };
         let paused = self.waiting.as_deref().is_some_and(is_pause) || self.rests();
         (self.hung_up && waits) || (self.end_announced && paused)
     }
 
-    /// The exchange is over.
+    /// The exchange is over. What it asked to have changed is changed nevertheless, as in nginx;
+    /// what only its answer needs is not done for nobody.
     pub(super) fn wait_no_more(&mut self, id: Id) {
         self.loading = Loading::Idle;
-        if let Some(waiting) = self.waiting.take_if(|waiting| waiting.id == id)
-            && let On::Answer { ticket, query, .. } = &waiting.on
-        {
-            self.disk.leave(query, *ticket);
+        let waiting = self.waiting.take_if(|waiting| waiting.id == id);
+        match waiting.as_ref().map(|waiting| &waiting.on) {
+            Some(On::Answer { ticket, query, .. }) => self.disk.leave(query, *ticket),
+            Some(On::Job {
+                employed,
+                patient: false,
+                ..
+            }) => self.disk.dismiss(employed),
+            _ => {}
         }
     }
 }

@@ -43,7 +43,7 @@ impl Kit {
             end: ended,
         };
         self.ends.push(end);
-        self.pool.submit(lane, job).is_ok()
+        self.pool.submit(lane, usize::MAX, job).is_ok()
     }
 
     fn next(&self) -> u32 {
@@ -162,4 +162,41 @@ fn lanes_that_are_done_are_forgotten() {
     }
     assert!(lanes.next().is_none());
     assert!(lanes.lanes.is_empty() && lanes.turns.is_empty());
+}
+
+#[test]
+fn a_job_that_was_withdrawn_never_begins_and_leaves_its_room() {
+    let mut kit = kit(1, 2);
+    assert!((0..3).all(|_| kit.submit(7)));
+    assert_eq!(kit.next(), 0);
+    assert!(!kit.submit(7), "full");
+    for name in [1, 2] {
+        assert!(kit.pool.withdraw(7, |job| job.name == name).is_some());
+    }
+    let begun = kit.pool.withdraw(7, |job| job.name == 0);
+    assert!(begun.is_none(), "it has begun");
+    assert!(kit.submit(8) && kit.submit(7));
+    kit.ends[0].send(()).expect("it waits");
+    assert_eq!(kit.next(), 4, "a lane without jobs takes no turn");
+    kit.ends[4].send(()).expect("it waits");
+    assert_eq!(kit.next(), 5);
+}
+
+#[test]
+fn a_lane_can_be_narrower_than_its_pool() {
+    let pool = ThreadPool::new(
+        Limits {
+            threads: 1,
+            max_queue: 9,
+        },
+        |held: Receiver<()>| {
+            let _ = held.recv();
+        },
+    );
+    let (_end, held) = channel();
+    let (_, free) = channel();
+    let (_, more) = channel();
+    assert!(matches!(pool.submit(7, 1, held), Ok(Turn::Now)));
+    assert!(matches!(pool.submit(7, 1, free), Ok(Turn::Later)));
+    assert!(matches!(pool.submit(7, 1, more), Err(Refusal::Full(_))));
 }
