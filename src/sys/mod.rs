@@ -20,6 +20,7 @@ pub mod poll;
 pub mod privilege;
 pub mod process;
 pub mod random;
+pub mod rename;
 pub mod sandbox;
 pub mod scratch;
 pub mod shared;

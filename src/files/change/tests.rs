@@ -250,3 +250,29 @@ fn what_may_not_be_copied_is_left_as_it_is() {
     );
     assert!(folder.is_tidy());
 }
+
+#[test]
+fn one_directory_by_two_names_is_not_lost() {
+    let folder = Folder::new();
+    symlink(".", folder.path("here")).expect("linked");
+    let order = Transfer {
+        moving: true,
+        ..folder.transfer("d/", "here/d/")
+    };
+    transfer(&order).expect_err("refused");
+    assert_eq!(folder.read("d/x/y"), "deep");
+    assert!(folder.is_tidy());
+}
+
+#[test]
+fn a_place_is_taken_only_while_it_may_be() {
+    let folder = Folder::new();
+    let kept = Transfer {
+        overwrite: false,
+        ..folder.transfer("f", "d/z")
+    };
+    // As if the place had been free when it was looked at.
+    let late = transfer::arrive(&folder.path("f"), &kept);
+    assert_eq!(why(late), Why::Kept);
+    assert_eq!(folder.read("d/z"), "");
+}

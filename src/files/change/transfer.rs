@@ -1,14 +1,15 @@
 //! COPY and MOVE: what is to be at the target is made beside it, or comes from where it was, and what
-//! was there steps aside for it.
+//! was there changes places with it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 use super::{Done, Named, Refused, Why};
 use super::{beside, could_not_be_created, remove_any, rename_failed};
 use crate::sys::file::{self, Kind};
+use crate::sys::rename;
 use crate::sys::tree::{self, Extent, Failure};
 
 /// A copy or a move.
@@ -61,19 +62,21 @@ fn target(order: &Transfer) -> Result<Option<fs::Metadata>, Refused> {
         return Err(Refused::new(Why::IntoDirectory, ""));
     }
     if !order.overwrite {
-        let kind = io::ErrorKind::AlreadyExists;
-        return Err(could_not_be_created(path, Why::Kept, kind));
+        return Err(kept(path));
     }
     Ok(Some(meta))
+}
+
+fn kept(path: &Path) -> Refused {
+    could_not_be_created(path, Why::Kept, io::ErrorKind::AlreadyExists)
 }
 
 fn file(order: &Transfer) -> Result<(), Refused> {
     let (from, to) = (&order.from.path, &order.to.path);
     if order.moving {
-        match fs::rename(from, to) {
-            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {}
-            Err(error) => return Err(rename_failed(from, to, &error)),
-            Ok(()) => return Ok(()),
+        match arrive(from, order) {
+            Err(refused) if refused.why == Why::Elsewhere => {}
+            arrived => return arrived,
         }
     }
     let (source, meta) = file::open(from).map_err(Failure::of("open", from))?;
@@ -82,8 +85,7 @@ fn file(order: &Transfer) -> Result<(), Refused> {
         return Err(Refused::new(Why::OtherKind, what));
     }
     let hidden = beside(to)?;
-    let copied = copy_file(&source, &hidden)
-        .and_then(|()| fs::rename(&hidden, to).map_err(|error| rename_failed(&hidden, to, &error)));
+    let copied = copy_file(&source, &hidden).and_then(|()| arrive(&hidden, order));
     if copied.is_err() {
         let _ = fs::remove_file(&hidden);
         return copied;
@@ -105,7 +107,7 @@ fn directory(order: &Transfer, target: Option<fs::Metadata>) -> Result<Done, Ref
     let (from, to) = (&order.from.path, &order.to.path);
     let mut done = Done::new(true);
     if order.moving {
-        match swap_in(from, to, target.as_ref(), &mut done.told) {
+        match swap_in(from, order, target.as_ref(), &mut done.told) {
             Err(refused) if refused.why == Why::Elsewhere => {}
             swapped => return swapped.map(|()| done),
         }
@@ -118,7 +120,7 @@ fn directory(order: &Transfer, target: Option<fs::Metadata>) -> Result<Done, Ref
     let hidden = beside(to)?;
     let copied = tree::copy(from, &hidden, extent)
         .map_err(Refused::from)
-        .and_then(|()| swap_in(&hidden, to, target.as_ref(), &mut done.told));
+        .and_then(|()| swap_in(&hidden, order, target.as_ref(), &mut done.told));
     if let Err(refused) = copied {
         let _ = tree::remove(&hidden, &mut |_| {});
         return Err(refused);
@@ -129,28 +131,63 @@ fn directory(order: &Transfer, target: Option<fs::Metadata>) -> Result<Done, Ref
     Ok(done)
 }
 
-/// Renames a directory to a place where something may be: that steps aside, and comes back if it
-/// fails. What is left of it in the end is told.
+/// Renames to the target, over a file if that may be replaced.
+pub(super) fn arrive(new: &Path, order: &Transfer) -> Result<(), Refused> {
+    let to = &order.to.path;
+    let renamed = match order.overwrite {
+        true => fs::rename(new, to),
+        false => match rename::rename_new(new, to) {
+            Err(error) if rename::is_unknown(&error) => fs::rename(new, to),
+            renamed => renamed,
+        },
+    };
+    renamed.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists if !order.overwrite => kept(to),
+        _ => rename_failed(new, to, &error),
+    })
+}
+
+/// Renames a directory to a place where something may be, which is removed in the end. What is left
+/// of it is told.
 fn swap_in(
     new: &Path,
-    place: &Path,
+    order: &Transfer,
     old: Option<&fs::Metadata>,
     told: &mut Vec<String>,
 ) -> Result<(), Refused> {
+    let Some(old) = old else {
+        return arrive(new, order);
+    };
+    let aside = exchange(new, &order.to.path, old)?;
+    if let Err(refused) = remove_any(&aside, old.is_dir(), told) {
+        told.push(refused.what);
+    }
+    Ok(())
+}
+
+/// Puts what is new in the place of the old, and says where that is now: under a hidden name.
+fn exchange(new: &Path, place: &Path, old: &fs::Metadata) -> Result<PathBuf, Refused> {
     let rename = |from: &Path, to: &Path| {
         fs::rename(from, to).map_err(|error| rename_failed(from, to, &error))
     };
-    let Some(old) = old else {
-        return rename(new, place);
-    };
+    // One thing by two names would change places with itself, and be taken for the old.
+    let is_other =
+        fs::symlink_metadata(new).is_ok_and(|new| (new.dev(), new.ino()) != (old.dev(), old.ino()));
+    if is_other {
+        match rename::exchange(new, place) {
+            Err(error) if rename::is_unknown(&error) => {}
+            Err(error) => return Err(rename_failed(new, place, &error)),
+            Ok(()) => {
+                let aside = beside(new)?;
+                return rename(new, &aside).map(|()| aside);
+            }
+        }
+    }
     let aside = beside(place)?;
     rename(place, &aside)?;
     if let Err(refused) = rename(new, place) {
         rename(&aside, place)?;
         return Err(refused);
     }
-    if let Err(refused) = remove_any(&aside, old.is_dir(), told) {
-        told.push(refused.what);
-    }
-    Ok(())
+    Ok(aside)
 }
