@@ -70,6 +70,8 @@ pub enum Lane {
     Device(u64),
     /// That of what computes: hashing, compressing.
     Work,
+    /// That of what computes slice by slice, for clients that may read slowly.
+    Stream,
 }
 
 impl fmt::Debug for Job {

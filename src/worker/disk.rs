@@ -42,6 +42,8 @@ use settings::{Disks, Pool};
 const MOUNTS: &str = "/proc/self/mountinfo";
 /// The lane of what computes; no device has this number.
 const WORK: u64 = u64::MAX;
+/// The lane of what computes slice by slice.
+const STREAM: u64 = u64::MAX - 1;
 /// The part of what the cache holds that one file may have.
 const SHARE: u64 = 64;
 
@@ -247,6 +249,7 @@ impl Disk {
             Lane::Path(path) => self.place(&path).device,
             Lane::Device(device) => self.lane(device),
             Lane::Work => WORK,
+            Lane::Stream => STREAM,
         };
         let run = job.run;
         let submitted = self.submit(pool, lane, Task::Do { run, ticket }, asker.request);
