@@ -5,7 +5,7 @@ mod common;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use common::{
     Client, MTIME, Response, Setup, TestServer, coded, decoded, is_forkful, possible,
@@ -368,7 +368,7 @@ fn coding_leaves_others_their_latency() {
     let mut client = server.connect();
     let mut times: Vec<Duration> = Vec::new();
     for _ in 0..100 {
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         assert_eq!(client.get("/small").status, 200);
         times.push(start.elapsed());
     }
@@ -377,4 +377,30 @@ fn coding_leaves_others_their_latency() {
     for client in &mut busy {
         assert_eq!(client.response().header("Content-Encoding"), Some("br"));
     }
+}
+
+#[test]
+fn clients_that_do_not_read_delay_no_file() {
+    if !can_run() {
+        return;
+    }
+    let gzip = "gzip on; gzip_types *; compressed_cache size=1m;";
+    let server = serve(gzip)
+        .file("html/huge", page(4 << 20))
+        .file("html/new", page(20_000))
+        .start();
+    // More than there is memory for.
+    let mut slow: Vec<_> = (0..270).map(|_| server.connect()).collect();
+    for client in &mut slow {
+        client.send(request("GET", "/huge", "Accept-Encoding: gzip\r\n"));
+    }
+    for client in &slow {
+        assert_eq!(client.stream().peek(&mut [0]).unwrap(), 1);
+    }
+    let start = Instant::now();
+    let response = get(server.address(), "/new", "gzip");
+    let took = start.elapsed();
+    assert_eq!(response.header("Content-Encoding"), Some("gzip"));
+    assert_eq!(decoded(&response).body, page(20_000));
+    assert!(took < Duration::from_secs(2), "{took:?}");
 }

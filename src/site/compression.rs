@@ -6,6 +6,7 @@ mod encoder;
 mod kept;
 mod stream;
 
+use std::cell::Cell;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,8 +35,10 @@ use kept::{Key, Known, Slot};
 
 /// Bytes of coded files that a worker keeps, unless the configuration says otherwise.
 pub const KEPT: u64 = 32 << 20;
-/// Bytes that encoders and what they are given may take in a worker.
-const MEMORY: u64 = 128 << 20;
+/// Bytes that the encoders of streams may take in a worker.
+const STREAMS: u64 = 128 << 20;
+/// Bytes of files that may be coded as a whole at the same time.
+const FILES: u64 = 64 << 20;
 /// A file that changed so lately can change again without a trace: clocks of file systems tick.
 const SETTLING: Duration = Duration::from_millis(100);
 /// The same for clocks that tell seconds only.
@@ -120,27 +123,44 @@ impl Ratio {
     }
 }
 
+/// Bytes that coding takes in a worker. Files have a share of their own: streams keep theirs for as
+/// long as their clients like.
+#[derive(Default)]
+pub struct Memory {
+    streams: Cell<u64>,
+    files: Cell<u64>,
+}
+
 /// Memory that is in use, until it is dropped.
 struct Charge {
-    site: &'static Site,
+    used: &'static Cell<u64>,
     bytes: u64,
 }
 
 impl Charge {
-    /// None where there is too much already.
-    fn take(site: &'static Site, bytes: u64) -> Option<Charge> {
-        let used = site.coding_memory.get() + bytes;
-        (used <= MEMORY).then(|| {
-            site.coding_memory.set(used);
-            Charge { site, bytes }
+    /// For a stream.
+    fn stream(site: &'static Site, bytes: u64) -> Option<Charge> {
+        Charge::take(&site.coding_memory.streams, bytes, STREAMS)
+    }
+
+    /// For a file as a whole.
+    fn file(site: &'static Site, bytes: u64) -> Option<Charge> {
+        Charge::take(&site.coding_memory.files, bytes, FILES)
+    }
+
+    /// None where there is too much already; one alone may be larger.
+    fn take(used: &'static Cell<u64>, bytes: u64, most: u64) -> Option<Charge> {
+        let before = used.get();
+        (before == 0 || before + bytes <= most).then(|| {
+            used.set(before + bytes);
+            Charge { used, bytes }
         })
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        let used = &self.site.coding_memory;
-        used.set(used.get() - self.bytes);
+        self.used.set(self.used.get() - self.bytes);
     }
 }
 
@@ -219,7 +239,7 @@ pub struct Making {
 enum Stage {
     /// It may be there.
     Look,
-    /// Somebody else codes it, or too many are coded now.
+    /// Somebody else codes it.
     Pause(Instant),
     /// It is read.
     Read(Input, Vec<u8>, Slot, Charge),
@@ -361,7 +381,6 @@ fn code(recipe: Recipe, (bytes, slot): (Vec<u8>, Slot)) -> Option<Arc<[u8]>> {
 fn look(x: &Exchange, making: &Making, key: &Key) -> Result<Option<Arc<[u8]>>, Stage> {
     let now = x.clock().now();
     let waited = now.saturating_duration_since(making.since);
-    let pause = || Stage::Pause(now + PAUSE.max(waited / 4));
     let known = match making.keeps {
         true => x.site.kept.borrow_mut().look(key),
         false => Known::Missing(Slot::default()),
@@ -370,15 +389,11 @@ fn look(x: &Exchange, making: &Making, key: &Key) -> Result<Option<Arc<[u8]>>, S
         Known::Here(body) => Ok(Some(body)),
         Known::Failed => Ok(None),
         Known::Coming if waited > PATIENCE => Ok(None),
-        Known::Coming => Err(pause()),
+        Known::Coming => Err(Stage::Pause(now + PAUSE.max(waited / 4))),
         Known::Missing(slot) => {
             let size = making.meta.size;
-            let Some(charge) = Charge::take(x.site, size) else {
-                return if waited > PATIENCE {
-                    Ok(None)
-                } else {
-                    Err(pause())
-                };
+            let Some(charge) = Charge::file(x.site, size) else {
+                return Ok(None);
             };
             let body = Body::File(making.content.clone(), making.meta);
             let bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));

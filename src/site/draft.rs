@@ -3,7 +3,7 @@
 //! Loading has two halves, so that `site` never sees a socket: [`plan`] reads the configuration
 //! and says what it needs; [`Draft::open`] takes what was opened for it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::iter;
 use std::os::unix::ffi::OsStrExt;
@@ -315,7 +315,7 @@ impl Draft {
             pools: self.needs.pools.into_iter().map(|(name, _)| name).collect(),
             keeps_files: self.keeps_files,
             kept: RefCell::new(Kept::new(self.compressed_cache)),
-            coding_memory: Cell::new(0),
+            coding_memory: compression::Memory::default(),
             open_files: self.open_files.into_iter().map(open_files).collect(),
             hostname: self.hostname,
             default_root,
@@ -365,7 +365,7 @@ pub struct Site {
     /// Coded files.
     pub kept: RefCell<Kept>,
     /// Bytes that are in use for coding.
-    pub coding_memory: Cell<u64>,
+    pub coding_memory: compression::Memory,
     /// Files that each `open_file_cache` keeps.
     pub open_files: Vec<RefCell<OpenFiles>>,
     /// The name of this machine.

@@ -76,6 +76,8 @@ pub enum Lane {
     /// That of passwords, whose hashes are slow on purpose: few may wait, and who waits behind
     /// others and ends what it sends is taken to be gone.
     Passwords,
+    /// That of what computes slice by slice, for clients that may read slowly.
+    Stream,
 }
 
 impl fmt::Debug for Job {

@@ -360,7 +360,7 @@ impl Client {
                 let trailers = self.exchange(id).map(|x| headers::trailers(x));
                 self.http.finish(id, &trailers.unwrap_or_default());
             }
-            Fed::Broken => self.http.close(),
+            Fed::Broken => self.http.abort(id),
         }
         fed != Fed::Enough
     }

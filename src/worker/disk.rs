@@ -45,6 +45,8 @@ const WORK: u64 = u64::MAX;
 /// The lane of passwords, and how many of them may wait: slow hashes of 0.1 s are done within the
 /// minute that a client waits (`send_timeout`), and whoever comes after them is told at once.
 const PASSWORDS: (u64, usize) = (u64::MAX - 1, 128);
+/// The lane of what computes slice by slice.
+const STREAM: u64 = u64::MAX - 2;
 /// The part of what the cache holds that one file may have.
 const SHARE: u64 = 64;
 
@@ -261,6 +263,7 @@ impl Disk {
             Lane::Device(device) => self.lane(device),
             Lane::Work => WORK,
             Lane::Passwords => PASSWORDS.0,
+            Lane::Stream => STREAM,
         };
         let run = job.run;
         let turn = self.submit(pool, lane, Task::Do { run, ticket }, asker.request)?;

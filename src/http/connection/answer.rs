@@ -78,9 +78,12 @@ impl Connection {
         }
     }
 
-    /// The answer cannot be completed: the connection ends at once.
+    /// The answer cannot be completed: what there is of it is sent, then the connection ends.
     pub fn abort(&mut self, id: Id) {
-        if self.block.as_ref().is_some_and(|block| block.serves(id)) {
+        if let Some(block) = self.answering(id) {
+            block.output.close(false);
+            self.end(false);
+        } else if self.block.as_ref().is_some_and(|block| block.serves(id)) {
             self.close();
         }
     }

@@ -5,7 +5,7 @@ use std::io;
 use brotli::enc::StandardAlloc;
 use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 use flate2::{Decompress, FlushDecompress, Status};
-use zstd::stream::raw::{self, Operation};
+use zstd::stream::raw::{self, InBuffer, Operation, OutBuffer};
 use zstd::zstd_safe::DParameter;
 
 use super::encoder::ZSTD_WINDOW;
@@ -25,6 +25,8 @@ pub struct Decoder {
     inner: Inner,
     /// The body could end here.
     at_end: bool,
+    /// It cannot go on, as is told once all before is given.
+    failed: Option<io::Error>,
 }
 
 enum Inner {
@@ -54,6 +56,7 @@ impl Decoder {
         Ok(Decoder {
             inner,
             at_end: false,
+            failed: None,
         })
     }
 
@@ -65,52 +68,59 @@ impl Decoder {
     /// Takes bytes of the body and gives what they stand for, as far as there is room.
     ///
     /// # Errors
-    /// They are not what they should be.
+    /// They are not what they should be, and all before was given.
     pub fn step(&mut self, input: &[u8], output: &mut [u8]) -> io::Result<Progress> {
         if self.at_end && input.is_empty() {
             return Ok(Progress::default());
         }
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let mut progress = Progress::default();
+        let stepped = self.advance(input, output, &mut progress);
+        self.at_end = *stepped.as_ref().unwrap_or(&false);
+        match stepped {
+            Err(error) if progress.written == 0 => return Err(error),
+            stepped => self.failed = stepped.err(),
+        }
+        Ok(progress)
+    }
+
+    /// Goes on, notes how far that went, and says whether the body could end there.
+    fn advance(
+        &mut self,
+        input: &[u8],
+        output: &mut [u8],
+        Progress { read, written }: &mut Progress,
+    ) -> io::Result<bool> {
         match &mut self.inner {
             Inner::Gzip(decoder) => {
                 // One after another may follow (RFC 1952 section 2.2).
                 if self.at_end {
                     *decoder = gzip();
                 }
-                let (read, written) = (decoder.total_in(), decoder.total_out());
-                let status = decoder.decompress(input, output, FlushDecompress::None)?;
-                self.at_end = status == Status::StreamEnd;
-                Ok(Progress {
-                    read: (decoder.total_in() - read) as usize,
-                    written: (decoder.total_out() - written) as usize,
-                })
+                let (taken, given) = (decoder.total_in(), decoder.total_out());
+                let status = decoder.decompress(input, output, FlushDecompress::None);
+                *read = (decoder.total_in() - taken) as usize;
+                *written = (decoder.total_out() - given) as usize;
+                Ok(status? == Status::StreamEnd)
             }
             Inner::Brotli(state) => {
-                let (mut left, mut read) = (input.len(), 0);
-                let (mut room, mut written, mut total) = (output.len(), 0, 0);
+                let (mut left, mut room, mut total) = (input.len(), output.len(), 0);
                 let result = BrotliDecompressStream(
-                    &mut left,
-                    &mut read,
-                    input,
-                    &mut room,
-                    &mut written,
-                    output,
-                    &mut total,
-                    state,
+                    &mut left, read, input, &mut room, written, output, &mut total, state,
                 );
                 let surplus = self.at_end && !input.is_empty();
                 if surplus || matches!(result, BrotliResult::ResultFailure) {
                     return Err(io::ErrorKind::InvalidData.into());
                 }
-                self.at_end = matches!(result, BrotliResult::ResultSuccess);
-                Ok(Progress { read, written })
+                Ok(matches!(result, BrotliResult::ResultSuccess))
             }
             Inner::Zstd(decoder) => {
-                let status = decoder.run_on_buffers(input, output)?;
-                self.at_end = status.remaining == 0;
-                Ok(Progress {
-                    read: status.bytes_read,
-                    written: status.bytes_written,
-                })
+                let (mut from, mut to) = (InBuffer::around(input), OutBuffer::around(output));
+                let left = decoder.run(&mut from, &mut to);
+                (*read, *written) = (from.pos(), to.pos());
+                Ok(left? == 0)
             }
         }
     }
@@ -177,6 +187,28 @@ pub mod tests {
                 "{recipe:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_comes_before_an_error_is_given() {
+        let [one, two] = [page(50), page(100_000)];
+        let gzip = recipes().next().unwrap();
+        let coded = [gzip.encode(&one).unwrap(), gzip.encode(&two).unwrap()].concat();
+        let mut wrong = coded.clone();
+        let middle = coded.len() / 2;
+        wrong[middle..].fill(0xff);
+        let mut decoder = Decoder::new(gzip.coding).unwrap();
+        let (mut given, mut at, mut buffer) = (Vec::new(), 0, vec![0; 200_000]);
+        while let Ok(Progress { read, written }) = decoder.step(&wrong[at..], &mut buffer) {
+            at += read;
+            given.extend_from_slice(&buffer[..written]);
+        }
+        assert!(given.len() > 40_000, "{}", given.len());
+        let same = given
+            .iter()
+            .zip([one, two].concat())
+            .take_while(|(a, b)| **a == *b);
+        assert!(same.count() > 40_000);
     }
 
     #[test]

@@ -46,7 +46,7 @@ type Coded = io::Result<(Option<Encoder>, Vec<u8>)>;
 
 /// Begins a stream, unless there are too many.
 pub fn begin(x: &mut Exchange, recipe: Recipe) -> Option<Begun> {
-    let charge = Charge::take(x.site, recipe.memory())?;
+    let charge = Charge::stream(x.site, recipe.memory())?;
     let encoder = Encoder::new(recipe).inspect_err(|error| failed(x, "compression", error));
     x.coded.ratio = Some(Ratio {
         coding: recipe.coding,
@@ -145,7 +145,7 @@ fn by_thread(
     x: &mut Exchange,
     work: impl FnOnce() -> Coded + Send + 'static,
 ) -> Result<Coded, Pull> {
-    x.job(Lane::Work, "compression", work).map_err(Pull::Wait)
+    x.job(Lane::Stream, "compression", work).map_err(Pull::Wait)
 }
 
 fn code(mut encoder: Encoder, slice: Option<Chunk>) -> Coded {

@@ -198,7 +198,7 @@ fn room_is_bounded() {
 }
 
 #[test]
-fn abort_loses_everything() {
+fn an_exchange_that_is_aborted_before_its_answer_has_none() {
     let (mut bench, id) = waiting(WAIT);
     bench.connection.abort(Id(7));
     assert_eq!(bench.connection.state, State::Waiting);
@@ -207,6 +207,23 @@ fn abort_loses_everything() {
     assert_eq!(bench.events, ["head /wait"]);
     assert_eq!(bench.ends, ["lost"]);
     assert!(bench.connection.is_closed() && bench.sent.is_empty());
+}
+
+#[test]
+fn an_answer_that_is_aborted_is_sent_as_far_as_it_came() {
+    let (mut bench, id) = waiting(WAIT);
+    let head = ResponseHead {
+        status: 200,
+        ..ResponseHead::default()
+    };
+    bench.connection.answer(id, &head, Length::Unknown, &CLOCK);
+    let piece = Piece::Bytes(b"before".to_vec().into());
+    bench.connection.piece(id, piece);
+    bench.connection.abort(id);
+    assert!(!bench.connection.is_closed());
+    bench.run();
+    assert_eq!(bench.ends, ["lost"]);
+    assert!(bench.connection.is_closed() && bench.sent.ends_with(b"\r\n6\r\nbefore\r\n"));
 }
 
 #[test]
