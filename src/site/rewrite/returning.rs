@@ -23,6 +23,8 @@ pub fn return_(this: &mut Program, draft: &mut Draft, call: &Call<'_>) -> Result
     let first = call.arg(0);
     let (status, text) = match (call.args().get(1), value::decimal(&first.text)) {
         (None, None) if leads_away(&first.text) => (302, Some(first)),
+        // Whoever gets one of these waits for the answer that follows it (RFC 9110 section 15.2).
+        (_, Some(1..=199)) => return Err(Reason::about("interim return code", first)),
         (text, Some(status)) if status <= 999 => (status as u16, text),
         _ => return Err(Reason::about("invalid return code", first)),
     };

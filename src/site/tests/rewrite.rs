@@ -142,6 +142,7 @@ fn wrong_instructions_are_refused_in_the_words_of_nginx() {
         ("return 1000;", "invalid return code \"1000\""),
         ("return http://x y;", "invalid return code \"http://x\""),
         ("return -1;", "invalid return code \"-1\""),
+        ("return 101 x;", "interim return code \"101\""),
         ("if ( ) { }", "invalid condition \")\""),
         ("if () { }", "invalid condition \")\""),
         ("if x { }", "invalid condition \"x\""),
