@@ -59,7 +59,11 @@ fn error_page(this: &mut ErrorPages, draft: &mut Draft, call: &Call<'_>) -> Resu
     {
         sent = match text {
             b"" | b"0" => SentStatus::OfPage,
-            text => SentStatus::Other(code(last, text)?),
+            text => match code(last, text)? {
+                // As for `return`: it would announce an answer, and be none.
+                1..=199 => return Err(Reason::about("interim status", last)),
+                status => SentStatus::Other(status),
+            },
         };
         if before.is_empty() {
             return Err(Reason::about("invalid value", last));

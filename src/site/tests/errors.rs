@@ -201,7 +201,15 @@ fn bodies_are_dropped_within_their_limit() {
 
 #[test]
 fn values_of_error_page_that_are_none() {
-    for wrong in ["200 /a", "600 /a", "499 /a", "x /a", "404 =x /a", "=200 /a"] {
+    for wrong in [
+        "200 /a",
+        "600 /a",
+        "499 /a",
+        "x /a",
+        "404 =x /a",
+        "404 =101 /a",
+        "=200 /a",
+    ] {
         let said = testing::said(&format!("error_page {wrong};"));
         assert!(
             said.len() == 1 && said[0].starts_with("error: "),
